@@ -1,0 +1,78 @@
+//! The tenants, as the gateway sees them: routing, authentication, answers.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::auth::authenticate::SharedTokens;
+use crate::auth::principal::Principal;
+use crate::clock::Clock;
+use crate::exchange::endpoint::{Endpoint, Route, unauthorized};
+use crate::exchange::engine;
+use crate::exchange::request::ScimRequest;
+use crate::exchange::response::ScimResponse;
+use crate::exchange::tenant::Tenant;
+
+/// A tenant and where it is served.
+pub struct Served {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// Segments of its base path; none for the root.
+    pub base_path: Vec<String>,
+    /// What stands in place of `scheme://host` in locations.
+    pub public_url: Option<Arc<str>>,
+}
+
+/// Every tenant of the process.
+pub struct Bridge {
+    tenants: Vec<Served>,
+    tokens: Arc<SharedTokens>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Bridge {
+    /// Serves these tenants with these tokens.
+    pub fn new(tenants: Vec<Served>, tokens: Arc<SharedTokens>, clock: Arc<dyn Clock>) -> Self {
+        Self { tenants, tokens, clock }
+    }
+}
+
+#[async_trait]
+impl Endpoint for Bridge {
+    type Caller = Principal;
+
+    fn route(&self, _host: &str, segments: &[String]) -> Option<Route> {
+        let fits = |served: &&(usize, &Served)| segments.starts_with(&served.1.base_path);
+        let tenants: Vec<(usize, &Served)> = self.tenants.iter().enumerate().collect();
+        // The longest base path wins, so that a tenant at the root catches what is left.
+        let (tenant, served) =
+            tenants.iter().filter(fits).max_by_key(|(_, served)| served.base_path.len())?;
+        Some(Route {
+            tenant: *tenant,
+            name: served.tenant.name.as_str().into(),
+            depth: served.base_path.len(),
+            public_url: served.public_url.clone(),
+        })
+    }
+
+    fn authenticate(
+        &self,
+        route: &Route,
+        authorization: Option<&str>,
+    ) -> Result<Principal, ScimResponse> {
+        let answer = self.tokens.load().authenticate(&route.name, authorization, self.clock.now());
+        answer.map_err(|error| unauthorized(&error.to_string()))
+    }
+
+    async fn answer(
+        &self,
+        route: &Route,
+        _caller: Principal,
+        request: ScimRequest,
+    ) -> ScimResponse {
+        match self.tenants.get(route.tenant) {
+            Some(served) => engine::answer(&served.tenant, request).await,
+            None => unauthorized("the tenant is not known"),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What runs, with which options: tenants put together, the demo, mapping files checked.
+
+pub mod bridge;
+pub mod demo;
+pub mod readiness;
+pub mod recorder;
+pub mod serve;
+pub mod settings;
+pub mod tokens;
+
+/// Most resources in one answer.
+pub const MAX_RESULTS: u64 = 1000;

@@ -1,0 +1,36 @@
+//! The proof that a call was authenticated.
+
+/// Who calls; it exists only behind a successful
+/// [`authenticate`](crate::auth::authenticate::TokenTable::authenticate).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    tenant: String,
+    label: String,
+    token_id: Option<String>,
+}
+
+impl Principal {
+    /// Only `authenticate` makes one.
+    pub(in crate::auth) fn new(tenant: &str, label: &str, token_id: Option<&str>) -> Self {
+        Self {
+            tenant: tenant.to_owned(),
+            label: label.to_owned(),
+            token_id: token_id.map(str::to_owned),
+        }
+    }
+
+    /// The tenant that the token opens.
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// What the administrator calls the token.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The token's record; `None` for a token from the configuration, which has none.
+    pub fn token_id(&self) -> Option<&str> {
+        self.token_id.as_deref()
+    }
+}

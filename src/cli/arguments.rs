@@ -1,0 +1,115 @@
+//! The arguments of every command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A SCIM 2.0 bridge in front of a legacy user API.
+#[derive(Debug, Parser)]
+#[command(version, about, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve SCIM for the tenants of the configuration.
+    Serve(Serve),
+    /// Check mapping files: diagnostics, then their examples and tests. Exit code 1 on a fault.
+    Check(Check),
+    /// Issue, list and revoke bearer tokens.
+    #[command(subcommand)]
+    Token(Token),
+    /// Start a legacy application and the bridge, and play an identity provider's tour.
+    Demo(Demo),
+    /// Ask a running bridge whether it is well (for container health checks).
+    Health(Health),
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The configuration file [default: scimbridge.toml, if it exists].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Mapping files.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// One line a fault, for editors and scripts.
+    #[arg(long)]
+    pub(crate) brief: bool,
+}
+
+/// `token …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Issue a token. It is printed once; only its hash is stored.
+    Issue {
+        /// The tenant that it opens.
+        #[arg(long)]
+        tenant: String,
+        /// What you call it, such as "entra".
+        #[arg(long)]
+        label: String,
+        /// Days until it expires.
+        #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: u32,
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// List tokens: label, state, dates. Never the token itself.
+    List {
+        /// Only those of this tenant.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Revoke tokens, by id or by tenant and label. Effective within seconds.
+    Revoke {
+        /// The token's id, as `list` shows it.
+        #[arg(long, conflicts_with_all = ["tenant", "label"], required_unless_present = "label")]
+        id: Option<String>,
+        /// The tenant.
+        #[arg(long, requires = "label")]
+        tenant: Option<String>,
+        /// The label.
+        #[arg(long, requires = "tenant")]
+        label: Option<String>,
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// End after the tour, with exit code 0 when every step went as it should.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Where the bridge listens [default: 127.0.0.1:8080, or a free port].
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// The bearer token [default: a new one].
+    #[arg(long)]
+    pub(crate) token: Option<String>,
+}
+
+/// Arguments of `health`.
+#[derive(Debug, Args)]
+pub(crate) struct Health {
+    /// The address to ask.
+    #[arg(default_value = "http://127.0.0.1:8081/readyz")]
+    pub(crate) url: String,
+}

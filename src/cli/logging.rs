@@ -1,0 +1,17 @@
+//! The log, on standard error.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::settings::{Log, LogFormat};
+
+/// Starts logging as configured. A level that cannot be understood is taken as `info`.
+pub(crate) fn start(log: &Log) {
+    let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second start is a test's; the first one's log goes on.
+    let started = match log.format {
+        LogFormat::Pretty => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    drop(started);
+}

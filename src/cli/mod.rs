@@ -1,0 +1,39 @@
+//! The command line: what people type, what they read, and how the process ends.
+//!
+//! Exit codes: 0 done, 1 the command found faults, 2 it could not be carried out.
+
+mod arguments;
+mod check;
+mod demo;
+mod health;
+mod logging;
+mod output;
+mod serve;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::arguments::{Arguments, Command};
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::failure(&error);
+            return ExitCode::from(2);
+        }
+    };
+    runtime.block_on(async {
+        match arguments.command {
+            Command::Serve(options) => serve::run(&options).await,
+            Command::Check(options) => check::run(&options).await,
+            Command::Token(command) => token::run(command).await,
+            Command::Demo(options) => demo::run(options).await,
+            Command::Health(options) => health::run(&options).await,
+        }
+    })
+}

@@ -1,0 +1,519 @@
+//! Reading the configuration file and the environment, and judging them section by section, so
+//! that a fault in one hides none in another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Format as _, Serialized, Toml};
+use figment::value::Value;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::config::error::{ConfigError, Fault};
+use crate::config::interpolate::Surroundings;
+use crate::config::settings::{Config, Listen, Store, Tenant, Values};
+use crate::gateway::listener::{Limits, Options};
+use crate::scim::value::Dialect;
+
+/// Where the configuration is looked for when no path is given.
+const DEFAULT_FILE: &str = "scimbridge.toml";
+const PREFIX: &str = "SCIMBRIDGE_";
+const SECTIONS: [&str; 5] = ["listen", "store", "tenants", "limits", "log"];
+
+/// The process's environment, as far as it is UTF-8.
+pub(crate) fn process_environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// Loads the file at `path`, or the default one if it is there, and `variables` over it.
+pub(crate) fn load(
+    path: Option<&Path>,
+    variables: &BTreeMap<String, String>,
+) -> Result<Config, ConfigError> {
+    let default = PathBuf::from(DEFAULT_FILE);
+    let path = path.or_else(|| default.is_file().then_some(default.as_path()));
+    let text = path.map(read).transpose()?.unwrap_or_default();
+    let folder = path.and_then(Path::parent).unwrap_or_else(|| Path::new(""));
+    judge(&text, &Surroundings { variables, folder }).map_err(ConfigError::Faulty)
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
+}
+
+/// The configuration that `text` and the environment make, or everything that is wrong with it.
+fn judge(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Vec<Fault>> {
+    let figment = overlaid(Figment::from(Toml::string(text)), surroundings.variables);
+    let whole: BTreeMap<String, Value> = figment.extract().map_err(|errors| all("", errors))?;
+    let mut faults = Vec::new();
+    for name in whole.keys().filter(|name| !SECTIONS.contains(&name.as_str())) {
+        let known = SECTIONS.join(", ");
+        faults.push(Fault::new(name, format!("is not known; known sections are {known}")));
+    }
+    let limits: LimitsFile = section(&whole, "limits", &mut faults);
+    let mut store: Store = section(&whole, "store", &mut faults);
+    store.url = surroundings.text_at("store.url", store.url, &mut faults);
+    let config = Config {
+        listen: section(&whole, "listen", &mut faults),
+        gateway: limits.options(&mut faults),
+        store,
+        tenants: tenants(&whole, surroundings, &mut faults),
+        log: section(&whole, "log", &mut faults),
+    };
+    check_listen(&config.listen, &mut faults);
+    if faults.is_empty() { Ok(config) } else { Err(faults) }
+}
+
+/// The variables of ours over the file. A name without `__` is ours only when it names the
+/// tenants: `SCIMBRIDGE_TOKEN` and the like belong to whoever chose them.
+fn overlaid(file: Figment, variables: &BTreeMap<String, String>) -> Figment {
+    let mut figment = file;
+    for (name, value) in variables {
+        let Some(name) = name.strip_prefix(PREFIX) else { continue };
+        let key = name.to_ascii_lowercase().replace("__", ".");
+        if !key.contains('.') && key != "tenants" {
+            continue;
+        }
+        // Parsing cannot fail: what is no TOML value is text.
+        let value: Value = value.parse().unwrap_or_else(|never| match never {});
+        figment = figment.merge(Serialized::default(&key, value));
+    }
+    figment
+}
+
+fn section<T: DeserializeOwned + Default>(
+    whole: &BTreeMap<String, Value>,
+    name: &str,
+    faults: &mut Vec<Fault>,
+) -> T {
+    let Some(value) = whole.get(name) else { return T::default() };
+    value.deserialize().unwrap_or_else(|errors| {
+        faults.extend(all(name, errors));
+        T::default()
+    })
+}
+
+fn all(prefix: &str, errors: figment::Error) -> Vec<Fault> {
+    errors.into_iter().map(|error| Fault::of(prefix, &error)).collect()
+}
+
+fn check_listen(listen: &Listen, faults: &mut Vec<Fault>) {
+    if listen.scim == listen.admin && listen.scim.port() != 0 {
+        faults.push(Fault::new("listen.admin", "must be another address than listen.scim"));
+    }
+}
+
+/// `[limits]` as written; what is not there has its default.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsFile {
+    threads: Option<usize>,
+    body_bytes: Option<usize>,
+    header_bytes: Option<usize>,
+    header_count: Option<usize>,
+    target_bytes: Option<usize>,
+    head_seconds: Option<u64>,
+    idle_seconds: Option<u64>,
+    body_seconds: Option<u64>,
+    answer_seconds: Option<u64>,
+    write_seconds: Option<u64>,
+}
+
+impl LimitsFile {
+    fn options(&self, faults: &mut Vec<Fault>) -> Options {
+        let usual = Options::default();
+        let limits = usual.limits;
+        let mut at_least_one = |name: &str, given: Option<usize>, usual: usize| {
+            if given == Some(0) {
+                faults.push(Fault::new(format!("limits.{name}"), "must be at least 1"));
+            }
+            given.unwrap_or(usual)
+        };
+        let threads = at_least_one("threads", self.threads, usual.threads);
+        let body_bytes = at_least_one("body_bytes", self.body_bytes, limits.body_bytes);
+        let header_bytes = at_least_one("header_bytes", self.header_bytes, limits.header_bytes);
+        let header_count = at_least_one("header_count", self.header_count, limits.header_count);
+        let target_bytes = at_least_one("target_bytes", self.target_bytes, limits.target_bytes);
+        let mut time = |name: &str, given: Option<u64>, usual: Duration| {
+            let Some(seconds) = given else { return usual };
+            if !(1..=3600).contains(&seconds) {
+                let problem = "must be from 1 to 3600 seconds";
+                faults.push(Fault::new(format!("limits.{name}"), problem));
+            }
+            Duration::from_secs(seconds)
+        };
+        let limits = Limits {
+            body_bytes,
+            header_bytes,
+            header_count,
+            target_bytes,
+            head_timeout: time("head_seconds", self.head_seconds, limits.head_timeout),
+            idle_timeout: time("idle_seconds", self.idle_seconds, limits.idle_timeout),
+            body_timeout: time("body_seconds", self.body_seconds, limits.body_timeout),
+            answer_timeout: time("answer_seconds", self.answer_seconds, limits.answer_timeout),
+            write_timeout: time("write_seconds", self.write_seconds, limits.write_timeout),
+            discard_timeout: limits.discard_timeout,
+        };
+        Options { threads, limits }
+    }
+}
+
+/// One `[[tenants]]` as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TenantFile {
+    name: String,
+    mapping: PathBuf,
+    #[serde(default)]
+    base_path: String,
+    token_env: Option<String>,
+    public_url: Option<String>,
+    #[serde(default)]
+    dialect: DialectFile,
+    #[serde(default)]
+    config: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum DialectFile {
+    #[default]
+    Lenient,
+    Strict,
+}
+
+fn tenants(
+    whole: &BTreeMap<String, Value>,
+    surroundings: &Surroundings<'_>,
+    faults: &mut Vec<Fault>,
+) -> Vec<Tenant> {
+    let values: Vec<Value> = section(whole, "tenants", faults);
+    let mut tenants = Vec::new();
+    for (index, value) in values.iter().enumerate() {
+        let key = format!("tenants[{index}]");
+        match value.deserialize::<TenantFile>() {
+            Ok(written) => tenants.push((tenant(&key, written, surroundings, faults), key)),
+            Err(errors) => faults.extend(all(&key, errors)),
+        }
+    }
+    check_unique("name", |tenant| &tenant.name, &tenants, faults);
+    check_unique("base_path", |tenant| &tenant.base_path, &tenants, faults);
+    tenants.into_iter().map(|(tenant, _)| tenant).collect()
+}
+
+fn tenant(
+    key: &str,
+    written: TenantFile,
+    surroundings: &Surroundings<'_>,
+    faults: &mut Vec<Fault>,
+) -> Tenant {
+    let mut fault = |name: &str, problem: &str| {
+        faults.push(Fault::new(format!("{key}.{name}"), problem));
+    };
+    if !is_name(&written.name) {
+        fault("name", "must be made of lower-case letters, digits and hyphens");
+    }
+    let base_path = written.base_path.trim_end_matches('/').to_owned();
+    if !is_base_path(&base_path) {
+        fault("base_path", "must be empty or like `/acme`: letters, digits, hyphens, `.` and `_`");
+    }
+    if written.token_env.as_deref().is_some_and(|name| !is_variable(name)) {
+        fault("token_env", "must be the name of an environment variable, not the token itself");
+    }
+    let public_url = written.public_url.map(|url| url.trim_end_matches('/').to_owned());
+    if public_url.as_deref().is_some_and(|url| !is_origin(url)) {
+        fault("public_url", "must be an http or https URL without query and fragment");
+    }
+    let mut config = serde_json::Map::new();
+    for (name, value) in written.config {
+        match surroundings.resolve(value) {
+            Ok(value) => drop(config.insert(name, value)),
+            Err(problem) => fault(&format!("config.{name}"), &problem),
+        }
+    }
+    let dialect = match written.dialect {
+        DialectFile::Lenient => Dialect::Lenient,
+        DialectFile::Strict => Dialect::Strict,
+    };
+    Tenant {
+        name: written.name,
+        mapping: surroundings.folder.join(written.mapping),
+        base_path,
+        token_env: written.token_env,
+        public_url,
+        dialect,
+        config: Values(config),
+    }
+}
+
+fn check_unique(
+    name: &str,
+    value: impl Fn(&Tenant) -> &str,
+    tenants: &[(Tenant, String)],
+    faults: &mut Vec<Fault>,
+) {
+    let mut seen = BTreeSet::new();
+    for (tenant, key) in tenants {
+        let value = value(tenant);
+        if !seen.insert(value) {
+            let problem = format!("`{value}` belongs to an earlier tenant already");
+            faults.push(Fault::new(format!("{key}.{name}"), problem));
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !text.is_empty() && text.len() <= 64 && text.chars().all(fits)
+}
+
+fn is_base_path(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let segment =
+        |text: &str| !text.is_empty() && text != "." && text != ".." && text.chars().all(fits);
+    text.is_empty() || text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(segment))
+}
+
+fn is_variable(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(fits)
+}
+
+fn is_origin(text: &str) -> bool {
+    let Ok(url) = url::Url::parse(text) else { return false };
+    let web = matches!(url.scheme(), "http" | "https") && url.has_host();
+    web && url.username().is_empty() && url.query().is_none() && url.fragment().is_none()
+}
+
+impl Surroundings<'_> {
+    fn text_at(&self, key: &str, text: String, faults: &mut Vec<Fault>) -> String {
+        match self.resolve(serde_json::Value::String(text)) {
+            Ok(serde_json::Value::String(text)) => text,
+            Ok(_) => String::new(),
+            Err(problem) => {
+                faults.push(Fault::new(key, problem));
+                String::new()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use crate::config::error::ConfigError;
+    use crate::config::file::{judge, load};
+    use crate::config::interpolate::Surroundings;
+    use crate::config::settings::{Config, LogFormat};
+    use crate::scim::value::Dialect;
+
+    const WHOLE: &str = r#"
+        [listen]
+        scim = "127.0.0.1:9080"
+        [store]
+        url = "sqlite:x.db"
+        [[tenants]]
+        name = "acme"
+        mapping = "mappings/jupyterhub.yaml"
+        base_path = "/acme/"
+        token_env = "ACME_SCIM_TOKEN"
+        public_url = "https://scim.example.com/"
+        dialect = "strict"
+        [tenants.config]
+        url = "http://127.0.0.1:8000/hub/api"
+        token = "${HUB_TOKEN}"
+        tags = ["a", "b-${HUB_TOKEN}-${HUB_TOKEN}"]
+        retries = 3
+        [limits]
+        body_bytes = 5
+        body_seconds = 7
+        [log]
+        format = "json"
+    "#;
+
+    fn with(text: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        let variables: BTreeMap<String, String> =
+            variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let surroundings = Surroundings { variables: &variables, folder: Path::new("conf") };
+        judge(text, &surroundings)
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    }
+
+    fn refused(text: &str, expected: &[&str]) {
+        assert_eq!(with(text, &[]).unwrap_err(), expected, "{text}");
+    }
+
+    fn tenant(rest: &str) -> String {
+        format!("[[tenants]]\nname = \"a\"\nmapping = \"m.yaml\"\n{rest}")
+    }
+
+    #[test]
+    fn everything_can_be_said() {
+        let config = with(WHOLE, &[("HUB_TOKEN", "s3cret")]).unwrap();
+        assert_eq!(config.listen.scim.port(), 9080);
+        assert_eq!(config.listen.admin.port(), 8081);
+        assert_eq!(config.store.url, "sqlite:x.db");
+        assert_eq!(config.gateway.limits.body_bytes, 5);
+        assert_eq!(config.gateway.limits.body_timeout, Duration::from_secs(7));
+        assert_eq!(config.log.format, LogFormat::Json);
+        let tenant = &config.tenants[0];
+        assert_eq!(tenant.mapping, Path::new("conf/mappings/jupyterhub.yaml"));
+        assert_eq!(tenant.base_path, "/acme");
+        assert_eq!(tenant.base_segments().collect::<Vec<_>>(), ["acme"]);
+        assert_eq!(tenant.public_url.as_deref(), Some("https://scim.example.com"));
+        assert_eq!(tenant.dialect, Dialect::Strict);
+        let expected = json!({
+            "url": "http://127.0.0.1:8000/hub/api",
+            "token": "s3cret",
+            "tags": ["a", "b-s3cret-s3cret"],
+            "retries": 3,
+        });
+        assert_eq!(json!(tenant.config.0), expected);
+    }
+
+    #[test]
+    fn nothing_need_be_said() {
+        let config = with("", &[]).unwrap();
+        assert_eq!(config.listen.scim.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.tenants, []);
+    }
+
+    #[test]
+    fn the_environment_lies_over_the_file() {
+        let config = with(
+            WHOLE,
+            &[
+                ("HUB_TOKEN", "x"),
+                ("SCIMBRIDGE_LISTEN__SCIM", "0.0.0.0:1"),
+                ("SCIMBRIDGE_STORE__URL", "postgres://h/db"),
+                ("SCIMBRIDGE_LIMITS__BODY_BYTES", "77"),
+                ("SCIMBRIDGE_LOG__LEVEL", "debug"),
+                ("SCIMBRIDGE_TENANTS", r#"[{name="env", mapping="/m.yaml", config={url="u"}}]"#),
+                ("SCIMBRIDGE_TOKEN", "somebody else's"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(config.listen.scim.to_string(), "0.0.0.0:1");
+        assert_eq!(config.store.url, "postgres://h/db");
+        assert_eq!(config.gateway.limits.body_bytes, 77);
+        assert_eq!((config.log.level.as_str(), config.log.format), ("debug", LogFormat::Json));
+        let names: Vec<_> = config.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
+        assert_eq!(names, ["env"]);
+        assert_eq!(config.tenants[0].mapping, Path::new("/m.yaml"));
+    }
+
+    #[test]
+    fn faults_of_all_sections_are_told_together() {
+        refused(
+            r#"
+            [listen]
+            scim = "nowhere"
+            [store]
+            uri = "x"
+            [unknown]
+            [limits]
+            body_bytes = 0
+            body_seconds = 0
+            [log]
+            format = "xml"
+            [[tenants]]
+            name = "A b"
+            [[tenants]]
+            name = "B"
+            mapping = "m.yaml"
+            base_path = "acme"
+            token_env = "a-token"
+            public_url = "ftp://x"
+            config = { a = "${MISSING}", b = "${", c = "file:no-such-file" }
+            "#,
+            &[
+                "unknown: is not known; known sections are listen, store, tenants, limits, log",
+                "store.uri: is not known here; known are url",
+                "listen.scim: invalid socket address syntax",
+                "limits.body_bytes: must be at least 1",
+                "limits.body_seconds: must be from 1 to 3600 seconds",
+                "tenants[0]: `mapping` is missing",
+                "tenants[1].name: must be made of lower-case letters, digits and hyphens",
+                "tenants[1].base_path: must be empty or like `/acme`: letters, digits, hyphens, \
+                 `.` and `_`",
+                "tenants[1].token_env: must be the name of an environment variable, not the token \
+                 itself",
+                "tenants[1].public_url: must be an http or https URL without query and fragment",
+                "tenants[1].config.a: the environment variable `MISSING` is not set; set it, or \
+                 write the value",
+                "tenants[1].config.b: a `${` has no `}`; write the name of a variable between \
+                 them",
+                "tenants[1].config.c: the file conf/no-such-file cannot be read: No such file or \
+                 directory (os error 2)",
+                "log.format: must be one of pretty, json",
+            ],
+        );
+    }
+
+    #[test]
+    fn names_and_base_paths_belong_to_one_tenant() {
+        refused(
+            &format!("{}\n{}", tenant(""), tenant("")),
+            &[
+                "tenants[1].name: `a` belongs to an earlier tenant already",
+                "tenants[1].base_path: `` belongs to an earlier tenant already",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_ports_differ() {
+        let text = "[listen]\nscim = \"127.0.0.1:1\"\nadmin = \"127.0.0.1:1\"";
+        refused(text, &["listen.admin: must be another address than listen.scim"]);
+    }
+
+    #[test]
+    fn no_fault_shows_a_value() {
+        for text in [
+            "[store]\nurl = \"hunter2",
+            "[listen]\nscim = { hunter2 = 1 }",
+            "[limits]\nbody_bytes = \"hunter2\"",
+            "[log]\nformat = \"hunter2\"",
+            &tenant("dialect = \"hunter2\""),
+            &tenant("token_env = \"hunter2!\""),
+            &tenant("public_url = \"hunter2\""),
+            &tenant("config = \"hunter2\""),
+        ] {
+            let faults = with(text, &[]).unwrap_err();
+            assert!(!faults.is_empty());
+            assert!(!faults.concat().contains("hunter2"), "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let text = "[store]\nurl = \"postgres://u:s3cret@h/db\"\n";
+        let config = with(&format!("{text}{}", tenant("config.token = \"s3cret\"")), &[]).unwrap();
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("s3cret") && shown.contains("token"), "{shown}");
+    }
+
+    #[test]
+    fn files_are_found_beside_the_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bridge.toml");
+        std::fs::write(folder.path().join("secret"), "s3cret${X}\n").unwrap();
+        std::fs::write(&path, tenant("config.token = \"file:secret\"")).unwrap();
+        let config = load(Some(&path), &BTreeMap::new()).unwrap();
+        assert_eq!(config.tenants[0].config.0["token"], json!("s3cret${X}"));
+        assert_eq!(config.tenants[0].mapping, folder.path().join("m.yaml"));
+        let missing = load(Some(&folder.path().join("no.toml")), &BTreeMap::new());
+        assert!(matches!(missing, Err(ConfigError::Unreadable { .. })));
+    }
+}

@@ -1,0 +1,132 @@
+//! The configuration as understood: defaults filled in, names checked, references read.
+//!
+//! `Debug` shows no value that may be a secret.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::gateway::listener::Options;
+use crate::scim::value::Dialect;
+
+/// Everything an installation says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where the bridge listens.
+    pub listen: Listen,
+    /// How the SCIM port is run.
+    pub gateway: Options,
+    /// Where the bridge keeps what it must remember.
+    pub store: Store,
+    /// The tenants, in the file's order; names and base paths are unique.
+    pub tenants: Vec<Tenant>,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// The listening addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// The SCIM port.
+    pub scim: SocketAddr,
+    /// The operators' port.
+    pub admin: SocketAddr,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            scim: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin: SocketAddr::from(([127, 0, 0, 1], 8081)),
+        }
+    }
+}
+
+/// The database.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// `sqlite:FILE` or `postgres://…`; may hold a password.
+    pub url: String,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { url: "sqlite:scimbridge.db".to_owned() }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = self.url.split_once(':').map_or("?", |(scheme, _)| scheme);
+        f.debug_struct("Store").field("url", &format_args!("{scheme}:…")).finish()
+    }
+}
+
+/// One tenant: a SCIM base path, its token, its mapping and its application.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tenant {
+    /// Lower-case letters, digits and hyphens.
+    pub name: String,
+    /// The mapping file; relative paths are from the configuration file's folder, or the working
+    /// directory when there is none.
+    pub mapping: PathBuf,
+    /// Empty, or segments with a leading and without a trailing slash.
+    pub base_path: String,
+    /// The variable of the environment that has a token for this tenant.
+    pub token_env: Option<String>,
+    /// What identity providers see in place of `scheme://host`; without a trailing slash.
+    pub public_url: Option<String>,
+    /// How closely clients must keep to the RFCs.
+    pub dialect: Dialect,
+    /// The values that the mapping file asks for.
+    pub config: Values,
+}
+
+impl Tenant {
+    /// The segments of the base path.
+    pub fn base_segments(&self) -> impl Iterator<Item = &str> {
+        self.base_path.split('/').filter(|segment| !segment.is_empty())
+    }
+}
+
+/// Values for a mapping, with every reference to the environment or a file already read.
+#[derive(Clone, Default, PartialEq)]
+pub struct Values(pub Map<String, Value>);
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// The log.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// A level, or directives as in `info,scimbridge=debug`.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::default(), level: "info".to_owned() }
+    }
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,244 @@
+//! Which requests make a change, in which order: update routes, then switching on or off.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::convert::context::Context;
+use crate::convert::document::{self, Difference, Purpose};
+use crate::convert::error::ConvertError;
+use crate::convert::{key, place, request};
+use crate::mapping::expression::Scope;
+use crate::mapping::model::{
+    Activate, Carries, Deactivate, Mode, Request, RequestBody, ResourceMapping, Source,
+};
+use crate::native::message::NativeRequest;
+use crate::scim::resource::Resource;
+
+/// Values that a request's templates see, kept while they are borrowed.
+#[derive(Debug)]
+pub struct Variables {
+    id: Value,
+    scim: Value,
+    old: Value,
+    native: Value,
+    changed: Value,
+}
+
+impl Variables {
+    /// The variables of a change. `key` is `None` while the record does not exist.
+    pub fn new(context: &Context<'_>, key: Option<&str>, difference: &Difference<'_>) -> Self {
+        let changed = changed_attributes(context.resource, difference);
+        Self {
+            id: key.map_or(Value::Null, |key| key::typed(&context.resource.id, key)),
+            scim: Value::Object(difference.wanted.0.clone()),
+            old: Value::Object(difference.before.0.clone()),
+            native: difference.native.clone(),
+            changed: changed.into_iter().map(Value::from).collect(),
+        }
+    }
+
+    /// The scope of a request.
+    pub fn scope<'a>(&'a self, context: &Context<'a>) -> Scope<'a> {
+        context
+            .scope()
+            .with("id", &self.id)
+            .with("scim", &self.scim)
+            .with("old", &self.old)
+            .with("native", &self.native)
+            .with("changed", &self.changed)
+    }
+}
+
+fn changed_attributes(resource: &ResourceMapping, difference: &Difference<'_>) -> BTreeSet<String> {
+    let rows = resource.rows.iter().filter(|row| difference.touches_row(row));
+    let lists = resource.collections.iter().filter(|list| difference.touches_collection(list));
+    rows.map(|row| row.place.attribute.clone())
+        .chain(lists.map(|list| list.place.attribute.clone()))
+        .collect()
+}
+
+/// A request of a change, ready to be sent.
+#[derive(Debug)]
+pub struct Step<'m> {
+    /// The mapping's request.
+    pub request: &'m Request,
+    /// The call.
+    pub native: NativeRequest,
+}
+
+/// The requests that create a record: the first step makes it, `key` is `None` for it.
+pub fn create_step<'m>(
+    context: &Context<'m>,
+    request: &'m Request,
+    key: Option<&str>,
+    difference: &Difference<'_>,
+) -> Result<Option<Step<'m>>, ConvertError> {
+    let variables = Variables::new(context, key, difference);
+    let scope = variables.scope(context);
+    if !is_due(request, &scope)? {
+        return Ok(None);
+    }
+    let after = document::put(context, difference, &request.carries)?;
+    let rows = match request.body {
+        RequestBody::FromRows if !request.method.is_safe() => {
+            let body = document::body(context.resource, request, difference.native, &after);
+            Some(body.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
+        }
+        RequestBody::FromRows | RequestBody::None | RequestBody::Tree(_) => None,
+    };
+    Ok(Some(Step { request, native: request::build(request, &scope, rows)? }))
+}
+
+/// The call of one update route; `None` when the route has nothing to carry.
+pub fn update_step<'m>(
+    context: &Context<'m>,
+    request: &'m Request,
+    key: &str,
+    difference: &Difference<'_>,
+    allowed: &Carries,
+) -> Result<Option<Step<'m>>, ConvertError> {
+    let carries = intersection(&request.carries, allowed);
+    let row = |index: &usize| context.resource.rows.get(*index);
+    let mentions = carries.mentioned.iter().filter_map(row);
+    let is_mentioned = mentions.into_iter().any(|row| difference.touches_row(row));
+    let after = document::put(context, difference, &carries)?;
+    let body = document::body(context.resource, request, difference.native, &after);
+    let from_rows = matches!(request.body, RequestBody::FromRows);
+    let carried = carries.rows.iter().filter_map(row).any(|row| difference.touches_row(row));
+    let is_due_for_rows = if from_rows { body.is_some() } else { carried };
+    if !is_due_for_rows && !is_mentioned {
+        return Ok(None);
+    }
+    let variables = Variables::new(context, Some(key), difference);
+    let scope = variables.scope(context);
+    if !is_due(request, &scope)? {
+        return Ok(None);
+    }
+    let rows = if from_rows { body } else { None };
+    Ok(Some(Step { request, native: request::build(request, &scope, rows)? }))
+}
+
+fn intersection(carries: &Carries, allowed: &Carries) -> Carries {
+    let both = |left: &BTreeSet<usize>, right: &BTreeSet<usize>| left & right;
+    Carries {
+        rows: both(&carries.rows, &allowed.rows),
+        collections: both(&carries.collections, &allowed.collections),
+        mentioned: both(&carries.mentioned, &allowed.rows),
+    }
+}
+
+/// The calls of a list of requests that carry nothing of the resource: switching, deleting.
+pub fn plain_steps<'m>(
+    context: &Context<'m>,
+    requests: &'m [Request],
+    key: &str,
+    difference: &Difference<'_>,
+) -> Result<Vec<Step<'m>>, ConvertError> {
+    let variables = Variables::new(context, Some(key), difference);
+    let scope = variables.scope(context);
+    let mut steps = Vec::new();
+    for request in requests {
+        if is_due(request, &scope)? {
+            steps.push(Step { request, native: request::build(request, &scope, None)? });
+        }
+    }
+    Ok(steps)
+}
+
+fn is_due(request: &Request, scope: &Scope<'_>) -> Result<bool, ConvertError> {
+    match &request.when {
+        None => Ok(true),
+        Some(when) => {
+            Ok(when.is_true(scope).map_err(crate::mapping::template::TemplateError::from)?)
+        }
+    }
+}
+
+/// Everything that rows and collections can carry.
+pub fn everything(resource: &ResourceMapping) -> Carries {
+    Carries {
+        rows: (0..resource.rows.len()).collect(),
+        collections: (0..resource.collections.len()).collect(),
+        mentioned: BTreeSet::new(),
+    }
+}
+
+/// What the create requests have not carried.
+pub fn left_by_create(resource: &ResourceMapping) -> Carries {
+    let mut left = everything(resource);
+    for request in &resource.create {
+        let carries = &request.carries;
+        left.rows
+            .retain(|index| !carries.rows.contains(index) && !carries.mentioned.contains(index));
+        left.collections.retain(|index| !carries.collections.contains(index));
+    }
+    left
+}
+
+/// Refuses a change that no request carries, before anything is sent.
+pub fn check_carried(
+    resource: &ResourceMapping,
+    difference: &Difference<'_>,
+) -> Result<(), ConvertError> {
+    if difference.purpose == Purpose::Create {
+        return Ok(());
+    }
+    for (index, row) in resource.rows.iter().enumerate() {
+        let is_native = matches!(row.source, Source::Path { write: Some(_), .. });
+        let is_carried = resource.update.iter().any(|request| {
+            request.carries.rows.contains(&index) || request.carries.mentioned.contains(&index)
+        });
+        let is_switch = is_active(row) && has_switch(resource);
+        if !is_native || is_carried || is_switch || !difference.touches_row(row) {
+            continue;
+        }
+        // An alias is carried by the row that owns the value.
+        let is_cleared = place::read(&row.place, row.lenient_match, difference.wanted).is_none();
+        if row.alias || (row.mode == Mode::Create && is_cleared) {
+            continue;
+        }
+        return Err(ConvertError::Immutable { path: place::name(&row.place) });
+    }
+    for (index, collection) in resource.collections.iter().enumerate() {
+        let is_carried =
+            resource.update.iter().any(|request| request.carries.collections.contains(&index));
+        let by_calls = collection.add.is_some() || collection.remove.is_some();
+        if !is_carried && !by_calls && difference.touches_collection(collection) {
+            return Err(ConvertError::Immutable { path: place::name(&collection.place) });
+        }
+    }
+    Ok(())
+}
+
+fn is_active(row: &crate::mapping::model::Row) -> bool {
+    row.place.extension.is_none() && row.place.attribute == "active"
+}
+
+/// Whether switching on or off has requests of its own.
+pub fn has_switch(resource: &ResourceMapping) -> bool {
+    !matches!(resource.activate, Activate::ViaUpdate)
+        || !matches!(resource.deactivate, Deactivate::ViaUpdate)
+}
+
+/// Which way a change switches the resource, where switching is not a row like any other.
+pub fn switch(resource: &ResourceMapping, difference: &Difference<'_>) -> Option<Switch> {
+    if !has_switch(resource) {
+        return None;
+    }
+    let active = |scim: &Resource| scim.0.get("active").and_then(Value::as_bool).unwrap_or(true);
+    match (active(difference.before), active(difference.wanted)) {
+        (true, false) => Some(Switch::Off),
+        (false, true) if difference.purpose == Purpose::Update => Some(Switch::On),
+        _ => None,
+    }
+}
+
+/// A direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// `active` becomes true.
+    On,
+    /// `active` becomes false.
+    Off,
+}

@@ -1,0 +1,297 @@
+//! A SCIM filter as native calls: what is pushed down, what is left to the bridge.
+//!
+//! Everything is filtered again on the SCIM view, so pushing down only ever narrows what is read.
+//! That is sound as long as a pushed term returns no less than SCIM would match; where the
+//! application may return less (`case: sensitive`), an empty answer is followed by a scan.
+
+use serde_json::Value;
+
+use crate::convert::context::Context;
+use crate::convert::error::ConvertError;
+use crate::convert::{collection, key, lens, request};
+use crate::mapping::expression::Scope;
+use crate::mapping::model::{
+    FilterAction, FilterCase, FilterLanguage, FilterRule, FilterSubject, Request,
+};
+use crate::mapping::template::Template;
+use crate::native::message::NativeRequest;
+use crate::scim::attr::AttrPath;
+use crate::scim::filter::ast::{CompareOp, Filter};
+
+/// How a filter is answered natively.
+#[derive(Debug)]
+pub struct Pushdown<'m> {
+    /// The calls.
+    pub calls: Calls<'m>,
+    /// An empty answer may be wrong: scan then.
+    pub may_miss: bool,
+}
+
+/// The calls of a pushdown.
+#[derive(Debug)]
+pub enum Calls<'m> {
+    /// No record can match.
+    Nothing,
+    /// The resource of this SCIM id, and no other.
+    ById(String),
+    /// The list request with these parameters; none of them: a scan.
+    List(Vec<(String, String)>),
+    /// Another request instead of the list; 404 means no match.
+    LookUp(&'m Request, NativeRequest),
+}
+
+/// Plans a filter.
+pub fn plan<'m>(context: &Context<'m>, filter: &Filter) -> Result<Pushdown<'m>, ConvertError> {
+    let terms: &[Filter] = match filter {
+        Filter::And(terms) => terms,
+        single => std::slice::from_ref(single),
+    };
+    if let Some(id) = terms.iter().find_map(id_asked_for) {
+        return Ok(Pushdown { calls: Calls::ById(id), may_miss: false });
+    }
+    let mut usable = Vec::new();
+    for term in terms {
+        match native_term(context, term)? {
+            Term::Impossible => return Ok(Pushdown { calls: Calls::Nothing, may_miss: false }),
+            Term::Usable(found) => usable.push(found),
+            Term::Unusable => {}
+        }
+    }
+    // One look-up says more than any parameters: it names the record.
+    for found in &usable {
+        if let FilterAction::LookUp(look_up) = &found.rule.action {
+            match request::build(look_up, &found.scope(context), None) {
+                Ok(native) => {
+                    let may_miss = found.rule.case == FilterCase::Sensitive;
+                    return Ok(Pushdown { calls: Calls::LookUp(look_up, native), may_miss });
+                }
+                // The value has no place in the look-up's path: the record can be scanned for.
+                Err(ConvertError::Template(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    let mut parameters = Vec::new();
+    let mut may_miss = false;
+    for found in &usable {
+        if let FilterAction::Query(templates) = &found.rule.action {
+            let pairs = request::pairs(templates, &found.scope(context))?;
+            let collides =
+                pairs.iter().any(|(name, _)| parameters.iter().any(|(have, _)| have == name));
+            if !collides {
+                parameters.extend(pairs);
+                may_miss |= found.rule.case == FilterCase::Sensitive;
+            }
+        }
+    }
+    if let Some(language) = &context.resource.filter_language
+        && !parameters.iter().any(|(name, _): &(String, String)| *name == language.param)
+        && let Some(phrase) = phrase(context, language, filter, Side::Widening)?
+    {
+        may_miss |= phrase.may_miss;
+        parameters.push((language.param.clone(), phrase.text));
+    }
+    Ok(Pushdown { calls: Calls::List(parameters), may_miss })
+}
+
+fn id_asked_for(term: &Filter) -> Option<String> {
+    let Filter::Compare(path, CompareOp::Eq, Value::String(id)) = term else { return None };
+    (path.attr.eq_ignore_ascii_case("id") && path.sub.is_none()).then(|| id.clone())
+}
+
+/// A term with its rule and the native form of its value.
+struct Found<'m> {
+    rule: &'m FilterRule,
+    value: Value,
+    scim_value: Value,
+}
+
+impl Found<'_> {
+    fn scope<'s>(&'s self, context: &Context<'s>) -> Scope<'s> {
+        context.scope().with("value", &self.value).with("scim_value", &self.scim_value)
+    }
+}
+
+enum Term<'m> {
+    Usable(Found<'m>),
+    Unusable,
+    /// It names a resource that does not exist: nothing matches.
+    Impossible,
+}
+
+fn native_term<'m>(context: &Context<'m>, term: &Filter) -> Result<Term<'m>, ConvertError> {
+    let (path, operator, scim_value) = match term {
+        Filter::Compare(path, operator, value) => (path.clone(), *operator, value),
+        // `emails[type eq "work" and value eq "x"]` has no more matches than `emails.value eq
+        // "x"`: what is asked of one element may be asked of any.
+        Filter::ValuePath(path, inner) => {
+            let terms: &[Filter] = match &**inner {
+                Filter::And(terms) => terms,
+                single => std::slice::from_ref(single),
+            };
+            for term in terms {
+                if let Filter::Compare(sub, operator, value) = term {
+                    let path = AttrPath { sub: Some(sub.attr.clone()), ..path.clone() };
+                    let flat = Filter::Compare(path, *operator, value.clone());
+                    let found = native_term(context, &flat)?;
+                    if !matches!(found, Term::Unusable) {
+                        return Ok(found);
+                    }
+                }
+            }
+            return Ok(Term::Unusable);
+        }
+        Filter::Present(_) | Filter::And(_) | Filter::Or(_) | Filter::Not(_) => {
+            return Ok(Term::Unusable);
+        }
+    };
+    let rules = &context.resource.filters;
+    let rule =
+        rules.iter().find(|rule| rule.operator == operator && is_same(context, &rule.path, &path));
+    let Some(rule) = rule else { return Ok(Term::Unusable) };
+    let text = scim_value.as_str().map_or_else(|| scim_value.to_string(), str::to_owned);
+    if rule.unsafe_values.as_ref().is_some_and(|pattern| pattern.is_match(&text)) {
+        return Ok(Term::Unusable);
+    }
+    Ok(match native_form(context, rule.subject, scim_value) {
+        Ok(value) => Term::Usable(Found { rule, value, scim_value: scim_value.clone() }),
+        Err(ConvertError::UnknownReference { .. }) => Term::Impossible,
+        // A value that the application cannot hold is left to the scan: it is always right.
+        Err(_) => Term::Unusable,
+    })
+}
+
+/// Whether two paths name the same attribute: without case, with or without URN, and a complex
+/// attribute alone meaning its `value`.
+fn is_same(context: &Context<'_>, rule: &AttrPath, path: &AttrPath) -> bool {
+    let resource_type = &context.resource.resource_type;
+    let (Some(left), Some(right)) = (resource_type.resolve(rule), resource_type.resolve(path))
+    else {
+        return false;
+    };
+    let sub = |resolved: &crate::scim::schema::Resolved<'_>| {
+        let own = resolved.sub.map(|sub| sub.name.clone());
+        let implied = resolved.attribute.sub_attribute("value").map(|sub| sub.name.clone());
+        own.or(implied)
+    };
+    std::ptr::eq(left.attribute, right.attribute) && sub(&left) == sub(&right)
+}
+
+fn native_form(
+    context: &Context<'_>,
+    subject: FilterSubject,
+    scim: &Value,
+) -> Result<Value, ConvertError> {
+    let resource = context.resource;
+    match subject {
+        FilterSubject::Row(index) => match resource.rows.get(index) {
+            Some(row) => lens::native_value(context, row, scim, None),
+            None => Ok(scim.clone()),
+        },
+        FilterSubject::Item(outer, inner) => {
+            let list = resource.collections.get(outer);
+            match list.and_then(|list| Some((list, list.items.get(inner)?))) {
+                Some((list, item)) => collection::native_item(context, list, item, scim, None),
+                None => Ok(scim.clone()),
+            }
+        }
+        FilterSubject::Id => {
+            Ok(scim.as_str().map_or(Value::Null, |text| key::typed(&resource.id, text)))
+        }
+    }
+}
+
+/// A filter, or a part of it, in the application's query language.
+struct Phrase {
+    text: String,
+    may_miss: bool,
+    /// Whether the phrase means the same as the filter, not merely something wider.
+    is_whole: bool,
+}
+
+/// Whether a part may be replaced by something wider: yes, until a `not` turns it round.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Widening,
+    Exact,
+}
+
+fn phrase(
+    context: &Context<'_>,
+    language: &FilterLanguage,
+    filter: &Filter,
+    side: Side,
+) -> Result<Option<Phrase>, ConvertError> {
+    match filter {
+        Filter::And(terms) => {
+            let mut parts = Vec::new();
+            for term in terms {
+                parts.push(phrase(context, language, term, side)?);
+            }
+            let is_whole = parts.iter().all(|part| part.as_ref().is_some_and(|part| part.is_whole));
+            if side == Side::Exact && !is_whole {
+                return Ok(None);
+            }
+            combine(context, &language.and, parts.into_iter().flatten(), is_whole)
+        }
+        Filter::Or(terms) => {
+            let mut parts = Vec::new();
+            for term in terms {
+                // One branch that cannot be said natively makes the whole alternative unsayable.
+                let Some(part) = phrase(context, language, term, side)? else { return Ok(None) };
+                parts.push(part);
+            }
+            let is_whole = parts.iter().all(|part| part.is_whole);
+            combine(context, &language.or, parts.into_iter(), is_whole)
+        }
+        Filter::Not(inner) => {
+            let Some(not) = &language.not else { return Ok(None) };
+            let Some(part) = phrase(context, language, inner, Side::Exact)? else {
+                return Ok(None);
+            };
+            if !part.is_whole {
+                return Ok(None);
+            }
+            let text = fill(context, not, &part.text, "")?;
+            Ok(Some(Phrase { text, may_miss: part.may_miss, is_whole: true }))
+        }
+        Filter::Compare(..) | Filter::ValuePath(..) => {
+            let Term::Usable(found) = native_term(context, filter)? else { return Ok(None) };
+            let FilterAction::Term(template) = &found.rule.action else { return Ok(None) };
+            let is_plain = matches!(filter, Filter::Compare(..));
+            let is_whole = is_plain && found.rule.exact && found.rule.case != FilterCase::Sensitive;
+            if side == Side::Exact && !is_whole {
+                return Ok(None);
+            }
+            let text = template.text(&found.scope(context))?;
+            let may_miss = found.rule.case == FilterCase::Sensitive;
+            Ok(text.map(|text| Phrase { text, may_miss, is_whole }))
+        }
+        Filter::Present(_) => Ok(None),
+    }
+}
+
+fn combine(
+    context: &Context<'_>,
+    template: &Template,
+    mut parts: impl Iterator<Item = Phrase>,
+    is_whole: bool,
+) -> Result<Option<Phrase>, ConvertError> {
+    let Some(mut whole) = parts.next() else { return Ok(None) };
+    for part in parts {
+        whole.text = fill(context, template, &whole.text, &part.text)?;
+        whole.may_miss |= part.may_miss;
+    }
+    Ok(Some(Phrase { is_whole, ..whole }))
+}
+
+fn fill(
+    context: &Context<'_>,
+    template: &Template,
+    a: &str,
+    b: &str,
+) -> Result<String, ConvertError> {
+    let (a, b) = (Value::from(a), Value::from(b));
+    let scope = context.scope().with("a", &a).with("b", &b);
+    Ok(template.text(&scope)?.unwrap_or_default())
+}

@@ -1,0 +1,23 @@
+//! Conversion through a mapping, both ways, without any input or output.
+//!
+//! Rows are lenses: they *get* a SCIM value from a native record and *put* a wanted one back,
+//! touching nothing else. On top of them: records to resources (`to_scim.rs`), a wanted resource
+//! to the fewest changes (`document.rs`), changes to native requests (`request.rs`), filters to
+//! parameters (`filter.rs`), lists to pages (`page.rs`), failures to meanings (`failure.rs`).
+
+pub mod change;
+pub mod collection;
+pub mod context;
+pub mod document;
+pub mod error;
+pub mod failure;
+pub mod filter;
+pub mod key;
+pub mod lens;
+pub mod members;
+pub mod page;
+pub mod place;
+pub mod record;
+pub mod references;
+pub mod request;
+pub mod to_scim;

@@ -1,0 +1,157 @@
+//! Walking through a list, page by page, whatever the application's style.
+
+use serde_json::{Value, json};
+
+use crate::convert::key;
+use crate::convert::record::locate;
+use crate::mapping::expression::{Ambient, Scope};
+use crate::mapping::model::{PageStyle, Pages, Total};
+use crate::native::message::NativeResponse;
+
+/// Where a page begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum At {
+    /// At the beginning of the list.
+    Start,
+    /// At this offset, counted as the application counts.
+    Offset(u64),
+    /// At this page, numbered as the application numbers.
+    Page(u64),
+    /// After this cursor.
+    Cursor(String),
+    /// Behind this link, as it stood in the answer.
+    Link(String),
+}
+
+/// What a page tells about the list.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// The answer.
+    pub response: &'a NativeResponse,
+    /// Its records.
+    pub records: &'a [Value],
+    /// Records read so far, with these, counted from the beginning of the list.
+    pub read: u64,
+    /// Page size asked for.
+    pub size: usize,
+}
+
+/// The parameters that ask for a page. A link brings its own.
+pub fn parameters(pages: &Pages, at: &At, size: usize) -> Vec<(String, String)> {
+    let mut parameters = Vec::new();
+    let position = match (&pages.style, at) {
+        (PageStyle::Offset(name, first) | PageStyle::Page(name, first), At::Start) => {
+            Some((name, first.to_string()))
+        }
+        (PageStyle::Offset(name, _), At::Offset(number))
+        | (PageStyle::Page(name, _), At::Page(number)) => Some((name, number.to_string())),
+        (PageStyle::Cursor(name, _) | PageStyle::Marker(name, _), At::Cursor(cursor)) => {
+            Some((name, cursor.clone()))
+        }
+        _ => None,
+    };
+    parameters.extend(position.map(|(name, value)| (name.clone(), value)));
+    parameters.extend(pages.size.as_ref().map(|name| (name.clone(), size.to_string())));
+    parameters
+}
+
+/// Where the next page begins; `None` when this one was the last.
+pub fn next(pages: &Pages, at: &At, seen: &Seen<'_>, ambient: &Ambient) -> Option<At> {
+    if let Some(until) = &pages.until {
+        let body = seen.response.json().cloned().unwrap_or(Value::Null);
+        let (count, page) = (json!(seen.records.len()), json!(number(pages, at)));
+        let scope =
+            Scope::new(ambient).with("body", &body).with("count", &count).with("page", &page);
+        // A condition that cannot be evaluated must not end the list early.
+        if until.is_true(&scope).unwrap_or(false) {
+            return None;
+        }
+    }
+    match &pages.style {
+        PageStyle::LinkHeader(relation) => {
+            let header = seen.response.header("link")?;
+            link_target(header, relation).map(At::Link)
+        }
+        PageStyle::LinkBody(path) => {
+            let link = path.read(seen.response.json()?)?.as_str()?;
+            (!link.is_empty()).then(|| At::Link(link.to_owned()))
+        }
+        PageStyle::Cursor(_, locator) => {
+            locate(locator, seen.response).as_ref().and_then(key::text).map(At::Cursor)
+        }
+        PageStyle::Marker(_, path) => {
+            let is_last = pages.size.is_some() && seen.records.len() < seen.size;
+            let marker = path.read(seen.records.last()?).and_then(key::text)?;
+            (!is_last).then_some(At::Cursor(marker))
+        }
+        PageStyle::Page(_, _) => goes_on(pages, seen).then(|| At::Page(number(pages, at) + 1)),
+        PageStyle::Offset(_, first) => goes_on(pages, seen).then(|| At::Offset(first + seen.read)),
+    }
+}
+
+/// Whether numbered pages go on: until the total is reached where it is known, else until a page
+/// is short.
+fn goes_on(pages: &Pages, seen: &Seen<'_>) -> bool {
+    if seen.records.is_empty() {
+        return false;
+    }
+    match total(pages, seen.response) {
+        Some(total) => seen.read < total,
+        None => pages.until.is_some() || pages.size.is_none() || seen.records.len() >= seen.size,
+    }
+}
+
+fn number(pages: &Pages, at: &At) -> u64 {
+    match (at, &pages.style) {
+        (At::Page(page), _) => *page,
+        (_, PageStyle::Page(_, first)) => *first,
+        _ => 1,
+    }
+}
+
+/// The list's total, when the answer tells it.
+pub fn total(pages: &Pages, response: &NativeResponse) -> Option<u64> {
+    match pages.total.as_ref()? {
+        Total::Here(locator) => as_count(&locate(locator, response)?),
+        Total::Lookup(_) => None,
+    }
+}
+
+/// A count, as a number or in digits.
+pub fn as_count(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// The target of the first link of a relation in a `Link` header (RFC 8288 section 3).
+fn link_target(header: &str, relation: &str) -> Option<String> {
+    let mut rest = header;
+    while let Some((_, after)) = rest.split_once('<') {
+        let (target, after) = after.split_once('>')?;
+        let (parameters, next) = match after.split_once(",<").or_else(|| after.split_once(", <")) {
+            Some((parameters, _)) => {
+                (parameters, after.get(parameters.len()..).unwrap_or_default())
+            }
+            None => (after, ""),
+        };
+        if has_relation(parameters, relation) {
+            return Some(target.to_owned());
+        }
+        rest = next;
+    }
+    None
+}
+
+fn has_relation(parameters: &str, relation: &str) -> bool {
+    parameters.split(';').any(|parameter| {
+        parameter.trim().split_once('=').is_some_and(|(name, value)| {
+            let mut relations =
+                value.trim().trim_matches(|c| c == '"' || c == ',').split_whitespace();
+            name.trim().eq_ignore_ascii_case("rel")
+                && relations.any(|have| have.eq_ignore_ascii_case(relation))
+        })
+    })
+}

@@ -1,0 +1,123 @@
+//! Which SCIM id belongs to which native key, for the resources that values refer to.
+//!
+//! Where SCIM ids are native keys nothing has to be known. Where they are issued, the engine
+//! looks all pairs up before a conversion begins, so that the conversion itself stays pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::convert::key;
+use crate::mapping::model::{CollectionSource, IdSourceRule, Mapping, ResourceMapping, Source};
+use crate::scim::resource::Resource;
+
+/// Pairs of SCIM ids and native keys, by resource type.
+#[derive(Debug, Clone, Default)]
+pub struct References {
+    ids: BTreeMap<(String, String), String>,
+    keys: BTreeMap<(String, String), String>,
+    hidden: BTreeSet<(String, String)>,
+}
+
+impl References {
+    /// Adds a pair.
+    pub fn insert(&mut self, resource: &str, id: &str, key: &str) {
+        self.ids.insert((resource.to_owned(), key.to_owned()), id.to_owned());
+        self.keys.insert((resource.to_owned(), id.to_owned()), key.to_owned());
+    }
+
+    /// Notes that SCIM clients have deleted a resource that lives on natively.
+    pub fn hide(&mut self, resource: &str, id: &str) {
+        self.hidden.insert((resource.to_owned(), id.to_owned()));
+    }
+
+    /// The SCIM id of a native key; `None` when it is issued and not known, and for a resource
+    /// that SCIM clients have deleted.
+    pub fn id(&self, mapping: &Mapping, resource: &str, key: &str) -> Option<String> {
+        let id = if is_issued(mapping, resource) {
+            self.ids.get(&(resource.to_owned(), key.to_owned())).cloned()?
+        } else {
+            key.to_owned()
+        };
+        let hidden = self.hidden.contains(&(resource.to_owned(), id.clone()));
+        (!hidden).then_some(id)
+    }
+
+    /// The native key of a SCIM id; `None` when no such resource is known.
+    pub fn key(&self, mapping: &Mapping, resource: &str, id: &str) -> Option<String> {
+        if !is_issued(mapping, resource) {
+            return Some(id.to_owned());
+        }
+        self.keys.get(&(resource.to_owned(), id.to_owned())).cloned()
+    }
+}
+
+/// Whether the ids of this resource type are kept in the side-car.
+pub fn is_issued(mapping: &Mapping, resource: &str) -> bool {
+    mapping.resource(resource).is_some_and(|target| target.id.source == IdSourceRule::Issued)
+}
+
+/// A key or id to look up: resource type, and the key or id.
+pub type Wanted = BTreeSet<(String, String)>;
+
+/// The native keys in a record that stand for issued ids.
+pub fn keys_in(mapping: &Mapping, resource: &ResourceMapping, native: &Value, found: &mut Wanted) {
+    for row in &resource.rows {
+        if let (Some(target), Source::Path { read, .. }) = (&row.reference, &row.source)
+            && is_issued(mapping, target)
+            && let Some(key) = read.read(native).and_then(key::text)
+        {
+            found.insert((target.clone(), key));
+        }
+    }
+    for collection in &resource.collections {
+        if let CollectionSource::Items(path) = &collection.source {
+            keys_in_elements(mapping, collection, path.read_all(native), found);
+        }
+    }
+}
+
+/// The native keys in elements of a collection that stand for issued ids.
+pub fn keys_in_elements<'v>(
+    mapping: &Mapping,
+    collection: &crate::mapping::model::Collection,
+    elements: impl IntoIterator<Item = &'v Value>,
+    found: &mut Wanted,
+) {
+    let Some(target) = &collection.reference else { return };
+    let Some(item) = collection.items.iter().find(|item| item.sub == "value") else { return };
+    if !is_issued(mapping, target) {
+        return;
+    }
+    for element in elements {
+        if let Some(key) = item.path.read(element).and_then(key::text) {
+            found.insert((target.clone(), key));
+        }
+    }
+}
+
+/// The SCIM ids in a resource that stand for issued ids of others.
+pub fn ids_in(mapping: &Mapping, resource: &ResourceMapping, scim: &Resource, found: &mut Wanted) {
+    for row in &resource.rows {
+        if let Some(target) = &row.reference
+            && is_issued(mapping, target)
+            && let Some(id) = crate::convert::place::read(&row.place, false, scim)
+            && let Some(id) = id.as_str()
+        {
+            found.insert((target.clone(), id.to_owned()));
+        }
+    }
+    for collection in &resource.collections {
+        let Some(target) = &collection.reference else { continue };
+        if !is_issued(mapping, target) {
+            continue;
+        }
+        let extension = collection.place.extension.as_deref();
+        let elements = scim.get(extension, &collection.place.attribute).and_then(Value::as_array);
+        for element in elements.into_iter().flatten() {
+            if let Some(id) = element.get("value").and_then(Value::as_str) {
+                found.insert((target.clone(), id.to_owned()));
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A request of the mapping, filled in.
+
+use serde_json::{Map, Value};
+
+use crate::convert::error::ConvertError;
+use crate::mapping::expression::Scope;
+use crate::mapping::model::{Encoding, Request, RequestBody};
+use crate::mapping::template::Template;
+use crate::native::message::{Body, Method, NativeRequest};
+
+/// Builds a request. `rows` is what the rows make of the body; it is used when the mapping does
+/// not write a body out.
+pub fn build(
+    request: &Request,
+    scope: &Scope<'_>,
+    rows: Option<Value>,
+) -> Result<NativeRequest, ConvertError> {
+    let body = match &request.body {
+        RequestBody::None => None,
+        RequestBody::Tree(tree) => Some(tree.evaluate(scope)?),
+        RequestBody::FromRows if rows.is_none() && request.set.is_empty() => None,
+        RequestBody::FromRows => Some(envelope(request, scope, rows)?),
+    };
+    Ok(NativeRequest {
+        method: request.method,
+        path: request.path.url_path(scope)?,
+        query: pairs(&request.query, scope)?,
+        headers: pairs(&request.headers, scope)?,
+        body: body.map_or(Body::None, |body| encode(request.encoding, body)),
+        timeout: request.timeout,
+    })
+}
+
+/// Fills templates; a pair whose value is null is dropped.
+pub fn pairs(
+    templates: &[(String, Template)],
+    scope: &Scope<'_>,
+) -> Result<Vec<(String, String)>, ConvertError> {
+    let mut filled = Vec::with_capacity(templates.len());
+    for (name, template) in templates {
+        if let Some(value) = template.text(scope)? {
+            filled.push((name.clone(), value));
+        }
+    }
+    Ok(filled)
+}
+
+/// The rows' body with the mapping's constants, in its envelope.
+fn envelope(
+    request: &Request,
+    scope: &Scope<'_>,
+    rows: Option<Value>,
+) -> Result<Value, ConvertError> {
+    let mut body = rows.unwrap_or_else(|| Value::Object(Map::new()));
+    if let Some(members) = body.as_object_mut() {
+        for (name, constant) in &request.set {
+            members.insert(name.clone(), constant.evaluate(scope)?);
+        }
+    }
+    Ok(match &request.wrap {
+        Some(member) => Value::Object(Map::from_iter([(member.clone(), body)])),
+        None => body,
+    })
+}
+
+fn encode(encoding: Encoding, body: Value) -> Body {
+    match encoding {
+        Encoding::Json => Body::Json(body),
+        Encoding::Form => {
+            let mut fields = Vec::new();
+            form_fields(None, &body, &mut fields);
+            Body::Form(fields)
+        }
+    }
+}
+
+/// Members become fields, members of members `outer[inner]`, array elements a field each.
+fn form_fields(name: Option<&str>, value: &Value, fields: &mut Vec<(String, String)>) {
+    let field = name.unwrap_or_default();
+    match value {
+        Value::Object(members) => {
+            for (inner, value) in members {
+                let name = name.map_or_else(|| inner.clone(), |outer| format!("{outer}[{inner}]"));
+                form_fields(Some(&name), value, fields);
+            }
+        }
+        Value::Array(elements) => {
+            for element in elements {
+                form_fields(name, element, fields);
+            }
+        }
+        Value::Null => fields.push((field.to_owned(), String::new())),
+        Value::String(text) => fields.push((field.to_owned(), text.clone())),
+        Value::Bool(_) | Value::Number(_) => fields.push((field.to_owned(), value.to_string())),
+    }
+}
+
+/// A GET of the mapping's that is not one of its requests (a look-up of a total).
+pub fn get(path: String, query: Vec<(String, String)>) -> NativeRequest {
+    NativeRequest {
+        method: Method::Get,
+        path,
+        query,
+        headers: Vec::new(),
+        body: Body::None,
+        timeout: None,
+    }
+}
+
+/// Whether filling the request needs the current native record.
+pub fn needs_record(request: &Request) -> bool {
+    let sees = |mentions: &std::collections::BTreeSet<String>| {
+        mentions.iter().any(|name| name == "native" || name.starts_with("native."))
+    };
+    let templates = || request.query.iter().chain(&request.headers).map(|(_, template)| template);
+    let full = request.send == crate::mapping::model::SendMode::Full;
+    full && matches!(request.body, RequestBody::FromRows)
+        || sees(&request.path.mentions())
+        || templates().any(|template| sees(&template.mentions()))
+        || request.when.as_ref().is_some_and(|when| sees(when.mentions()))
+        || match &request.body {
+            RequestBody::Tree(tree) => sees(&tree.mentions()),
+            RequestBody::FromRows | RequestBody::None => false,
+        }
+}

@@ -1,0 +1,76 @@
+//! A native record as a SCIM resource.
+
+use serde_json::{Map, Value};
+
+use crate::convert::context::Context;
+use crate::convert::{collection, lens, place};
+use crate::mapping::model::{CollectionSource, Deactivate, Mode, Source};
+use crate::scim::resource::{Resource, is_unassigned};
+use crate::sidecar::entry::{Entry, EntryState};
+
+/// The SCIM view of a record. Collections behind requests of their own are not in it; `meta` has
+/// only what rows give it. `entry` is what the side-car holds of the resource.
+pub fn view(context: &Context<'_>, id: &str, native: &Value, entry: Option<&Entry>) -> Resource {
+    let resource = context.resource;
+    let mut scim = Resource::default();
+    scim.0.insert("schemas".to_owned(), Value::Null);
+    scim.0.insert("id".to_owned(), Value::from(id));
+    for row in &resource.rows {
+        if row.mode == Mode::Write {
+            continue;
+        }
+        let value = match &row.source {
+            Source::Sidecar => entry.and_then(|entry| kept(row, entry)),
+            Source::Path { .. } | Source::Constant(_) => lens::get(context, row, native),
+        };
+        if let Some(value) = value {
+            place::write(&row.place, &mut scim, value, &row.emit);
+        }
+    }
+    for collection in &resource.collections {
+        if matches!(collection.source, CollectionSource::Items(_)) {
+            let elements = collection::native_elements(collection, native);
+            set_collection(context, collection, elements, &mut scim);
+        }
+    }
+    if matches!(resource.deactivate, Deactivate::Delete) {
+        let is_off = entry.is_some_and(|entry| matches!(entry.state, EntryState::Off(_)));
+        scim.0.insert("active".to_owned(), Value::Bool(!is_off));
+    }
+    set_schemas(context, &mut scim);
+    scim
+}
+
+/// Puts the elements of a collection into a resource.
+pub fn set_collection<'n>(
+    context: &Context<'_>,
+    collection: &crate::mapping::model::Collection,
+    elements: impl IntoIterator<Item = &'n Value>,
+    scim: &mut Resource,
+) {
+    let elements = elements.into_iter();
+    let list: Vec<Value> = elements
+        .filter_map(|native| collection::get_element(context, collection, native))
+        .collect();
+    if !list.is_empty() {
+        place::write(&collection.place, scim, Value::Array(list), &Map::new());
+    }
+}
+
+fn kept(row: &crate::mapping::model::Row, entry: &Entry) -> Option<Value> {
+    let attributes = Resource(entry.attributes.clone());
+    place::read(&row.place, false, &attributes)
+}
+
+/// Lists the core schema and the extensions that have values (RFC 7643 section 3).
+pub fn set_schemas(context: &Context<'_>, scim: &mut Resource) {
+    let resource_type = &context.resource.resource_type;
+    let mut schemas = vec![Value::from(resource_type.core.id.as_str())];
+    for extension in &resource_type.extensions {
+        let urn = extension.schema.id.as_str();
+        if scim.0.get(urn).is_some_and(|section| !is_unassigned(section)) {
+            schemas.push(Value::from(urn));
+        }
+    }
+    scim.0.insert("schemas".to_owned(), Value::Array(schemas));
+}

@@ -1,0 +1,9 @@
+//! Exchanges in writing: the `tests:` and `examples:` of a mapping file, played through the real
+//! engine against a scripted application. The form in which a test is written is the form in
+//! which [`report`] shows what really happened.
+
+pub mod examples;
+pub mod player;
+pub mod report;
+pub mod script;
+pub mod stage;

@@ -1,0 +1,83 @@
+//! Everything that can end an exchange early.
+
+use crate::convert::error::ConvertError;
+use crate::convert::failure::Failure;
+use crate::exchange::upstream::UpstreamError;
+use crate::scim::filter::error::FilterError;
+use crate::scim::patch::error::PatchError;
+use crate::scim::query::QueryError;
+use crate::scim::validate::ValidationError;
+use crate::sidecar::port::StoreError;
+
+/// The sum of the failures of an exchange; `render.rs` gives each its face.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// No resource of this type has this id.
+    #[error("there is no {resource} with this id")]
+    NotFound {
+        /// The resource type.
+        resource: String,
+    },
+    /// Nothing is served at this path.
+    #[error("there is no SCIM endpoint at this path")]
+    NoEndpoint,
+    /// The endpoint does not know the method.
+    #[error("this endpoint does not support the method")]
+    MethodNotAllowed {
+        /// The methods it knows.
+        allow: &'static str,
+    },
+    /// The operation is not offered.
+    #[error("{operation} is not supported here")]
+    NotSupported {
+        /// The operation, for people.
+        operation: String,
+    },
+    /// Discovery endpoints do not filter (RFC 7644 section 4).
+    #[error("this endpoint cannot be filtered")]
+    FilterForbidden,
+    /// The body is not JSON.
+    #[error("the request body is not valid JSON")]
+    Syntax(#[source] serde_json::Error),
+    /// The body is not a resource of this type.
+    #[error(transparent)]
+    Validation(#[from] ValidationError),
+    /// The filter cannot be understood.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// The query parameters cannot be understood.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// The PATCH cannot be applied.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
+    /// A value cannot be converted.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+    /// Answering would mean reading more records than the mapping allows.
+    #[error("more than {limit} records would have to be read; ask with a narrower filter")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
+    /// A value that must be unique is taken by a resource that the bridge itself keeps.
+    #[error("another {resource} has the same {attribute}")]
+    Taken {
+        /// The resource type.
+        resource: String,
+        /// The attribute.
+        attribute: String,
+    },
+    /// The application refused.
+    #[error("the application refused the request")]
+    Native(Failure),
+    /// The application's answer is not what the mapping describes.
+    #[error("the application's answer is not what the mapping describes")]
+    Unexpected,
+    /// The application gave no answer to work with.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The bridge's own store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,393 @@
+//! Calls to the application: one record, a list, a collection.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::convert::context::Context;
+use crate::convert::failure::{self, Meaning};
+use crate::convert::page::{self, At, Seen};
+use crate::convert::references::{self, References, Wanted};
+use crate::convert::{key, record, request};
+use crate::exchange::error::ExchangeError;
+use crate::exchange::tenant::Tenant;
+use crate::mapping::expression::{Ambient, Scope};
+use crate::mapping::model::{
+    Collection, CollectionSource, Delete, Outcome, PageStyle, Pages, Request, ResourceMapping,
+    Total,
+};
+use crate::native::message::{NativeRequest, NativeResponse, Payload};
+use crate::sidecar::entry::{Entry, EntryState};
+
+/// Most pages of one list; a list that never ends is the application's fault.
+const MAX_PAGES: usize = 10_000;
+
+/// Page size where the mapping names no parameter for it.
+const UNSIZED_PAGE: usize = 100;
+
+/// One SCIM request on its way through the engine.
+pub struct Exchange<'t> {
+    /// Whose request it is.
+    pub tenant: &'t Tenant,
+    /// Time, identifiers, request id.
+    pub ambient: Ambient,
+    /// The SCIM base as the client sees it.
+    pub base: String,
+    retired: OnceCell<Vec<(String, Vec<Entry>)>>,
+}
+
+/// What a call is about, which decides what a 404 means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// One resource: 404 means that it does not exist.
+    Resource,
+    /// A list or a creation: 404 means that the mapping names a place the application lacks.
+    Endpoint,
+}
+
+impl<'t> Exchange<'t> {
+    /// Begins an exchange.
+    pub fn new(tenant: &'t Tenant, request_id: String, base: String) -> Self {
+        let ambient = Ambient { ids: tenant.ids.clone(), now: tenant.clock.now(), request_id };
+        Self { tenant, ambient, base, retired: OnceCell::new() }
+    }
+
+    /// The surroundings of a conversion.
+    pub fn context<'a>(
+        &'a self,
+        resource: &'a ResourceMapping,
+        references: &'a References,
+    ) -> Context<'a> {
+        Context {
+            mapping: &self.tenant.mapping,
+            resource,
+            ambient: &self.ambient,
+            config: &self.tenant.config,
+            references,
+        }
+    }
+
+    /// Makes a call; failures in `accept` count as done.
+    pub async fn call(
+        &self,
+        native: NativeRequest,
+        accept: &[u16],
+        about: About,
+    ) -> Result<NativeResponse, ExchangeError> {
+        let is_read = native.method.is_safe();
+        let response = self.tenant.upstream.call(native).await?;
+        failure::judge(&self.tenant.mapping.errors, &self.ambient, &response, accept).map_err(
+            |mut failure| {
+                if about == About::Endpoint
+                    && failure.meaning == Meaning::Outcome(Outcome::NotFound)
+                {
+                    failure.meaning = Meaning::Broken;
+                    failure.detail = None;
+                }
+                ExchangeError::Native(failure)
+            },
+        )?;
+        // A log-in page or a proxy's greeting with status 200 is no success.
+        let is_page = response.header("content-type").is_some_and(|kind| {
+            kind.starts_with("text/html")
+                || kind.split(';').next().is_some_and(|kind| kind.trim().ends_with("json"))
+        });
+        if matches!(response.body, Payload::Text(_))
+            && response.is_success()
+            && (is_read || is_page)
+        {
+            return Err(ExchangeError::Unexpected);
+        }
+        Ok(response)
+    }
+
+    /// The record of a key.
+    pub async fn record(
+        &self,
+        resource: &ResourceMapping,
+        native_key: &str,
+    ) -> Result<Value, ExchangeError> {
+        let not_found = || ExchangeError::NotFound { resource: resource.name.clone() };
+        let Some(get) = &resource.get else {
+            return self.pick(resource, native_key).await;
+        };
+        let id = key::typed(&resource.id, native_key);
+        let none = References::default();
+        let scope = self.context(resource, &none).scope().with("id", &id);
+        // A key that has no place in the path is the key of nothing.
+        let native = request::build(get, &scope, None).map_err(|_| not_found())?;
+        let response = match self.call(native, &get.accept, About::Resource).await {
+            Err(ExchangeError::Native(failure))
+                if failure.meaning == Meaning::Outcome(Outcome::NotFound) =>
+            {
+                return Err(not_found());
+            }
+            other => other?,
+        };
+        let body = response.json().ok_or(ExchangeError::Unexpected)?;
+        let has_place = get.record.as_ref().is_some_and(|path| path.read(body).is_none());
+        if has_place {
+            return Err(not_found());
+        }
+        record::record(resource, get, &response).ok_or(ExchangeError::Unexpected)
+    }
+
+    /// Without a request for one record: the list, and the one of this key.
+    async fn pick(
+        &self,
+        resource: &ResourceMapping,
+        native_key: &str,
+    ) -> Result<Value, ExchangeError> {
+        let not_found = || ExchangeError::NotFound { resource: resource.name.clone() };
+        let list = resource.list.as_ref().ok_or_else(not_found)?;
+        let mut walk = Walk::new(list, Vec::new(), list.pages.as_ref());
+        while let Some(records) = walk.next(self, resource).await? {
+            let is_it = |native: &Value| {
+                key::of_record(&resource.id, native).is_ok_and(|key| key == native_key)
+            };
+            if let Some(found) = records.into_iter().find(is_it) {
+                return Ok(found);
+            }
+            if walk.read > resource.scan_limit as u64 {
+                return Err(ExchangeError::TooMany { limit: resource.scan_limit });
+            }
+        }
+        Err(not_found())
+    }
+
+    /// The native elements of a collection behind a request of its own.
+    pub async fn elements(
+        &self,
+        resource: &ResourceMapping,
+        collection: &Collection,
+        native_key: &str,
+        native: &Value,
+    ) -> Result<Vec<Value>, ExchangeError> {
+        let CollectionSource::List(list) = &collection.source else { return Ok(Vec::new()) };
+        let id = key::typed(&resource.id, native_key);
+        let mut walk = Walk::new(list, Vec::new(), list.pages.as_ref());
+        walk.about = About::Resource;
+        walk.variables = vec![("id", id), ("native", native.clone())];
+        let mut elements = Vec::new();
+        while let Some(mut records) = walk.next(self, resource).await? {
+            elements.append(&mut records);
+        }
+        Ok(elements)
+    }
+
+    /// Looks up what conversions need to know about other resources. Keys that nobody has seen
+    /// yet are issued an id.
+    pub async fn resolve(&self, keys: Wanted, ids: Wanted) -> Result<References, ExchangeError> {
+        let partition = self.tenant.partition();
+        let sidecar = &self.tenant.sidecar;
+        let mut references = References::default();
+        for (resource, keys) in by_resource(keys) {
+            let known = sidecar.by_keys(&partition, &resource, &keys).await?;
+            let have: BTreeSet<&str> = known.iter().map(|entry| entry.key.as_str()).collect();
+            for key in keys.iter().filter(|key| !have.contains(key.as_str())) {
+                let entry =
+                    sidecar.claim(&partition, &resource, key, &self.ambient.ids.uuid()).await?;
+                references.insert(&resource, &entry.id, &entry.key);
+            }
+            for entry in &known {
+                references.insert(&resource, &entry.id, &entry.key);
+            }
+        }
+        for (resource, ids) in by_resource(ids) {
+            for entry in sidecar.by_ids(&partition, &resource, &ids).await? {
+                references.insert(&resource, &entry.id, &entry.key);
+            }
+        }
+        for target in self.tenant.mapping.resources.iter().filter(|target| may_hide(target)) {
+            for entry in self.retired(target).await? {
+                if entry.state == EntryState::Deleted {
+                    references.hide(&target.name, &entry.id);
+                }
+            }
+        }
+        Ok(references)
+    }
+
+    /// What conversions of these records need to know.
+    pub async fn resolve_records(
+        &self,
+        resource: &ResourceMapping,
+        records: &[&Value],
+    ) -> Result<References, ExchangeError> {
+        let mut keys = Wanted::new();
+        for native in records {
+            references::keys_in(&self.tenant.mapping, resource, native, &mut keys);
+        }
+        self.resolve(keys, Wanted::new()).await
+    }
+
+    /// Entries of resources that have left: switched off or deleted. Read once an exchange.
+    pub async fn retired(&self, resource: &ResourceMapping) -> Result<&[Entry], ExchangeError> {
+        let all = self
+            .retired
+            .get_or_try_init(|| async {
+                let partition = self.tenant.partition();
+                let mut all = Vec::new();
+                for resource in self.tenant.mapping.resources.iter().filter(|it| may_retire(it)) {
+                    let entries = self.tenant.sidecar.retired(&partition, &resource.name).await?;
+                    all.push((resource.name.clone(), entries));
+                }
+                Ok::<_, ExchangeError>(all)
+            })
+            .await?;
+        let own = all.iter().find(|(name, _)| *name == resource.name);
+        Ok(own.map_or(&[], |(_, entries)| entries.as_slice()))
+    }
+}
+
+fn may_hide(resource: &ResourceMapping) -> bool {
+    matches!(resource.delete, Delete::Deactivate)
+}
+
+fn may_retire(resource: &ResourceMapping) -> bool {
+    may_hide(resource) || matches!(resource.deactivate, crate::mapping::model::Deactivate::Delete)
+}
+
+fn by_resource(wanted: Wanted) -> Vec<(String, Vec<String>)> {
+    let mut grouped: Vec<(String, Vec<String>)> = Vec::new();
+    for (resource, value) in wanted {
+        match grouped.last_mut() {
+            Some((last, values)) if *last == resource => values.push(value),
+            _ => grouped.push((resource, vec![value])),
+        }
+    }
+    grouped
+}
+
+/// A walk through a list, one page a step.
+pub struct Walk<'m> {
+    request: &'m Request,
+    pages: Option<&'m Pages>,
+    parameters: Vec<(String, String)>,
+    /// Where the next page begins; `None` after the last one.
+    pub at: Option<At>,
+    /// Page size asked for.
+    pub size: usize,
+    /// Records read so far, counted from the beginning of the list.
+    pub read: u64,
+    /// The list's total, as far as the answers told it.
+    pub total: Option<u64>,
+    /// What a 404 means.
+    pub about: About,
+    /// Further variables of the request's templates.
+    pub variables: Vec<(&'static str, Value)>,
+    asked: String,
+    steps: usize,
+}
+
+impl<'m> Walk<'m> {
+    /// A walk from the beginning of a list, with further query parameters.
+    pub fn new(
+        request: &'m Request,
+        parameters: Vec<(String, String)>,
+        pages: Option<&'m Pages>,
+    ) -> Self {
+        Self {
+            request,
+            pages,
+            parameters,
+            at: Some(At::Start),
+            size: pages.map_or(UNSIZED_PAGE, |pages| pages.max),
+            read: 0,
+            total: None,
+            about: About::Endpoint,
+            variables: Vec::new(),
+            asked: String::new(),
+            steps: 0,
+        }
+    }
+
+    /// A walk that goes on behind a link in the answer to the path `asked`.
+    pub fn from_link(request: &'m Request, pages: &'m Pages, at: At, asked: String) -> Self {
+        Self { at: Some(at), asked, ..Self::new(request, Vec::new(), Some(pages)) }
+    }
+
+    /// The next page's records; `None` after the last page.
+    pub async fn next(
+        &mut self,
+        exchange: &Exchange<'_>,
+        resource: &ResourceMapping,
+    ) -> Result<Option<Vec<Value>>, ExchangeError> {
+        let Some(at) = self.at.take() else { return Ok(None) };
+        self.steps += 1;
+        if self.steps > MAX_PAGES {
+            return Err(ExchangeError::TooMany { limit: MAX_PAGES });
+        }
+        let native = self.build(exchange, resource, &at)?;
+        self.asked.clone_from(&native.path);
+        let response = exchange.call(native, &self.request.accept, self.about).await?;
+        let body = response.json().ok_or(ExchangeError::Unexpected)?;
+        let records = record::records(self.request, body).ok_or(ExchangeError::Unexpected)?;
+        self.read += records.len() as u64;
+        if let Some(pages) = self.pages {
+            self.total = page::total(pages, &response).or(self.total);
+            let seen =
+                Seen { response: &response, records: &records, read: self.read, size: self.size };
+            let next = page::next(pages, &at, &seen, &exchange.ambient);
+            // The same page again would be for ever.
+            self.at = next.filter(|next| *next != at);
+        }
+        Ok(Some(records))
+    }
+
+    fn build(
+        &self,
+        exchange: &Exchange<'_>,
+        resource: &ResourceMapping,
+        at: &At,
+    ) -> Result<NativeRequest, ExchangeError> {
+        let none = References::default();
+        let mut scope: Scope<'_> = exchange.context(resource, &none).scope();
+        for (name, value) in &self.variables {
+            scope = scope.with(name, value);
+        }
+        if let At::Link(link) = at {
+            let link = exchange.tenant.upstream.follow(&self.asked, link)?;
+            let headers = request::pairs(&self.request.headers, &scope)?;
+            return Ok(NativeRequest { headers, ..request::get(link.path, link.query) });
+        }
+        let mut native = request::build(self.request, &scope, None)?;
+        if let Some(pages) = self.pages {
+            native.query.extend(page::parameters(pages, at, self.size));
+        }
+        native.query.extend(self.parameters.iter().cloned());
+        Ok(native)
+    }
+}
+
+/// The total of a list that has a request of its own for it.
+pub async fn looked_up_total(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    pages: &Pages,
+) -> Result<Option<u64>, ExchangeError> {
+    let Some(Total::Lookup(lookup)) = &pages.total else { return Ok(None) };
+    let none = References::default();
+    let scope = exchange.context(resource, &none).scope();
+    let path = lookup.path.url_path(&scope).map_err(crate::convert::error::ConvertError::from)?;
+    let native = request::get(path, request::pairs(&lookup.query, &scope)?);
+    let response = exchange.call(native, &[], About::Endpoint).await?;
+    let body = response.json().ok_or(ExchangeError::Unexpected)?;
+    let total = lookup.pick.read(body).and_then(page::as_count);
+    total.map(Some).ok_or(ExchangeError::Unexpected)
+}
+
+/// Whether a list can be entered in its middle.
+pub fn can_seek(pages: &Pages) -> bool {
+    let can = match pages.style {
+        PageStyle::Offset(..) => true,
+        // Which record a page begins with is known only when the bridge says how long pages are.
+        PageStyle::Page(..) => pages.size.is_some(),
+        PageStyle::LinkHeader(_)
+        | PageStyle::LinkBody(_)
+        | PageStyle::Cursor(..)
+        | PageStyle::Marker(..) => false,
+    };
+    can && pages.until.is_none()
+}

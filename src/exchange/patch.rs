@@ -1,0 +1,153 @@
+//! PATCH of a resource (RFC 7644 section 3.5.2).
+//!
+//! Operations on a collection that has calls of its own go straight through when they only add
+//! and remove: the group is not read. Everything else is read, changed in its SCIM view and put
+//! back row by row.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::convert::change;
+use crate::convert::members::{self, Delta};
+use crate::convert::place;
+use crate::exchange::apply::Goal;
+use crate::exchange::error::ExchangeError;
+use crate::exchange::native::Exchange;
+use crate::exchange::replace;
+use crate::exchange::represent;
+use crate::exchange::response::ScimResponse;
+use crate::exchange::state::Located;
+use crate::mapping::model::{CollectionSource, Mode, Request, ResourceMapping};
+use crate::scim::attr::AttrPath;
+use crate::scim::patch::operation::Operation;
+use crate::scim::patch::request::PatchRequest;
+use crate::scim::projection::Projection;
+
+/// Applies a PATCH.
+pub async fn answer(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    id: &str,
+    body: &Value,
+    projection: &Projection,
+) -> Result<ScimResponse, ExchangeError> {
+    let resource_type = &resource.resource_type;
+    let patch = PatchRequest::parse(body, resource_type, exchange.tenant.dialect)?;
+    let _held = exchange.tenant.locks.hold(&resource.name, id).await;
+    let mut located = exchange.locate(resource, id).await?;
+    let is_live = located
+        .entry
+        .as_ref()
+        .is_none_or(|entry| entry.state == crate::sidecar::entry::EntryState::Live);
+    let (direct, rest) =
+        if is_live { split(resource, &patch) } else { (BTreeMap::new(), patch.clone()) };
+    let is_membership_only = rest.operations.is_empty() && !direct.is_empty();
+    let answers = !projection.attributes.is_empty();
+    if is_membership_only && !answers && !direct.keys().any(|index| needs_record(resource, *index))
+    {
+        exchange.apply_members(resource, &located, direct).await?;
+        return Ok(ScimResponse::no_content());
+    }
+    let native = exchange.native(resource, &located).await?;
+    let external = touched_external(resource, &rest);
+    let before = exchange.state(resource, &located, native, &external).await?;
+    let wanted = rest.apply(&before.view, resource_type)?;
+    let touched = touched_collections(resource, &rest);
+    let mut deltas = replace::differences(exchange, resource, &before, &wanted).await?;
+    deltas.retain(|index, _| touched.contains(index));
+    deltas.extend(direct);
+    let goal = Goal { wanted, allowed: change::everything(resource), deltas };
+    let outcome = exchange.apply(resource, &mut located, &before, &goal).await?;
+    if is_membership_only && !answers {
+        return Ok(ScimResponse::no_content());
+    }
+    let named: Vec<AttrPath> =
+        patch.operations.iter().map(|operation| operation.target.path()).collect();
+    respond(exchange, resource, &located, outcome.native, projection, &named).await
+}
+
+async fn respond(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    located: &Located,
+    native: Option<Value>,
+    projection: &Projection,
+    named: &[AttrPath],
+) -> Result<ScimResponse, ExchangeError> {
+    let native = match native {
+        Some(native) => native,
+        None => exchange.native(resource, located).await?,
+    };
+    // Members of a large group are read for nobody who did not ask.
+    let asked = if projection.attributes.is_empty() {
+        Vec::new()
+    } else {
+        represent::needed(resource, projection)
+    };
+    let state = exchange.state(resource, located, native, &asked).await?;
+    let body = represent::body(exchange, resource, &state.view, projection, named);
+    Ok(ScimResponse::json(200, body)
+        .with_header("Location", represent::location(exchange, resource, &located.id)))
+}
+
+/// Takes the operations apart: those that are member calls as they stand, by collection, and the
+/// others.
+fn split(
+    resource: &ResourceMapping,
+    patch: &PatchRequest,
+) -> (BTreeMap<usize, Delta>, PatchRequest) {
+    let mut direct = BTreeMap::new();
+    let mut rest = patch.clone();
+    for (index, collection) in resource.collections.iter().enumerate() {
+        if collection.add.is_none() || collection.remove.is_none() || collection.mode == Mode::Read
+        {
+            continue;
+        }
+        let is_of = |operation: &&Operation| {
+            let target = &operation.target;
+            place::is_of(&collection.place, target.extension.as_deref(), &target.attribute)
+        };
+        let own: Vec<&Operation> = patch.operations.iter().filter(is_of).collect();
+        if own.is_empty() {
+            continue;
+        }
+        // Elements with ids or states of their own must be read to be addressed.
+        if collection.reference.is_none() {
+            continue;
+        }
+        if let Some(delta) = members::from_operations(collection, &own) {
+            direct.insert(index, delta);
+            rest.operations.retain(|operation| !is_of(&operation));
+        }
+    }
+    (direct, rest)
+}
+
+fn needs_record(resource: &ResourceMapping, index: usize) -> bool {
+    let Some(collection) = resource.collections.get(index) else { return false };
+    let requests: [Option<&Request>; 2] = [collection.add.as_ref(), collection.remove.as_ref()];
+    requests.into_iter().flatten().any(crate::convert::request::needs_record)
+}
+
+fn touched_collections(resource: &ResourceMapping, patch: &PatchRequest) -> BTreeSet<usize> {
+    let is_touched = |index: &usize| {
+        resource.collections.get(*index).is_some_and(|collection| {
+            patch.operations.iter().any(|operation| {
+                let target = &operation.target;
+                place::is_of(&collection.place, target.extension.as_deref(), &target.attribute)
+            })
+        })
+    };
+    (0..resource.collections.len()).filter(is_touched).collect()
+}
+
+fn touched_external(resource: &ResourceMapping, patch: &PatchRequest) -> Vec<usize> {
+    let is_external = |index: &usize| {
+        resource
+            .collections
+            .get(*index)
+            .is_some_and(|collection| matches!(collection.source, CollectionSource::List(_)))
+    };
+    touched_collections(resource, patch).into_iter().filter(is_external).collect()
+}

@@ -1,0 +1,58 @@
+//! A resource as it is sent: with `meta`, projected.
+
+use serde_json::{Map, Value};
+
+use crate::exchange::native::Exchange;
+use crate::exchange::state;
+use crate::mapping::model::{Fetch, ResourceMapping};
+use crate::scim::attr::AttrPath;
+use crate::scim::projection::{Projection, Wanted};
+use crate::scim::resource::Resource;
+
+/// The URL of a resource.
+pub fn location(exchange: &Exchange<'_>, resource: &ResourceMapping, id: &str) -> String {
+    let id = percent_encoding::utf8_percent_encode(id, SEGMENT);
+    format!("{}{}/{id}", exchange.base, resource.resource_type.endpoint)
+}
+
+/// Everything but the unreserved characters of RFC 3986.
+const SEGMENT: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The body of an answer that holds one resource. `named` are attributes that a write request
+/// named.
+pub fn body(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    view: &Resource,
+    projection: &Projection,
+    named: &[AttrPath],
+) -> Value {
+    let mut whole = view.clone();
+    if let Some(id) = view.id() {
+        let mut meta = Map::new();
+        meta.insert("resourceType".to_owned(), Value::from(resource.name.as_str()));
+        if let Some(Value::Object(mapped)) = whole.0.remove("meta") {
+            meta.extend(mapped);
+        }
+        meta.insert("location".to_owned(), Value::from(location(exchange, resource, id)));
+        whole.0.insert("meta".to_owned(), Value::Object(meta));
+    }
+    Value::Object(projection.apply(&whole, &resource.resource_type, named).0)
+}
+
+/// The collections behind requests of their own that an answer needs.
+pub fn needed(resource: &ResourceMapping, projection: &Projection) -> Vec<usize> {
+    let is_needed = |index: &usize| {
+        resource.collections.get(*index).is_some_and(|collection| {
+            let extension = collection.place.extension.as_deref();
+            let attribute = &collection.place.attribute;
+            match projection.wants(&resource.resource_type, extension, attribute) {
+                Wanted::Named => true,
+                Wanted::Yes => collection.fetch == Fetch::Always,
+                Wanted::No => false,
+            }
+        })
+    };
+    state::external(resource).filter(is_needed).collect()
+}

@@ -1,0 +1,157 @@
+//! A resource as it stands: its key, its side-car entry, its record, its SCIM view.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::convert::{key, to_scim};
+use crate::exchange::error::ExchangeError;
+use crate::exchange::native::Exchange;
+use crate::mapping::model::{
+    CollectionSource, Deactivate, Delete, IdSourceRule, ResourceMapping, Source,
+};
+use crate::scim::resource::Resource;
+use crate::sidecar::entry::{Entry, EntryState};
+
+/// A resource that the bridge knows how to address.
+#[derive(Debug, Clone)]
+pub struct Located {
+    /// SCIM id.
+    pub id: String,
+    /// Native key.
+    pub key: String,
+    /// Its side-car entry, where there is one.
+    pub entry: Option<Entry>,
+}
+
+/// A resource, read.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// Its native record; the last one, when it has been switched off by deletion.
+    pub native: Value,
+    /// Its SCIM view.
+    pub view: Resource,
+    /// Native elements of the collections behind requests of their own that have been read, by
+    /// index.
+    pub external: BTreeMap<usize, Vec<Value>>,
+}
+
+impl State {
+    /// The state of a resource that nobody has read.
+    pub fn unread() -> Self {
+        Self { native: Value::Null, view: Resource::default(), external: BTreeMap::new() }
+    }
+}
+
+/// Whether anything of this type is kept in the side-car.
+pub fn uses_sidecar(resource: &ResourceMapping) -> bool {
+    resource.id.source == IdSourceRule::Issued
+        || has_sidecar_rows(resource)
+        || matches!(resource.deactivate, Deactivate::Delete)
+        || matches!(resource.delete, Delete::Deactivate)
+}
+
+/// Whether attributes of this type are kept in the side-car.
+pub fn has_sidecar_rows(resource: &ResourceMapping) -> bool {
+    resource.rows.iter().any(|row| matches!(row.source, Source::Sidecar))
+}
+
+impl Exchange<'_> {
+    /// Finds a resource by its SCIM id, without asking the application.
+    pub async fn locate(
+        &self,
+        resource: &ResourceMapping,
+        id: &str,
+    ) -> Result<Located, ExchangeError> {
+        let not_found = || ExchangeError::NotFound { resource: resource.name.clone() };
+        let is_native = resource.id.source == IdSourceRule::Native;
+        if is_native && !key::is_plausible(&resource.id, id) {
+            return Err(not_found());
+        }
+        let entry = if uses_sidecar(resource) {
+            let partition = self.tenant.partition();
+            let ids = [id.to_owned()];
+            self.tenant.sidecar.by_ids(&partition, &resource.name, &ids).await?.pop()
+        } else {
+            None
+        };
+        match entry {
+            Some(Entry { state: EntryState::Deleted, .. }) => Err(not_found()),
+            Some(entry) => {
+                Ok(Located { id: id.to_owned(), key: entry.key.clone(), entry: Some(entry) })
+            }
+            None if is_native => Ok(Located { id: id.to_owned(), key: id.to_owned(), entry: None }),
+            None => Err(not_found()),
+        }
+    }
+
+    /// The native record of a located resource: the application's, or the one that was kept when
+    /// it was switched off by deletion.
+    pub async fn native(
+        &self,
+        resource: &ResourceMapping,
+        located: &Located,
+    ) -> Result<Value, ExchangeError> {
+        match &located.entry {
+            Some(Entry { state: EntryState::Off(native), .. }) => Ok(native.clone()),
+            _ => self.record(resource, &located.key).await,
+        }
+    }
+
+    /// The state of a resource whose record has been read. `external` names the collections
+    /// behind requests of their own that are needed too.
+    pub async fn state(
+        &self,
+        resource: &ResourceMapping,
+        located: &Located,
+        native: Value,
+        external: &[usize],
+    ) -> Result<State, ExchangeError> {
+        let mut read = BTreeMap::new();
+        let is_off = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
+        for index in external.iter().filter(|_| !is_off) {
+            if let Some(collection) = resource.collections.get(*index) {
+                let elements = self.elements(resource, collection, &located.key, &native).await?;
+                read.insert(*index, elements);
+            }
+        }
+        let view = self.view(resource, located, &native, &read).await?;
+        Ok(State { native, view, external: read })
+    }
+
+    /// The SCIM view of a record, with collections that have been read beside it.
+    pub async fn view(
+        &self,
+        resource: &ResourceMapping,
+        located: &Located,
+        native: &Value,
+        external: &BTreeMap<usize, Vec<Value>>,
+    ) -> Result<Resource, ExchangeError> {
+        let mut keys = crate::convert::references::Wanted::new();
+        let mapping = &self.tenant.mapping;
+        crate::convert::references::keys_in(mapping, resource, native, &mut keys);
+        for (index, elements) in external {
+            if let Some(collection) = resource.collections.get(*index) {
+                crate::convert::references::keys_in_elements(
+                    mapping, collection, elements, &mut keys,
+                );
+            }
+        }
+        let references = self.resolve(keys, crate::convert::references::Wanted::new()).await?;
+        let context = self.context(resource, &references);
+        let mut view = to_scim::view(&context, &located.id, native, located.entry.as_ref());
+        for (index, elements) in external {
+            if let Some(collection) = resource.collections.get(*index) {
+                to_scim::set_collection(&context, collection, elements, &mut view);
+            }
+        }
+        Ok(view)
+    }
+}
+
+/// Collections behind requests of their own.
+pub fn external(resource: &ResourceMapping) -> impl Iterator<Item = usize> {
+    resource.collections.iter().enumerate().filter_map(|(index, collection)| {
+        matches!(collection.source, CollectionSource::List(_)).then_some(index)
+    })
+}

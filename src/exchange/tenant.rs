@@ -1,0 +1,66 @@
+//! A tenant: a SCIM base path, its mapping and its application.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::clock::Clock;
+use crate::exchange::upstream::Upstream;
+use crate::id::IdSource;
+use crate::mapping::model::Mapping;
+use crate::scim::value::Dialect;
+use crate::sidecar::entry::Partition;
+use crate::sidecar::port::Sidecar;
+
+/// Everything that serving one tenant's requests needs.
+pub struct Tenant {
+    /// Its name; the side-car partition and the name in logs.
+    pub name: String,
+    /// Its mapping.
+    pub mapping: Arc<Mapping>,
+    /// Configuration values that templates may see, as an object; secrets are not among them.
+    pub config: Value,
+    /// Its application.
+    pub upstream: Arc<dyn Upstream>,
+    /// What the bridge keeps for it.
+    pub sidecar: Arc<dyn Sidecar>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Identifiers.
+    pub ids: Arc<dyn IdSource>,
+    /// How closely the letter of the RFCs is kept.
+    pub dialect: Dialect,
+    /// Most resources in one answer; a larger `count` is lowered to it.
+    pub max_results: u64,
+    /// Held while a resource is read, changed and written.
+    pub locks: Locks,
+}
+
+impl Tenant {
+    /// Whose side-car entries these are.
+    pub fn partition(&self) -> Partition {
+        Partition { tenant: self.name.clone(), mapping: self.mapping.name.clone() }
+    }
+}
+
+/// Locks by resource, striped: two resources may share one, one never has two.
+pub struct Locks([Mutex<()>; 64]);
+
+impl Default for Locks {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Mutex::new(())))
+    }
+}
+
+impl Locks {
+    /// Waits until nobody else changes this resource.
+    pub async fn hold(&self, resource: &str, id: &str) -> MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        (resource, id).hash(&mut hasher);
+        let [first, ..] = &self.0;
+        let stripe = usize::try_from(hasher.finish() % 64).unwrap_or_default();
+        self.0.get(stripe).unwrap_or(first).lock().await
+    }
+}

@@ -1,0 +1,61 @@
+//! Writing the answer: head and body in one go (RFC 7644 section 3.1).
+//!
+//! An answer always has its length, or the connection would have to be closed after it.
+
+use bytes::Bytes;
+use http::{Method, StatusCode, header};
+use pingora::http::ResponseHeader;
+use pingora::protocols::http::HttpTask;
+use pingora::proxy::Session;
+
+use crate::exchange::response::ScimResponse;
+use crate::gateway::head;
+use crate::gateway::refusal::Refusal;
+
+/// Sends the answer. The request's own method and `Accept` decide about body and media type.
+///
+/// # Errors
+/// The client is gone, or a header of the answer is no header.
+pub(crate) async fn write(
+    session: &mut Session,
+    response: ScimResponse,
+    request_id: &str,
+) -> pingora::Result<()> {
+    let request = session.req_header();
+    let media_type = head::answer_type(&request.headers);
+    let without_body = request.method == Method::HEAD;
+    let (response, body) = encode(response);
+    let mut header = ResponseHeader::build(response.status, Some(response.headers.len() + 6))?;
+    for (name, value) in response.headers {
+        header.append_header(name, value)?;
+    }
+    header.insert_header(header::CACHE_CONTROL, "no-store")?;
+    header.insert_header("X-Request-Id", request_id)?;
+    if let Some(body) = &body {
+        header.insert_header(header::CONTENT_TYPE, media_type)?;
+        header.insert_header(header::CONTENT_LENGTH, body.len().to_string())?;
+    } else if !is_bodiless(header.status) {
+        header.insert_header(header::CONTENT_LENGTH, "0")?;
+    }
+    let body = body.filter(|body| !without_body && !body.is_empty());
+    let mut tasks = vec![HttpTask::Header(Box::new(header), body.is_none())];
+    if body.is_some() {
+        tasks.push(HttpTask::Body(body, true));
+    }
+    session.write_response_tasks(tasks).await.map(drop)
+}
+
+/// Statuses whose answers end with the head (RFC 9110 section 6.4.1).
+fn is_bodiless(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+fn encode(response: ScimResponse) -> (ScimResponse, Option<Bytes>) {
+    let Some(body) = &response.body else { return (response, None) };
+    if let Ok(text) = serde_json::to_vec(body) {
+        return (response, Some(text.into()));
+    }
+    let refused = Refusal::Internal.response();
+    let text = refused.body.as_ref().map(ToString::to_string).unwrap_or_default();
+    (refused, Some(text.into()))
+}

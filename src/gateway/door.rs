@@ -1,0 +1,108 @@
+//! Deadlines for what happens before a request's head is complete.
+//!
+//! pingora's own time-outs start anew with every read, so a byte now and then keeps a connection
+//! for ever. [`Door`] bounds the wait for a connection's first bytes, [`Patience`] the wait for
+//! each whole head. Nothing can be answered to a request that is not there: the connection is
+//! closed.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
+use pingora::protocols::Stream;
+use pingora::protocols::http::ServerSession;
+use pingora::proxy::{HttpProxy, ProxyHttp};
+use pingora::server::ShutdownWatch;
+use tokio::time::{sleep, timeout};
+
+/// As long as the preface of HTTP/2, by which pingora tells the versions apart. No HTTP/1.1
+/// request with a Host header is shorter.
+const FIRST_BYTES: usize = 24;
+
+/// Where a connection enters.
+pub(crate) struct Door<P> {
+    patience: Arc<Patience<P>>,
+}
+
+impl<P> Door<P> {
+    /// A door in front of `proxy`. `head` is for the first bytes, `head` and `idle` together for
+    /// each head.
+    pub(crate) fn new(proxy: HttpProxy<P>, head: Duration, idle: Duration) -> Self {
+        Self { patience: Arc::new(Patience { proxy: Arc::new(proxy), head, idle }) }
+    }
+}
+
+#[async_trait]
+impl<P> ServerApp for Door<P>
+where
+    P: ProxyHttp + Send + Sync + 'static,
+    P::CTX: Send + Sync,
+{
+    async fn process_new(
+        self: &Arc<Self>,
+        mut stream: Stream,
+        shutdown: &ShutdownWatch,
+    ) -> Option<Stream> {
+        let mut first = [0; FIRST_BYTES];
+        timeout(self.patience.head, stream.try_peek(&mut first)).await.ok()?.ok()?;
+        self.patience.process_new(stream, shutdown).await
+    }
+
+    async fn cleanup(&self) {
+        self.patience.http_cleanup().await;
+    }
+}
+
+struct Patience<P> {
+    proxy: Arc<HttpProxy<P>>,
+    head: Duration,
+    idle: Duration,
+}
+
+#[async_trait]
+impl<P> HttpServerApp for Patience<P>
+where
+    P: ProxyHttp + Send + Sync + 'static,
+    P::CTX: Send + Sync,
+{
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        // A stream of HTTP/2 comes with its head complete, and carries no context.
+        if session.is_http2() {
+            return self.proxy.process_new_http(session, shutdown).await;
+        }
+        let complete = Arc::new(AtomicBool::new(false));
+        session.set_connection_user_context(Some(Box::new(HeadWatch(Arc::clone(&complete)))));
+        let serving = self.proxy.process_new_http(session, shutdown);
+        tokio::pin!(serving);
+        tokio::select! {
+            biased;
+            reusable = &mut serving => return reusable,
+            () = sleep(self.head + self.idle) => {}
+        }
+        if complete.load(Ordering::Acquire) { serving.await } else { None }
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        self.proxy.server_options()
+    }
+
+    async fn http_cleanup(&self) {
+        self.proxy.http_cleanup().await;
+    }
+}
+
+struct HeadWatch(Arc<AtomicBool>);
+
+/// Ends the wait for the head. `context` is what pingora carried from the door to the request.
+pub(crate) fn head_is_complete(context: &(dyn Any + Send + Sync)) {
+    if let Some(watch) = context.downcast_ref::<HeadWatch>() {
+        watch.0.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,176 @@
+//! Starting and stopping the SCIM port.
+//!
+//! pingora's `Server` owns signals and the end of the process, and waits a fixed time when it
+//! stops; here the service runs without it, on a runtime of its own, and stops as soon as the last
+//! request has been answered. HTTP/1.1 and HTTP/2 share the port; TLS is absent.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::IntoRawFd as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::apps::HttpServerOptions;
+use pingora::proxy::http_proxy;
+use pingora::server::configuration::ServerConf;
+use pingora::server::{Fds, ListenFds};
+use pingora::services::Service as _;
+use pingora::services::listening::Service;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::exchange::endpoint::Endpoint;
+use crate::gateway::door::Door;
+use crate::gateway::flight::Flight;
+use crate::gateway::scim::Scim;
+
+/// How the SCIM port is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Worker threads; at least 1.
+    pub threads: usize,
+    /// What a request may cost.
+    pub limits: Limits,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { threads: 2, limits: Limits::default() }
+    }
+}
+
+/// What a request may cost before it is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request body.
+    pub body_bytes: usize,
+    /// Bytes of all header fields together.
+    pub header_bytes: usize,
+    /// Number of header fields.
+    pub header_count: usize,
+    /// Bytes of the request target.
+    pub target_bytes: usize,
+    /// From a connection, or the end of an idle time, to a complete head.
+    pub head_timeout: Duration,
+    /// How long a connection may wait for its next request.
+    pub idle_timeout: Duration,
+    /// From a complete head to a complete body.
+    pub body_timeout: Duration,
+    /// From a complete body to the engine's answer.
+    pub answer_timeout: Duration,
+    /// For each part of the answer that the client takes.
+    pub write_timeout: Duration,
+    /// How long a client that is answered already may go on sending its body.
+    pub discard_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1024 * 1024,
+            header_bytes: 32 * 1024,
+            header_count: 100,
+            // A filter of 8 KiB grows threefold when every byte is percent-encoded.
+            target_bytes: 32 * 1024,
+            head_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_mins(1),
+            body_timeout: Duration::from_secs(30),
+            // Okta closes its socket after 60 seconds; ours must be the better answer.
+            answer_timeout: Duration::from_secs(55),
+            write_timeout: Duration::from_secs(30),
+            discard_timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+/// The SCIM port.
+#[derive(Debug, Clone, Copy)]
+pub struct Gateway;
+
+impl Gateway {
+    /// Serves `endpoint` on a bound listener, on threads of its own.
+    ///
+    /// # Errors
+    /// The listener has no address or cannot be made non-blocking, or no threads can be had.
+    pub fn start<E: Endpoint>(
+        listener: TcpListener,
+        options: &Options,
+        endpoint: Arc<E>,
+    ) -> io::Result<Running> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(options.threads.max(1))
+            .thread_name("scim")
+            .enable_all()
+            .build()?;
+        let flight = Arc::new(Flight::default());
+        let scim = Scim::new(endpoint, options.limits.clone(), Arc::clone(&flight));
+        let mut service = Service::new("scim".to_owned(), door(scim, &options.limits));
+        service.add_tcp(&address.to_string());
+        // pingora takes sockets over from an older process by this table, and so from us.
+        let mut fds = Fds::new();
+        fds.add(address.to_string(), listener.into_raw_fd());
+        let fds = ListenFds::new(fds.into());
+        let (shutdown, watch) = watch::channel(false);
+        let service =
+            runtime.spawn(async move { service.start_service(Some(fds), watch, 1).await });
+        Ok(Running { address, shutdown, flight, service: Some(service), runtime: Some(runtime) })
+    }
+}
+
+fn door<E: Endpoint>(scim: Scim<E>, limits: &Limits) -> Door<Scim<E>> {
+    let mut http = HttpServerOptions::default();
+    http.h2c = true;
+    http.h2_idle_timeout = Some(limits.idle_timeout);
+    // Nothing is ever proxied to an upstream, so no root certificates need to be searched for.
+    let conf = ServerConf { ca_file: Some("/dev/null".to_owned()), ..ServerConf::default() };
+    let mut proxy = http_proxy(&Arc::new(conf), scim);
+    proxy.server_options = Some(http);
+    Door::new(proxy, limits.head_timeout, limits.idle_timeout)
+}
+
+/// A running SCIM port. Dropping it ends the port at once.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    shutdown: watch::Sender<bool>,
+    flight: Arc<Flight>,
+    service: Option<JoinHandle<()>>,
+    runtime: Option<Runtime>,
+}
+
+impl Running {
+    /// The bound address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops accepting, lets requests in flight finish for at most `grace`, then ends.
+    pub async fn stop(mut self, grace: Duration) {
+        self.shutdown.send_replace(true);
+        let service = self.service.take();
+        let landing = async {
+            if let Some(service) = service
+                && let Err(error) = service.await
+            {
+                tracing::error!(%error, "the SCIM port did not end well");
+            }
+            self.flight.empty().await;
+        };
+        if timeout(grace, landing).await.is_err() {
+            tracing::warn!("requests were still in flight when the SCIM port ended");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Waiting for the threads is not allowed inside another runtime.
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The SCIM port: HTTP/1.1 and HTTP/2 without TLS on one TCP listener, served by pingora.
+//!
+//! [`listener::Gateway::start`] takes a bound listener and an
+//! [`Endpoint`](crate::exchange::endpoint::Endpoint). A request goes through `door` (deadlines
+//! before a head is complete), `scim` (the order of the steps), `head` and `path` (pure checks),
+//! `body` (bounded reading) and `answer` (one write). Whatever fails here is told as a SCIM error
+//! by `refusal`. TLS and passing other paths on to the application are absent.
+
+mod answer;
+mod body;
+mod door;
+mod flight;
+mod head;
+pub mod listener;
+mod path;
+mod refusal;
+mod scim;

@@ -1,0 +1,253 @@
+//! One SCIM request at the transport, from its head to its answer.
+//!
+//! Head limits, tenant, token, path, method, body, engine, answer: in this order, so that a
+//! request costs no more than it has proven to deserve. Everything is answered here; nothing is
+//! passed on.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::{HeaderName, Method, header};
+use pingora::http::RequestHeader;
+use pingora::proxy::{ProxyHttp, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType};
+use tokio::time::timeout;
+use tracing::Instrument as _;
+
+use crate::exchange::endpoint::{Endpoint, Route};
+use crate::exchange::request::ScimRequest;
+use crate::exchange::response::ScimResponse;
+use crate::gateway::flight::{Boarding, Flight};
+use crate::gateway::listener::Limits;
+use crate::gateway::refusal::Refusal;
+use crate::gateway::{answer, body, door, head, path};
+use crate::id::{IdSource as _, SystemIds};
+
+/// The SCIM service of all tenants.
+pub(crate) struct Scim<E> {
+    endpoint: Arc<E>,
+    limits: Limits,
+    flight: Arc<Flight>,
+}
+
+impl<E> Scim<E> {
+    /// Serves `endpoint` and counts requests in `flight`.
+    pub(crate) fn new(endpoint: Arc<E>, limits: Limits, flight: Arc<Flight>) -> Self {
+        Self { endpoint, limits, flight }
+    }
+}
+
+/// What is known of one request so far, for its log line.
+pub(crate) struct Passage {
+    _boarding: Boarding,
+    started: Instant,
+    request_id: String,
+    tenant: Option<Arc<str>>,
+    resource: String,
+}
+
+/// A request whose head has been accepted.
+struct Admitted<C> {
+    route: Route,
+    caller: C,
+    method: Method,
+    segments: Vec<String>,
+    base: String,
+}
+
+#[async_trait]
+impl<E: Endpoint> ProxyHttp for Scim<E> {
+    type CTX = Passage;
+
+    fn new_ctx(&self) -> Passage {
+        Passage {
+            _boarding: self.flight.board(),
+            started: Instant::now(),
+            request_id: String::new(),
+            tenant: None,
+            resource: String::new(),
+        }
+    }
+
+    fn on_connection_reuse(
+        &self,
+        _session: &mut Session,
+        _passage: &mut Passage,
+        context: Box<dyn Any + Send + Sync>,
+    ) {
+        door::head_is_complete(&*context);
+    }
+
+    async fn request_filter(
+        &self,
+        session: &mut Session,
+        passage: &mut Passage,
+    ) -> pingora::Result<bool> {
+        session.set_write_timeout(Some(self.limits.write_timeout));
+        passage.request_id =
+            head::request_id(&session.req_header().headers).unwrap_or_else(|| SystemIds.uuid());
+        let served = AssertUnwindSafe(self.serve(session, passage)).catch_unwind().await;
+        let response = match served {
+            Ok(Ok(response) | Err(response)) => response,
+            Err(_) => {
+                tracing::error!(request_id = passage.request_id, "answering a request panicked");
+                Refusal::Internal.response()
+            }
+        };
+        self.reply(session, passage, response).await;
+        Ok(true)
+    }
+
+    async fn upstream_peer(
+        &self,
+        _session: &mut Session,
+        _passage: &mut Passage,
+    ) -> pingora::Result<Box<HttpPeer>> {
+        Error::e_explain(ErrorType::InternalError, "every request is answered by the filter")
+    }
+}
+
+impl<E: Endpoint> Scim<E> {
+    /// The answer, or the answer that cuts the walk short.
+    async fn serve(
+        &self,
+        session: &mut Session,
+        passage: &mut Passage,
+    ) -> Result<ScimResponse, ScimResponse> {
+        let encrypted = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+        let scheme = if encrypted { "https" } else { "http" };
+        let admitted = self.admit(session.req_header(), scheme, passage)?;
+        let body = if session.is_body_empty() {
+            Bytes::new()
+        } else {
+            head::check_body_type(&session.req_header().headers)?;
+            body::read(session, &self.limits).await?
+        };
+        let Admitted { route, caller, method, segments, base } = admitted;
+        let request = request(session.req_header(), method, segments, body, base, passage);
+        let span = tracing::info_span!(
+            "scim",
+            request_id = passage.request_id,
+            tenant = &*route.name,
+            method = request.method.as_str(),
+            resource = passage.resource,
+        );
+        let answer = self.endpoint.answer(&route, caller, request).instrument(span);
+        Ok(timeout(self.limits.answer_timeout, answer)
+            .await
+            .map_err(|_| Refusal::AnswerTimedOut)?)
+    }
+
+    /// Everything that the head alone decides.
+    fn admit(
+        &self,
+        head: &RequestHeader,
+        scheme: &str,
+        passage: &mut Passage,
+    ) -> Result<Admitted<E::Caller>, ScimResponse> {
+        head::check_size(head.raw_path(), &head.headers, &self.limits)?;
+        let host = head::authority(host(head))?;
+        if !head.raw_path_is_utf8() {
+            return Err(Refusal::NotFound.into());
+        }
+        let segments = path::split(head.uri.path());
+        let route =
+            self.endpoint.route(host, &path::leading(&segments)).ok_or(Refusal::NotFound)?;
+        passage.tenant = Some(Arc::clone(&route.name));
+        let caller = self.endpoint.authenticate(&route, text(head, &header::AUTHORIZATION))?;
+        let target = path::target(&segments, route.depth);
+        let segments = target.segments.ok_or(Refusal::NotFound)?;
+        head::resource_name(&segments).clone_into(&mut passage.resource);
+        let method = head::method(&head.method)?;
+        let base = match &route.public_url {
+            Some(url) => format!("{url}{}", target.base),
+            None => format!("{scheme}://{host}{}", target.base),
+        };
+        Ok(Admitted { route, caller, method, segments, base })
+    }
+
+    async fn reply(&self, session: &mut Session, passage: &Passage, response: ScimResponse) {
+        let all_read = session.is_body_done();
+        if !all_read || response.status == 401 {
+            session.set_keepalive(None);
+        } else if session.get_keepalive().is_some() {
+            // Left alone, pingora would wait for the next request without end.
+            session.set_keepalive(Some(self.limits.idle_timeout.as_secs().max(1)));
+        }
+        let status = response.status;
+        if let Err(error) = send(session, response, &passage.request_id).await {
+            tracing::debug!(request_id = passage.request_id, %error, "no answer could be written");
+            session.set_keepalive(None);
+        } else if !all_read {
+            body::discard(session, &self.limits).await;
+        }
+        tracing::info!(
+            request_id = passage.request_id,
+            tenant = passage.tenant.as_deref().unwrap_or("-"),
+            method =
+                head::method(&session.req_header().method).as_ref().map_or("-", Method::as_str),
+            resource = passage.resource,
+            status,
+            milliseconds = passage.started.elapsed().as_millis(),
+            "request",
+        );
+    }
+}
+
+/// Writes the answer, or says that it is none, as long as nothing has been written.
+async fn send(
+    session: &mut Session,
+    response: ScimResponse,
+    request_id: &str,
+) -> pingora::Result<()> {
+    let Err(error) = answer::write(session, response, request_id).await else { return Ok(()) };
+    if session.response_written().is_some_and(|head| !head.status.is_informational()) {
+        return Err(error);
+    }
+    tracing::error!(request_id, %error, "the answer is not one that HTTP can carry");
+    answer::write(session, Refusal::Internal.response(), request_id).await
+}
+
+impl From<Refusal> for ScimResponse {
+    fn from(refusal: Refusal) -> Self {
+        refusal.response()
+    }
+}
+
+fn request(
+    head: &RequestHeader,
+    method: Method,
+    segments: Vec<String>,
+    body: Bytes,
+    base: String,
+    passage: &Passage,
+) -> ScimRequest {
+    let owned = |name: HeaderName| text(head, &name).map(str::to_owned);
+    ScimRequest {
+        method,
+        segments,
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        body,
+        content_type: owned(header::CONTENT_TYPE),
+        if_match: owned(header::IF_MATCH),
+        if_none_match: owned(header::IF_NONE_MATCH),
+        base,
+        request_id: passage.request_id.clone(),
+    }
+}
+
+/// The authority the client addressed: HTTP/2 has it in a pseudo-header. Empty when there is none.
+fn host(head: &RequestHeader) -> &str {
+    let host = text(head, &header::HOST);
+    host.or_else(|| head.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default()
+}
+
+fn text<'a>(head: &'a RequestHeader, name: &HeaderName) -> Option<&'a str> {
+    head.headers.get(name)?.to_str().ok()
+}

@@ -1,0 +1,187 @@
+//! How to reach the application, what an installation supplies, and how failures are read.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::mapping::compile::context::Context;
+use crate::mapping::compile::request::{count, statuses};
+use crate::mapping::compile::session::sign_in;
+use crate::mapping::compile::variables::{API, API_HEADERS, FAILURE};
+use crate::mapping::diagnostic::{leaves_base, wrong_value};
+use crate::mapping::file::api::{Api, ErrorRule, Errors, Retry};
+use crate::mapping::file::reader::{At, Entries, Text};
+use crate::mapping::file::scalar::duration;
+use crate::mapping::file::top::ConfigVar;
+use crate::mapping::model;
+use crate::mapping::model::{ConfigType, SignIn, StatusMatch};
+use crate::native::path::NativePath;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const CONCURRENCY: usize = 8;
+const MOST_CONCURRENT: usize = 1000;
+const MAX_RESPONSE: u64 = 16 * 1024 * 1024;
+const ATTEMPTS: u32 = 3;
+const MOST_ATTEMPTS: usize = 20;
+const RETRY_ON: [u16; 4] = [429, 502, 503, 504];
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+const MESSAGES: [&str; 3] = ["$.message", "$.error", "$.detail"];
+
+/// Compiles `config`.
+pub(crate) fn config(
+    Entries(entries): &Entries<ConfigVar>,
+    context: &mut Context,
+) -> Vec<model::ConfigVar> {
+    let mut variables = Vec::new();
+    for (key, written) in entries {
+        let kind = written.r#type.unwrap_or(ConfigType::String);
+        let values = written.default.iter().chain(&written.r#enum);
+        for value in values.filter(|value| !is_of(kind, value)) {
+            let message = format!("{value} is not of its type");
+            context.faults.push(wrong_value(key.at, &key.name, &message));
+        }
+        variables.push(model::ConfigVar {
+            name: key.name.clone(),
+            kind,
+            default: written.default.clone(),
+            required: written.required,
+            secret: written.secret,
+            allowed: written.r#enum.clone(),
+            doc: written.doc.clone(),
+        });
+    }
+    variables
+}
+
+fn is_of(kind: ConfigType, value: &Value) -> bool {
+    match kind {
+        ConfigType::String => value.is_string() || value.is_number(),
+        ConfigType::Integer => value.is_i64() || value.is_u64(),
+        ConfigType::Boolean => value.is_boolean(),
+        ConfigType::Url => value
+            .as_str()
+            .is_some_and(|url| url.starts_with("https://") || url.starts_with("http://")),
+        ConfigType::Duration => value.as_str().is_some_and(|text| duration(text).is_some()),
+    }
+}
+
+/// Compiles `api`. `None` after a fault.
+pub(crate) fn api(api: &Api, context: &mut Context) -> Option<model::Api> {
+    let base_url = context.template(&api.base_url, &API);
+    if let Value::String(text) = &api.base_url.0.value {
+        if text.ends_with('/') {
+            let message = "has no trailing slash";
+            context.faults.push(wrong_value(api.base_url.0.at, "base_url", message));
+        }
+        if text.contains(['?', '#']) {
+            context.faults.push(leaves_base(api.base_url.0.at, "a query in base_url"));
+        }
+    }
+    let sign_in = match &api.auth {
+        None => Some(SignIn::None),
+        Some(auth) => sign_in(auth, context),
+    };
+    let headers = context.headers(&api.headers, &API_HEADERS);
+    let query = context.templates(&api.query, &API);
+    let concurrency = match &api.concurrency {
+        None => Some(CONCURRENCY),
+        Some(written) => count(written, "concurrency", MOST_CONCURRENT, context),
+    };
+    let retry = retry(api.retry.as_ref(), context);
+    Some(model::Api {
+        base_url: base_url?,
+        sign_in: sign_in?,
+        headers,
+        query,
+        timeout: api.timeout.unwrap_or(TIMEOUT),
+        connect_timeout: api.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
+        concurrency: concurrency?,
+        retry: retry?,
+        max_response: api.max_response.map_or(MAX_RESPONSE, |size| size.0),
+    })
+}
+
+fn retry(written: Option<&Retry>, context: &mut Context) -> Option<model::Retry> {
+    let attempts = match written.and_then(|retry| retry.attempts.as_ref()) {
+        None => ATTEMPTS,
+        Some(attempts) => {
+            u32::try_from(count(attempts, "attempts", MOST_ATTEMPTS, context)?).ok()?
+        }
+    };
+    let on = match written.and_then(|retry| retry.on.as_ref()) {
+        None => RETRY_ON.to_vec(),
+        Some(on) => statuses(on, "on", context),
+    };
+    let backoff = match written.and_then(|retry| retry.backoff.as_ref()) {
+        None => BACKOFF,
+        Some(text) => backoff(text, context)?,
+    };
+    let after = match written.and_then(|retry| retry.after.as_ref()) {
+        Some(after) => context.locator(after)?,
+        None => model::Locator::Header("retry-after".to_owned(), None),
+    };
+    Some(model::Retry { attempts, on, backoff, after })
+}
+
+/// `250ms..10s`.
+fn backoff(text: &Text, context: &mut Context) -> Option<(Duration, Duration)> {
+    let parts = text.value.split_once("..");
+    let parts = parts.and_then(|(first, most)| Some((duration(first)?, duration(most)?)));
+    match parts {
+        Some((first, most)) if first <= most => Some((first, most)),
+        Some(_) | None => {
+            let message = "expected two durations such as 250ms..10s";
+            context.fault(wrong_value(text.at, "backoff", message))
+        }
+    }
+}
+
+/// Compiles `errors`.
+pub(crate) fn errors(written: Option<&Errors>, context: &mut Context) -> model::Errors {
+    let message = match written.and_then(|errors| errors.message.as_ref()) {
+        None => MESSAGES.iter().filter_map(|path| NativePath::parse(path).ok()).collect(),
+        Some(paths) => paths.0.iter().filter_map(|path| context.path(path)).collect(),
+    };
+    let failed = written.and_then(|errors| errors.failed.as_ref());
+    let failed = failed.and_then(|failed| context.expression(failed, &FAILURE));
+    let rules = written.map(|errors| errors.rules.as_slice()).unwrap_or_default();
+    let rules = rules.iter().map(|written| rule(written, context)).collect();
+    model::Errors { message, failed, rules }
+}
+
+fn rule(written: &ErrorRule, context: &mut Context) -> model::ErrorRule {
+    let text = written.text.as_ref().and_then(|text| {
+        let without_case = At { value: format!("(?i){}", text.value), at: text.at };
+        context.regex(&without_case, "text")
+    });
+    model::ErrorRule {
+        status: written.status.unwrap_or(StatusMatch::Any),
+        text,
+        when: written.when.as_ref().and_then(|when| context.expression(when, &FAILURE)),
+        outcome: written.scim,
+        detail: written.detail.as_ref().and_then(|detail| context.template(detail, &FAILURE)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::mapping::compile::api::is_of;
+    use crate::mapping::model::ConfigType;
+    use serde_json::json;
+
+    #[test]
+    fn defaults_are_of_their_type() {
+        for (kind, value, fits) in [
+            (ConfigType::Url, json!("https://example.com"), true),
+            (ConfigType::Url, json!("example.com"), false),
+            (ConfigType::Integer, json!(7), true),
+            (ConfigType::Integer, json!("7"), false),
+            (ConfigType::Duration, json!("10s"), true),
+            (ConfigType::Duration, json!(10), false),
+            (ConfigType::Boolean, json!("true"), false),
+        ] {
+            assert_eq!(is_of(kind, &value), fits, "{kind:?} {value}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Which create and update request carries which rows (E306).
+//!
+//! A request with `only` carries the rows it names; one without carries every writable row that no
+//! other request of its kind names. A row mentioned as `scim.…` is carried as well. A request with
+//! a body of its own, or with none, builds nothing from rows: what it carries is mentioned.
+
+use std::collections::BTreeSet;
+
+use crate::mapping::compile::context::Context;
+use crate::mapping::compile::row::{Attributes, Label};
+use crate::mapping::diagnostic::unknown_only;
+use crate::mapping::file::request;
+use crate::mapping::model::{
+    Collection, CollectionSource, Mode, Request, RequestBody, Row, Source,
+};
+use crate::native::message::Method;
+
+/// What the requests are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// `create`.
+    Create,
+    /// `update`.
+    Update,
+}
+
+/// How `active` is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Activation {
+    /// Like any other row.
+    ByRow,
+    /// By requests of its own.
+    ByVerb,
+}
+
+/// Rows and collections, by index.
+#[derive(Debug, Clone, Default)]
+struct Named {
+    rows: BTreeSet<usize>,
+    collections: BTreeSet<usize>,
+}
+
+/// Fills in what each request of one route carries.
+pub(crate) fn assign(
+    route: Route,
+    written: &[request::Request],
+    requests: &mut [Request],
+    attributes: &Attributes,
+    activation: Activation,
+    context: &mut Context,
+) {
+    let named: Vec<Option<Named>> =
+        written.iter().map(|written| named(written, attributes, context)).collect();
+    for (index, (request, written)) in requests.iter_mut().zip(written).enumerate() {
+        let own = named.get(index).and_then(Option::as_ref);
+        let others = named.iter().enumerate().filter(|(other, _)| *other != index);
+        let others: Vec<&Named> = others.filter_map(|(_, named)| named.as_ref()).collect();
+        carry(request, written, route, own, &others, attributes, activation);
+    }
+}
+
+/// Whether the row is written natively by requests of this route.
+pub(crate) fn is_written(row: &Row, route: Route, activation: Activation) -> bool {
+    let by_verb = activation == Activation::ByVerb && is_active(row);
+    let has_place = matches!(&row.source, Source::Path { write: Some(_), .. });
+    has_place && !by_verb && fits(row.mode, route)
+}
+
+/// Whether a collection is written with the record, not by calls of its own.
+pub(crate) fn is_embedded(collection: &Collection) -> bool {
+    let by_calls = collection.add.is_some() || collection.remove.is_some();
+    matches!(collection.source, CollectionSource::Items(_)) && !by_calls
+}
+
+/// Whether a row is the core attribute `active`.
+pub(crate) fn is_active(row: &Row) -> bool {
+    row.place.extension.is_none() && row.place.attribute == "active"
+}
+
+fn fits(mode: Mode, route: Route) -> bool {
+    match (mode, route) {
+        (Mode::Read, _) | (Mode::Create, Route::Update) => false,
+        (Mode::Both | Mode::Write, _) | (Mode::Create, Route::Create) => true,
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "one request against all it competes with")]
+fn carry(
+    request: &mut Request,
+    written: &request::Request,
+    route: Route,
+    own: Option<&Named>,
+    others: &[&Named],
+    attributes: &Attributes,
+    activation: Activation,
+) {
+    let taken = |pick: fn(&Named) -> &BTreeSet<usize>, index: usize| {
+        others.iter().any(|named| pick(named).contains(&index))
+    };
+    let rows = attributes.rows.iter().enumerate().filter(|(index, row)| {
+        is_written(row, route, activation)
+            && match own {
+                Some(own) => own.rows.contains(index),
+                None => !taken(|named| &named.rows, *index) && is_inside(row, request),
+            }
+    });
+    let rows: BTreeSet<usize> = rows.map(|(index, _)| index).collect();
+    let collections = attributes.collections.iter().enumerate().filter(|(index, collection)| {
+        let named = own.is_some_and(|own| own.collections.contains(index));
+        let embedded = is_embedded(collection) && fits(collection.mode, route);
+        match own {
+            // Elements with calls of their own can still be born with the record.
+            Some(_) => named && (embedded || route == Route::Create),
+            None => embedded && !taken(|named| &named.collections, *index),
+        }
+    });
+    let collections = collections.map(|(index, _)| index).collect();
+    let mut mentioned = mentioned(request, attributes);
+    let builds = written.body.is_none()
+        && !matches!(request.method, Method::Get | Method::Head | Method::Delete);
+    if builds {
+        request.carries.rows = rows;
+        request.carries.collections = collections;
+    } else if own.is_some() {
+        mentioned.extend(rows);
+    }
+    request.carries.mentioned = mentioned;
+}
+
+/// Whether what the row writes lies in the part of the record that the request sends.
+fn is_inside(row: &Row, request: &Request) -> bool {
+    match (&request.subtree, &row.source) {
+        (Some(subtree), Source::Path { write: Some(write), .. }) => subtree.overlaps(write),
+        (Some(_) | None, _) => true,
+    }
+}
+
+/// Rows that a request mentions as `scim.…`.
+fn mentioned(request: &Request, attributes: &Attributes) -> BTreeSet<usize> {
+    let mentions = mentions(request);
+    let is_mentioned = |row: &Row| {
+        mentions.iter().any(|mention| {
+            let mut names = mention.split('.').skip(1);
+            names.next() == Some(row.place.attribute.as_str())
+                && names.next().is_none_or(|name| row.place.sub.as_ref().is_none_or(|s| s == name))
+        })
+    };
+    let rows = attributes.rows.iter().enumerate();
+    rows.filter(|(_, row)| is_mentioned(row)).map(|(index, _)| index).collect()
+}
+
+/// Everything of `scim` that a request mentions in path, query, headers, constants or body.
+pub(crate) fn mentions(request: &Request) -> BTreeSet<String> {
+    let mut mentions = request.path.mentions();
+    for (_, template) in request.query.iter().chain(&request.headers) {
+        mentions.extend(template.mentions());
+    }
+    for (_, template) in &request.set {
+        mentions.extend(template.mentions());
+    }
+    if let RequestBody::Tree(tree) = &request.body {
+        mentions.extend(tree.mentions());
+    }
+    mentions.retain(|mention| mention.starts_with("scim."));
+    mentions
+}
+
+/// What `only` names.
+fn named(
+    written: &request::Request,
+    attributes: &Attributes,
+    context: &mut Context,
+) -> Option<Named> {
+    let only = written.only.as_ref()?;
+    let mut named = Named::default();
+    for name in only {
+        let rows = matching(&attributes.row_labels, &name.value);
+        let collections = matching(&attributes.collection_labels, &name.value);
+        let unsupported = attributes
+            .unsupported
+            .iter()
+            .any(|(label, _)| label.text.split('+').any(|part| is_named(part.trim(), &name.value)));
+        let nothing = rows.is_empty() && collections.is_empty() && !unsupported;
+        if nothing && !attributes.broken {
+            let labels = attributes.row_labels.iter().chain(&attributes.collection_labels);
+            let known: Vec<&str> = labels.map(|label| label.text.as_str()).collect();
+            context.faults.push(unknown_only(name.at, &name.value, &known));
+        }
+        named.rows.extend(rows);
+        named.collections.extend(collections);
+    }
+    Some(named)
+}
+
+fn matching(labels: &[Label], name: &str) -> Vec<usize> {
+    let labels = labels.iter().enumerate();
+    labels.filter(|(_, label)| is_named(&label.text, name)).map(|(index, _)| index).collect()
+}
+
+/// `emails` names `emails` and `emails[type eq "work"].value`; `name` names `name.givenName`.
+fn is_named(label: &str, name: &str) -> bool {
+    label.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}

@@ -1,0 +1,22 @@
+//! From the language as written to the language as understood.
+//!
+//! Each file compiles one kind of object; `context.rs` holds what they share: the faults found so
+//! far, the declared configuration, and the checks that every template and path goes through.
+//! What the parts must be to each other is judged in `carrying.rs` and `relations.rs`.
+
+pub(crate) mod api;
+pub(crate) mod attribute;
+pub(crate) mod carrying;
+pub(crate) mod collection;
+pub(crate) mod context;
+pub(crate) mod filter;
+pub(crate) mod place;
+pub(crate) mod relations;
+pub(crate) mod request;
+pub(crate) mod resource;
+pub(crate) mod row;
+pub(crate) mod rows;
+pub(crate) mod script;
+pub(crate) mod session;
+pub(crate) mod subject;
+pub(crate) mod variables;

@@ -1,0 +1,304 @@
+//! Requests: verbs, paths, bodies, answers and paging.
+//!
+//! What a create or update request carries is decided later, in `carrying.rs`, when every request
+//! of the resource is known.
+
+use crate::mapping::compile::context::Context;
+use crate::mapping::compile::variables::{COLLECTION, LIST, REQUEST, UNTIL, Variables};
+use crate::mapping::diagnostic::{Position, exclusive, missing_choice, wrong_value};
+use crate::mapping::file::reader::{At, Entries};
+use crate::mapping::file::request::{Lookup, Pages, Request, Total};
+use crate::mapping::file::scalar::{PathText, Tpl};
+use crate::mapping::model;
+use crate::mapping::model::{Carries, PageStyle, RequestBody, SendMode};
+use crate::mapping::template::BodyTemplate;
+use crate::mapping::yaml::{Node, NodeValue};
+use crate::native::message::Method;
+use crate::native::path::NativePath;
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `list`.
+    List,
+    /// `get`.
+    Get,
+    /// `create`.
+    Create,
+    /// `update`.
+    Update,
+    /// `delete`, `activate` and `deactivate`.
+    Verb,
+    /// `list` of a collection.
+    CollectionList,
+    /// `add` of a collection.
+    Add,
+    /// `change` of a collection.
+    Change,
+    /// `remove` of a collection.
+    Remove,
+}
+
+const LARGEST_PAGE: usize = 100_000;
+
+impl Kind {
+    fn variables(self) -> &'static Variables {
+        match self {
+            Self::List => &LIST,
+            Self::Get | Self::Create | Self::Update | Self::Verb | Self::CollectionList => &REQUEST,
+            Self::Add | Self::Change | Self::Remove => &COLLECTION,
+        }
+    }
+
+    fn default_send(self, method: Method) -> SendMode {
+        match (self, method) {
+            (Self::Update, Method::Put) => SendMode::Full,
+            _ => SendMode::Changed,
+        }
+    }
+}
+
+/// Compiles a request. `key` is where the native key is, which a full body leaves out.
+pub(crate) fn request(
+    request: &Request,
+    kind: Kind,
+    key: Option<&NativePath>,
+    context: &mut Context,
+) -> Option<model::Request> {
+    let variables = kind.variables();
+    let (method, path) = verb(request, context)?;
+    let path = context.url_path(path, variables);
+    let query = context.templates(&request.query, variables);
+    let headers = context.headers(&request.headers, variables);
+    let body = body(request.body.as_ref(), kind, &request.set, variables, context);
+    let set = set(&request.set, variables, context);
+    let when = request.when.as_ref().map(|when| context.expression(when, variables));
+    let subtree = optional_path(request.subtree.as_ref(), context);
+    let drop = match &request.drop {
+        None => key.into_iter().cloned().collect(),
+        Some(paths) => paths.iter().filter_map(|path| context.path(path)).collect(),
+    };
+    let record = optional_path(request.record.as_ref(), context);
+    let records = records(request.records.as_ref(), context);
+    let id = request.id.as_ref().map(|id| context.locator(id));
+    let accept = statuses(&request.accept, "accept", context);
+    let pages = request.pages.as_ref().map(|written| pages(written, variables, context));
+    Some(model::Request {
+        method,
+        path: path?,
+        query,
+        headers,
+        body: body?,
+        encoding: request.encode.unwrap_or(context.encoding),
+        wrap: request.wrap.clone(),
+        set,
+        carries: Carries::default(),
+        when: inside(when)?,
+        send: request.send.unwrap_or_else(|| kind.default_send(method)),
+        subtree: subtree?,
+        drop,
+        record: record?,
+        records: records?,
+        id: inside(id)?,
+        returns: request.returns,
+        accept,
+        pages: inside(pages)?,
+        timeout: request.timeout,
+        line: request.at.line,
+    })
+}
+
+/// Turns a fault in an optional field into a fault of the whole.
+#[expect(clippy::option_option, reason = "outside: a fault; inside: not given")]
+fn inside<T>(field: Option<Option<T>>) -> Option<Option<T>> {
+    match field {
+        None => Some(None),
+        Some(value) => value.map(Some),
+    }
+}
+
+#[expect(clippy::option_option, reason = "outside: a fault; inside: not given")]
+fn optional_path(path: Option<&PathText>, context: &mut Context) -> Option<Option<NativePath>> {
+    inside(path.map(|path| context.path(path)))
+}
+
+/// Where the records of a list answer are; `$[*]` unless the file says.
+pub(crate) fn records(path: Option<&PathText>, context: &mut Context) -> Option<NativePath> {
+    match path {
+        Some(path) => context.path(path),
+        None => NativePath::parse("$[*]").ok(),
+    }
+}
+
+fn verb<'r>(request: &'r Request, context: &mut Context) -> Option<(Method, &'r Tpl)> {
+    let verbs = [
+        ("get", Method::Get, &request.get),
+        ("post", Method::Post, &request.post),
+        ("put", Method::Put, &request.put),
+        ("patch", Method::Patch, &request.patch),
+        ("delete", Method::Delete, &request.delete),
+        ("head", Method::Head, &request.head),
+    ];
+    let given: Vec<_> = verbs
+        .iter()
+        .filter_map(|(name, method, path)| Some((*name, *method, path.as_ref()?)))
+        .collect();
+    if let [(_, method, path)] = given.as_slice() {
+        return Some((*method, *path));
+    }
+    let found: Vec<&str> = given.iter().map(|(name, ..)| *name).collect();
+    let all = "get, post, put, patch, delete, head";
+    let fault = exclusive(request.at, "a request", all, &found.join(", "));
+    if found.is_empty() { context.missing(fault) } else { context.fault(fault) }
+}
+
+fn body(
+    written: Option<&Node>,
+    kind: Kind,
+    set: &Entries<Node>,
+    variables: &Variables,
+    context: &mut Context,
+) -> Option<RequestBody> {
+    match written {
+        Some(node) => explicit_body(node, variables, context),
+        // A verb carries no rows; without constants of its own nothing is left to send.
+        None if kind == Kind::Verb && set.0.is_empty() => Some(RequestBody::None),
+        None => Some(RequestBody::FromRows),
+    }
+}
+
+/// A body as the file writes it: a tree, or the word `none`.
+pub(crate) fn explicit_body(
+    node: &Node,
+    variables: &Variables,
+    context: &mut Context,
+) -> Option<RequestBody> {
+    match &node.value {
+        NodeValue::String(word) if word == "none" => Some(RequestBody::None),
+        _ => context.body(node, variables).map(RequestBody::Tree),
+    }
+}
+
+fn set(
+    Entries(entries): &Entries<Node>,
+    variables: &Variables,
+    context: &mut Context,
+) -> Vec<(String, BodyTemplate)> {
+    entries
+        .iter()
+        .filter_map(|(key, node)| Some((key.name.clone(), context.body(node, variables)?)))
+        .collect()
+}
+
+/// HTTP statuses.
+pub(crate) fn statuses(written: &[At<u64>], field: &str, context: &mut Context) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for status in written {
+        match u16::try_from(status.value) {
+            Ok(known @ 100..=599) => statuses.push(known),
+            Ok(_) | Err(_) => {
+                let message = format!("{} is not an HTTP status", status.value);
+                context.faults.push(wrong_value(status.at, field, &message));
+            }
+        }
+    }
+    statuses
+}
+
+/// A number that fits what it counts; at least 1.
+pub(crate) fn count(
+    written: &At<u64>,
+    field: &str,
+    most: usize,
+    context: &mut Context,
+) -> Option<usize> {
+    match usize::try_from(written.value) {
+        Ok(count) if (1..=most).contains(&count) => Some(count),
+        Ok(_) | Err(_) => {
+            let message = format!("expected a number from 1 to {most}");
+            context.fault(wrong_value(written.at, field, &message))
+        }
+    }
+}
+
+fn pages(written: &Pages, variables: &Variables, context: &mut Context) -> Option<model::Pages> {
+    let style = page_style(written, context)?;
+    let max = match &written.max {
+        None => 100,
+        Some(max) => count(max, "max", LARGEST_PAGE, context)?,
+    };
+    let total = match &written.total {
+        None => None,
+        Some(total) => Some(self::total(total, variables, context)?),
+    };
+    let until = written.until.as_ref().map(|until| context.expression(until, &UNTIL));
+    Some(model::Pages { style, size: written.size.clone(), max, total, until: inside(until)? })
+}
+
+fn page_style(written: &Pages, context: &mut Context) -> Option<PageStyle> {
+    let styles = "link, cursor, page, offset";
+    let given = [
+        ("link", &written.link),
+        ("cursor", &written.cursor),
+        ("page", &written.page),
+        ("offset", &written.offset),
+    ];
+    let given: Vec<_> =
+        given.iter().filter_map(|(name, text)| Some((*name, text.as_ref()?))).collect();
+    match given.as_slice() {
+        [] => context.missing(missing_choice(written.at, "pages", styles)),
+        [("link", relation)] => link(&relation.value, relation.at, context),
+        [("cursor", parameter)] => cursor(&parameter.value, written, context),
+        [("page", parameter)] => {
+            Some(PageStyle::Page(parameter.value.clone(), written.first.unwrap_or(1)))
+        }
+        [(_, parameter)] => {
+            Some(PageStyle::Offset(parameter.value.clone(), written.first.unwrap_or(0)))
+        }
+        several => {
+            let names: Vec<&str> = several.iter().map(|(name, _)| *name).collect();
+            context.fault(exclusive(written.at, "pages", styles, &names.join(", ")))
+        }
+    }
+}
+
+/// A `Link` header's relation, or a path in the body.
+pub(crate) fn link(text: &str, at: Position, context: &mut Context) -> Option<PageStyle> {
+    if text.starts_with('$') {
+        let path = PathText(At { value: text.to_owned(), at });
+        return context.path(&path).map(PageStyle::LinkBody);
+    }
+    Some(PageStyle::LinkHeader(text.to_owned()))
+}
+
+fn cursor(parameter: &str, written: &Pages, context: &mut Context) -> Option<PageStyle> {
+    let parameter = parameter.to_owned();
+    match (&written.next, &written.last) {
+        (Some(next), None) => context.locator(next).map(|next| PageStyle::Cursor(parameter, next)),
+        (None, Some(last)) => context.path(last).map(|last| PageStyle::Marker(parameter, last)),
+        (None, None) => context.missing(missing_choice(written.at, "pages", "next, last")),
+        (Some(_), Some(_)) => {
+            context.fault(exclusive(written.at, "a cursor", "next, last", "next, last"))
+        }
+    }
+}
+
+fn total(written: &Total, variables: &Variables, context: &mut Context) -> Option<model::Total> {
+    match written {
+        Total::Here(place) => context.locator(place).map(model::Total::Here),
+        Total::Lookup(lookup) => {
+            let lookup = self::lookup(lookup, variables, context)?;
+            Some(model::Total::Lookup(Box::new(lookup)))
+        }
+    }
+}
+
+fn lookup(written: &Lookup, variables: &Variables, context: &mut Context) -> Option<model::Lookup> {
+    let path = context.url_path(&written.get, variables);
+    let query = context.templates(&written.query, variables);
+    let pick = match &written.pick {
+        Some(pick) => context.path(pick),
+        None => NativePath::parse("$").ok(),
+    };
+    Some(model::Lookup { path: path?, query, pick: pick? })
+}

@@ -1,0 +1,230 @@
+//! A resource: its parts in order, then what they are to each other.
+
+use crate::mapping::compile::attribute::Draft;
+use crate::mapping::compile::carrying::{Activation, Route, assign};
+use crate::mapping::compile::context::Context;
+use crate::mapping::compile::filter::{Surroundings, filters, language};
+use crate::mapping::compile::place::Known;
+use crate::mapping::compile::relations;
+use crate::mapping::compile::request::{Kind, request};
+use crate::mapping::compile::row::Attributes;
+use crate::mapping::compile::rows::attributes;
+use crate::mapping::compile::script;
+use crate::mapping::diagnostic::{missing_field, wrong_value};
+use crate::mapping::file::request::Request;
+use crate::mapping::file::resource::{ActivateEntry, DeactivateEntry, DeleteEntry, Id, Resource};
+use crate::mapping::model;
+use crate::mapping::model::{
+    Activate, Deactivate, Delete, IdRule, IdSourceRule, IdType, ReplaceMode, ResourceMapping,
+};
+use crate::mapping::yaml::Key;
+use crate::native::path::NativePath;
+use crate::scim::schema::Mutability;
+
+const SCAN_LIMIT: usize = 2000;
+/// Endpoints of SCIM itself (RFC 7644 section 3.2).
+const RESERVED: [&str; 6] =
+    ["/Me", "/ServiceProviderConfig", "/ResourceTypes", "/Schemas", "/Bulk", "/.search"];
+
+/// Compiles a resource. `None` after a fault that leaves nothing to build on.
+pub(crate) fn resource(
+    key: &Key,
+    written: &Resource,
+    context: &mut Context,
+) -> Option<ResourceMapping> {
+    let schema = written.schema.as_ref().map(|schema| schema.value.as_str());
+    let Some(known) = Known::new(&key.name, schema) else {
+        return context.fault(missing_field(key.at, &key.name, "schema"));
+    };
+    let id = id(&written.id, context);
+    let endpoint = endpoint(&key.name, written, context);
+    let mut attributes = attributes(&written.attributes.value, &known, context);
+    let native_key = id.as_ref().map(|id| id.path.clone());
+    let mut requests = Requests::compile(written, native_key.as_ref(), context);
+    requests.assign(written, &attributes, context);
+    relations::overlaps(&attributes, context);
+    if !attributes.broken && !requests.broken {
+        let parts = relations::Parts {
+            name: &key.name,
+            at: key.at,
+            written,
+            attributes: &attributes,
+            create: &requests.create,
+            update: &requests.update,
+            activation: requests.activation(),
+        };
+        relations::check(&parts, context);
+    }
+    let draft = std::mem::take(&mut attributes.draft);
+    let draft = honest(draft, &attributes, &requests, &known);
+    let resource_type = draft.finish(&known, endpoint?, written.doc.clone());
+    let around = Surroundings {
+        written,
+        known: &known,
+        attributes: &attributes,
+        resource_type: &resource_type,
+    };
+    let filters = filters(&around, context);
+    let filter_language = language(written, context);
+    for path in &written.unmapped {
+        context.path(path);
+    }
+    let examples = script::examples(&written.examples, context);
+    Some(ResourceMapping {
+        name: key.name.clone(),
+        resource_type,
+        id: id?,
+        rows: attributes.rows,
+        collections: attributes.collections,
+        list: requests.list,
+        get: requests.get,
+        create: requests.create,
+        update: requests.update,
+        replace: written.replace.map_or(ReplaceMode::Strict, |replace| replace.0),
+        delete: requests.delete,
+        activate: requests.activate,
+        deactivate: requests.deactivate,
+        filters,
+        filter_language,
+        scan_limit: scan_limit(written),
+        examples,
+    })
+}
+
+fn scan_limit(written: &Resource) -> usize {
+    written.scan_limit.map_or(SCAN_LIMIT, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+fn id(Id(written): &Id, context: &mut Context) -> Option<IdRule> {
+    let path = context.path(&written.path);
+    let pattern = match &written.pattern {
+        None => None,
+        Some(pattern) => Some(context.regex(pattern, "pattern")?),
+    };
+    Some(IdRule {
+        path: path?,
+        kind: written.r#type.unwrap_or(IdType::String),
+        source: written.r#as.unwrap_or(IdSourceRule::Native),
+        pattern,
+    })
+}
+
+fn endpoint(name: &str, written: &Resource, context: &mut Context) -> Option<String> {
+    let Some(endpoint) = &written.endpoint else { return Some(format!("/{name}s")) };
+    let is_name = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    if !endpoint.value.strip_prefix('/').is_some_and(is_name) {
+        let message = "expected \"/\" and one word of letters, digits, - and _";
+        return context.fault(wrong_value(endpoint.at, "endpoint", message));
+    }
+    if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(&endpoint.value)) {
+        let message = format!("{} belongs to SCIM itself", endpoint.value);
+        return context.fault(wrong_value(endpoint.at, "endpoint", &message));
+    }
+    Some(endpoint.value.clone())
+}
+
+/// Takes back what the requests cannot do: without `update` nothing changes after birth, without
+/// `create` and `update` nothing is written at all.
+fn honest(mut draft: Draft, attributes: &Attributes, requests: &Requests, known: &Known) -> Draft {
+    let verbs = !matches!(requests.activate, Activate::ViaUpdate)
+        || !matches!(requests.deactivate, Deactivate::ViaUpdate);
+    if verbs {
+        draft.active(known);
+    }
+    let restriction = match (requests.create.is_empty(), requests.update.is_empty()) {
+        (_, false) => return draft,
+        (false, true) => Mutability::Immutable,
+        (true, true) => Mutability::ReadOnly,
+    };
+    let by_calls = |name: &str| {
+        attributes.collections.iter().any(|collection| {
+            collection.place.attribute == name
+                && (collection.add.is_some() || collection.remove.is_some())
+        })
+    };
+    draft.restrict(restriction, &|name| (name == "active" && verbs) || by_calls(name));
+    draft
+}
+
+/// The requests of a resource.
+struct Requests {
+    list: Option<model::Request>,
+    get: Option<model::Request>,
+    create: Vec<model::Request>,
+    update: Vec<model::Request>,
+    delete: Delete,
+    activate: Activate,
+    deactivate: Deactivate,
+    /// Whether one was left out because of a fault.
+    broken: bool,
+}
+
+impl Requests {
+    fn compile(written: &Resource, key: Option<&NativePath>, context: &mut Context) -> Self {
+        let mut broken = false;
+        let mut all = |written: &[Request], kind: Kind, context: &mut Context| {
+            let compiled: Vec<model::Request> =
+                written.iter().filter_map(|written| request(written, kind, key, context)).collect();
+            broken |= compiled.len() < written.len();
+            compiled
+        };
+        let list = all(written.list.as_slice(), Kind::List, context).pop();
+        let get = all(written.get.as_slice(), Kind::Get, context).pop();
+        let create = all(&written.create.0, Kind::Create, context);
+        let update = all(&written.update.0, Kind::Update, context);
+        let delete = match &written.delete {
+            None => Delete::NotAllowed,
+            Some(DeleteEntry::Deactivate) => Delete::Deactivate,
+            Some(DeleteEntry::Steps(steps)) => Delete::Requests(all(&steps.0, Kind::Verb, context)),
+        };
+        let activate = match &written.activate {
+            None => Activate::ViaUpdate,
+            Some(ActivateEntry::Create) => Activate::Create,
+            Some(ActivateEntry::Steps(steps)) => {
+                Activate::Requests(all(&steps.0, Kind::Verb, context))
+            }
+        };
+        let deactivate = match &written.deactivate {
+            None => Deactivate::ViaUpdate,
+            Some(DeactivateEntry::Delete) => Deactivate::Delete,
+            Some(DeactivateEntry::Steps(steps)) => {
+                Deactivate::Requests(all(&steps.0, Kind::Verb, context))
+            }
+        };
+        Self { list, get, create, update, delete, activate, deactivate, broken }
+    }
+
+    /// `active` leaves the ordinary requests only when both directions have requests of their own:
+    /// otherwise the other direction would have no way.
+    fn activation(&self) -> Activation {
+        match (&self.activate, &self.deactivate) {
+            (Activate::ViaUpdate, _) | (_, Deactivate::ViaUpdate) => Activation::ByRow,
+            (
+                Activate::Requests(_) | Activate::Create,
+                Deactivate::Requests(_) | Deactivate::Delete,
+            ) => Activation::ByVerb,
+        }
+    }
+
+    fn assign(&mut self, written: &Resource, attributes: &Attributes, context: &mut Context) {
+        // Requests and what was written go side by side, which they do not when one is left out.
+        if self.broken {
+            return;
+        }
+        let activation = self.activation();
+        let create = &written.create.0;
+        assign(Route::Create, create, &mut self.create, attributes, activation, context);
+        let update = &written.update.0;
+        assign(Route::Update, update, &mut self.update, attributes, activation, context);
+        // Routes that name what they carry go first.
+        let mut order: Vec<(bool, model::Request)> = update
+            .iter()
+            .map(|written| written.only.is_none())
+            .zip(std::mem::take(&mut self.update))
+            .collect();
+        order.sort_by_key(|(without_only, _)| *without_only);
+        self.update = order.into_iter().map(|(_, request)| request).collect();
+    }
+}

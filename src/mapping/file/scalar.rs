@@ -1,0 +1,194 @@
+//! The simple types of the language: texts, numbers, templates, durations, sizes and rates.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::mapping::diagnostic::Diagnostics;
+use crate::mapping::file::reader::{At, Read, Text, mismatch};
+use crate::mapping::yaml::{Node, NodeValue};
+
+/// A template as written: text, or a number or boolean that stays one.
+#[derive(Debug, Clone)]
+pub(crate) struct Tpl(pub(crate) At<Value>);
+
+/// An amount of bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size(pub(crate) u64);
+
+/// Calls per time, `10/s`; only its form is checked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rate;
+
+macro_rules! text {
+    ($($(#[$doc:meta])* $name:ident $label:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub(crate) struct $name(pub(crate) Text);
+
+        impl Read for $name {
+            fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
+                let NodeValue::String(text) = &node.value else {
+                    return mismatch(node, name, $label, faults);
+                };
+                Some(Self(At { value: text.clone(), at: node.at }))
+            }
+        }
+    )*};
+}
+
+text! {
+    /// A `JSONPath`, not yet parsed.
+    PathText "path";
+    /// A `JSONPath` or `header:…`, not yet parsed.
+    LocText "loc";
+    /// An expression, not yet parsed.
+    ExprText "expr";
+}
+
+impl Read for String {
+    fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
+        match &node.value {
+            NodeValue::String(text) => Some(text.clone()),
+            NodeValue::Number(number) => Some(number.to_string()),
+            NodeValue::Null | NodeValue::Bool(_) | NodeValue::Seq(_) | NodeValue::Map(_) => {
+                mismatch(node, name, "str", faults)
+            }
+        }
+    }
+}
+
+impl Read for bool {
+    fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
+        match node.value {
+            NodeValue::Bool(value) => Some(value),
+            _ => mismatch(node, name, "bool", faults),
+        }
+    }
+}
+
+impl Read for u64 {
+    fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
+        match &node.value {
+            NodeValue::Number(number) if number.is_u64() => number.as_u64(),
+            _ => mismatch(node, name, "int", faults),
+        }
+    }
+}
+
+impl Read for Value {
+    fn read(node: &Node, _: &str, _: &mut Diagnostics) -> Option<Self> {
+        Some(node.to_json())
+    }
+}
+
+impl Read for Node {
+    fn read(node: &Node, _: &str, _: &mut Diagnostics) -> Option<Self> {
+        Some(node.clone())
+    }
+}
+
+impl Read for Tpl {
+    fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
+        match node.value {
+            NodeValue::String(_) | NodeValue::Number(_) | NodeValue::Bool(_) => {
+                Some(Self(At { value: node.to_json(), at: node.at }))
+            }
+            NodeValue::Null | NodeValue::Seq(_) | NodeValue::Map(_) => {
+                mismatch(node, name, "tpl", faults)
+            }
+        }
+    }
+}
+
+impl Read for Duration {
+    fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
+        let found = match &node.value {
+            NodeValue::String(text) => duration(text),
+            _ => None,
+        };
+        match found {
+            Some(value) => Some(value),
+            None => mismatch(node, name, "dur such as 10s, 250ms or 5m", faults),
+        }
+    }
+}
+
+impl Read for Size {
+    fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
+        let found = match &node.value {
+            NodeValue::Number(number) => number.as_u64(),
+            NodeValue::String(text) => size(text),
+            _ => None,
+        };
+        match found {
+            Some(bytes) if bytes > 0 => Some(Self(bytes)),
+            _ => mismatch(node, name, "a size such as 16MiB", faults),
+        }
+    }
+}
+
+impl Read for Rate {
+    fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
+        let fits = match &node.value {
+            NodeValue::String(text) => text.split_once('/').is_some_and(|(count, unit)| {
+                count.parse::<u32>().is_ok_and(|count| count > 0) && ["s", "m", "h"].contains(&unit)
+            }),
+            _ => false,
+        };
+        if fits { Some(Self) } else { mismatch(node, name, "rate such as 10/s", faults) }
+    }
+}
+
+/// `10s`, `250ms`, `5m`, `1h`.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
+    let count: u64 = digits.parse().ok()?;
+    match text.strip_prefix(digits)? {
+        "ms" => Some(Duration::from_millis(count)),
+        "s" => Some(Duration::from_secs(count)),
+        "m" => count.checked_mul(60).map(Duration::from_secs),
+        "h" => count.checked_mul(3600).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+/// `16MiB`, `500KB`, `1024`.
+fn size(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
+    let count: u64 = digits.trim_end().parse().ok()?;
+    let factor: u64 = match text.strip_prefix(digits)? {
+        "" | "B" => 1,
+        "KB" => 1000,
+        "KiB" => 1024,
+        "MB" => 1_000_000,
+        "MiB" => 1024 * 1024,
+        "GB" => 1_000_000_000,
+        "GiB" => 1024 * 1024 * 1024,
+        _ => return None,
+    };
+    count.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::mapping::file::scalar::{duration, size};
+
+    #[test]
+    fn durations_and_sizes_have_units() {
+        for (text, milliseconds) in [
+            ("10s", Some(10_000)),
+            ("250ms", Some(250)),
+            ("2m", Some(120_000)),
+            ("10", None),
+            ("s", None),
+        ] {
+            assert_eq!(duration(text), milliseconds.map(Duration::from_millis), "{text}");
+        }
+        for (text, bytes) in [("16MiB", Some(16_777_216)), ("5KB", Some(5000)), ("x", None)] {
+            assert_eq!(size(text), bytes, "{text}");
+        }
+    }
+}

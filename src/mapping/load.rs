@@ -1,0 +1,258 @@
+//! The one way to a [`Mapping`]: text in, a mapping without errors out, or everything that is wrong
+//! with it.
+
+use std::collections::BTreeMap;
+
+use crate::mapping::compile::api::{api, config, errors};
+use crate::mapping::compile::context::Context;
+use crate::mapping::compile::resource::resource;
+use crate::mapping::compile::script::tests;
+use crate::mapping::diagnostic::{Diagnostic, Diagnostics, wrong_value};
+use crate::mapping::file::reader::Read;
+use crate::mapping::file::top::File;
+use crate::mapping::model::{Encoding, Mapping};
+use crate::mapping::yaml;
+use crate::scim::urn;
+
+impl Mapping {
+    /// Reads a mapping file; beside the mapping come its warnings.
+    ///
+    /// # Errors
+    /// Every fault of the file, in its order, when one of them is an error.
+    pub fn load(text: &str) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let mut faults = Diagnostics::default();
+        let file = yaml::read(text, &mut faults)
+            .and_then(|node| File::read(&node, "mapping", &mut faults));
+        let Some(file) = file else { return Err(faults.into_sorted()) };
+        let mut context = context(&file, faults);
+        let mapping = compile(&file, &mut context);
+        match mapping {
+            Some(mapping) if !context.faults.has_errors() => {
+                Ok((mapping, context.faults.into_sorted()))
+            }
+            Some(_) | None => Err(context.faults.into_sorted()),
+        }
+    }
+}
+
+fn context(file: &File, faults: Diagnostics) -> Context {
+    let config = file.config.0.iter().map(|(key, variable)| (key.name.clone(), variable.secret));
+    let declared = file.namespaces.0.iter().map(|(key, urn)| (key.name.clone(), urn.clone()));
+    let builtin = ("enterprise".to_owned(), urn::ENTERPRISE_USER.to_owned());
+    let namespaces: BTreeMap<String, String> = declared.chain([builtin]).collect();
+    Context {
+        faults,
+        config: config.collect(),
+        namespaces,
+        resources: file.resources.0.iter().map(|(key, _)| key.name.clone()).collect(),
+        encoding: file.api.encode.unwrap_or(Encoding::Json),
+    }
+}
+
+fn compile(file: &File, context: &mut Context) -> Option<Mapping> {
+    if file.bridge.value != 1 {
+        context.faults.push(wrong_value(file.bridge.at, "bridge", "this version reads format 1"));
+    }
+    if !is_short_name(&file.name.value) {
+        let message = "expected a-z, then a-z, 0-9 and -";
+        context.faults.push(wrong_value(file.name.at, "name", message));
+    }
+    for (key, urn) in &file.namespaces.0 {
+        if !urn.to_ascii_lowercase().starts_with("urn:") {
+            context.faults.push(wrong_value(key.at, &key.name, "expected a URN"));
+        }
+    }
+    let config = config(&file.config, context);
+    let api = api(&file.api, context);
+    let errors = errors(file.errors.as_ref(), context);
+    let mut resources = Vec::new();
+    for (key, written) in &file.resources.0 {
+        let Some(compiled) = resource(key, written, context) else { continue };
+        let endpoint = &compiled.resource_type.endpoint;
+        if resources.iter().any(|other: &crate::mapping::model::ResourceMapping| {
+            other.resource_type.endpoint.eq_ignore_ascii_case(endpoint)
+        }) {
+            let message = format!("another resource has the endpoint {endpoint}");
+            context.faults.push(wrong_value(key.at, &key.name, &message));
+        }
+        resources.push(compiled);
+    }
+    let tests = tests(&file.tests, context);
+    Some(Mapping {
+        name: file.name.value.clone(),
+        title: file.title.clone().unwrap_or_else(|| file.name.value.clone()),
+        config,
+        api: api?,
+        errors,
+        resources,
+        tests,
+    })
+}
+
+fn is_short_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::mapping::model::Mapping;
+
+    const BASE: &str = r#"
+bridge: 1
+name: app
+config: { url: { required: true }, key: { secret: true } }
+api: { base_url: "{config.url}", auth: { bearer: "{config.key}" } }
+namespaces: { app: "urn:example:params:scim:schemas:extension:app:2.0:User" }
+resources:
+  User:
+    id: $.id
+    attributes:
+      userName: { path: $.login, required: true }
+      active: $.enabled
+      emails[type eq "work"].value: $.mail
+      name.givenName: $.first
+      groups: { list: { get: "/users/{id}/groups" }, item: { value: $.id }, mode: read }
+    list: { get: /users, pages: { page: page } }
+    get: { get: "/users/{id}" }
+    create: { post: /users }
+    update: { patch: "/users/{id}" }
+    filters:
+      userName eq: login
+"#;
+
+    fn report(text: &str) -> String {
+        let faults = match Mapping::load(text) {
+            Ok((_, warnings)) => warnings,
+            Err(faults) => faults,
+        };
+        let codes: Vec<&str> = faults.iter().map(|fault| fault.code).collect();
+        codes.join(" ")
+    }
+
+    /// Replaces one text of the base file and compares the codes that are reported.
+    fn check(from: &str, to: &str, codes: &str) {
+        assert!(BASE.contains(from), "{from}");
+        assert_eq!(report(&BASE.replace(from, to)), codes, "{to}");
+    }
+
+    #[test]
+    fn the_base_file_is_good() {
+        assert_eq!(report(BASE), "");
+    }
+
+    #[test]
+    fn the_shape_of_the_file() {
+        check("bridge: 1", "bridge: 2", "E012");
+        check("name: app", "name: App", "E012");
+        check("id: $.id\n", "id: { path: $.id, as: native, typ: integer }\n", "E010");
+        check("create: { post: /users }", "create: [ { post: /users, encode: xml } ]", "E012");
+        check("pages: { page: page }", "pages: { size: limit }", "E011");
+        check("pages: { page: page }", "pages: { page: a, offset: b }", "E013");
+        check("pages: { page: page }", "pages: { cursor: c }", "E011");
+        check("pages: { page: page }", "pages: { page: page, max: 0 }", "E012");
+        check("{ bearer: \"{config.key}\" }", "{}", "E013");
+        check("{ bearer: \"{config.key}\" }", "{ header: X-Key }", "E011");
+    }
+
+    #[test]
+    fn paths_and_templates() {
+        check("$.mail", "$.mail[*]", "E102");
+        check("$.mail", "mail", "E012");
+        check("/users/{id}\" }\n    create", "/users/{id\" }\n    create", "E110");
+        check("/users/{id}\" }\n    create", "/users/{id|}\" }\n    create", "E111");
+        check("/users/{id}\" }\n    create", "/users/{value}\" }\n    create", "E112");
+        check("/users/{id}\" }\n    create", "/users/{config.key}\" }\n    create", "E114");
+        check("/users/{id}\" }\n    create", "/users/{config['key']}\" }\n    create", "E114");
+        check("/users/{id}\" }\n    create", "/users/{config.nokey}\" }\n    create", "E115");
+        check("/users/{id}\" }\n    create", "/users?id={id}\" }\n    create", "E116");
+        check("post: /users }", "post: users }", "E117");
+        check("post: /users }", "post: //elsewhere/users }", "E117");
+        check("post: /users }", "post: https://elsewhere/users }", "E117");
+        check("post: /users }", "post: /a/../users }", "E117");
+        check("post: /users }", "post: /users, headers: { Host: x } }", "E117");
+        check("post: /users }", "post: /users, body: { a: [ { b: \"{nobody}\" } ] } }", "E112");
+    }
+
+    #[test]
+    fn query_languages_need_escapes() {
+        for (parameter, codes) in [
+            ("{ q: \"{value}\" }", ""),
+            ("{ q: \">{value}\" }", ""),
+            ("{ q: \"*{value}*\" }", ""),
+            ("{ q: \"login:{value}\" }", "E113"),
+            ("{ q: \"login eq '{value}'\" }", "E113"),
+            ("{ q: \"login eq '{value|odata}'\" }", ""),
+            ("{ q: \"login eq {value|raw}\" }", ""),
+        ] {
+            check("userName eq: login", &format!("userName eq: {{ query: {parameter} }}"), codes);
+        }
+        let language = "filter_language: { param: filter }\n    filters:";
+        let with_language = BASE.replace("filters:", language);
+        for (term, codes) in [("login = {value|json}", ""), ("login = '{value}'", "E113")] {
+            let entry = format!("userName eq: {{ term: \"{term}\" }}");
+            assert_eq!(
+                report(&with_language.replace("userName eq: login", &entry)),
+                codes,
+                "{term}"
+            );
+        }
+        check("userName eq: login", "userName eq: { term: \"a = {value|json}\" }", "E310");
+    }
+
+    #[test]
+    fn the_scim_side() {
+        check("name.givenName:", "name.givenName.more:", "E201");
+        check("name.givenName:", "emails[type sw \"w\"].value:", "E201");
+        check("name.givenName:", "name.given:", "E202");
+        check("name.givenName:", "NAME.GIVENNAME:", "");
+        check("name.givenName:", "apq:level:", "E203");
+        check("name.givenName:", "app:level:", "");
+        check("name.givenName:", "name:", "E204");
+        check("name.givenName:", "emails:", "E204");
+        check("name.givenName:", "emails.value:", "E204");
+        check("name.givenName:", "emails[type eq \"home\"]:", "E204");
+        check("name.givenName:", "title[type eq \"x\"].value:", "E202");
+        check("active: $.enabled", "active: { path: $.enabled, via: lower }", "E204");
+        check("active: $.enabled", "active: { path: $.enabled, via: not }", "");
+        check("active: $.enabled", "active: { path: $.enabled, type: string }", "E204");
+    }
+
+    #[test]
+    fn the_parts_fit_together() {
+        check("$.first", "$.login", "E301");
+        check("$.first", "{ path: $.login, mode: read }", "");
+        check("$.first", "{ path: $.login, alias: true }", "");
+        check("$.first", "{ required: true }", "E303");
+        check(
+            "patch: \"/users/{id}\" }",
+            "patch: \"/users/{id}\", only: [ name ] }",
+            "E304 E304 E304",
+        );
+        check(
+            "patch: \"/users/{id}\" }",
+            "patch: \"/users/{id}\", only: [ nam ] }",
+            "E304 E304 E304 E304 E306",
+        );
+        check("mode: read }\n", "mode: read, ref: Groups }\n", "E305");
+        check("    update: { patch: \"/users/{id}\" }\n", "", "W307");
+        check("userName eq: login", "userName: login", "W303 E308");
+        check("userName eq: login", "userName pr: login", "W303 E308");
+        check("userName eq: login", "title eq: title\n      userName eq: login", "E309");
+        check("userName eq: login", "userName eq: { query: login, case: sensitive }", "W306");
+        check("      userName: { path: $.login, required: true }\n", "", "E311 E309");
+        check("    create:", "    delete: deactivate\n    create:", "");
+        check(", pages: { page: page } }", " }", "W304");
+    }
+
+    #[test]
+    fn what_is_not_supported_yet_is_said() {
+        check("$.first", "{ path: $.first, memo: true }", "E900");
+        check("$.first", "{ path: $.first, via: { split: \" \" } }", "E900");
+        check("name.givenName:", "name.givenName + name.familyName:", "E900");
+        check("id: $.id\n", "id: $.id\n    version: $.etag\n", "E900");
+        check("post: /users }", "post: /users, idempotency: X-Key }", "E900");
+        check("post: /users }", "post: /users, send: each }", "E900");
+        check("api: {", "api: { rate: 10/s,", "E900");
+    }
+}

@@ -1,0 +1,17 @@
+//! The mapping language: from a YAML file to a [`model::Mapping`], or to diagnostics.
+//!
+//! `yaml.rs` reads text into nodes that know their line and column, `file/` is the language as
+//! written, `compile/` turns it into `model.rs`, the language as understood.
+//! Faults are collected with their places, never thrown one by one.
+
+mod compile;
+pub mod diagnostic;
+pub mod expression;
+pub mod file;
+pub mod load;
+pub mod model;
+mod scan;
+pub mod template;
+pub mod transform;
+mod vocabulary;
+pub mod yaml;

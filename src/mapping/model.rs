@@ -1,0 +1,828 @@
+//! A mapping file as understood: every name resolved, every path, template and expression
+//! compiled, so that nothing is parsed again while requests are served.
+//!
+//! [`Mapping`] has one constructor, `Mapping::load` in `mapping/load.rs`; whoever holds one holds
+//! a file without errors. Rows and collections are addressed by their index in
+//! [`ResourceMapping::rows`] and [`ResourceMapping::collections`].
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regex::Regex;
+use serde_json::{Map, Value};
+
+use crate::mapping::expression::Expression;
+use crate::mapping::template::{BodyTemplate, Template};
+use crate::mapping::transform::Transform;
+use crate::native::message::Method;
+use crate::native::path::NativePath;
+use crate::scim::attr::AttrPath;
+use crate::scim::filter::ast::CompareOp;
+use crate::scim::schema::ResourceType;
+
+/// One application, completely described.
+#[derive(Debug)]
+pub struct Mapping {
+    /// Short name; the side-car partition, and the name in logs.
+    pub name: String,
+    /// Name for people.
+    pub title: String,
+    /// What an installation supplies.
+    pub config: Vec<ConfigVar>,
+    /// How to reach the application.
+    pub api: Api,
+    /// How its failures are read.
+    pub errors: Errors,
+    /// The resource types, in file order.
+    pub resources: Vec<ResourceMapping>,
+    /// The exchanges in writing at the end of the file.
+    pub tests: Vec<Test>,
+}
+
+/// A value that the installation supplies.
+#[derive(Debug, Clone)]
+pub struct ConfigVar {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: ConfigType,
+    /// Used when it is not supplied.
+    pub default: Option<Value>,
+    /// Whether start-up fails without it.
+    pub required: bool,
+    /// Whether it is redacted everywhere.
+    pub secret: bool,
+    /// Allowed values; empty means any.
+    pub allowed: Vec<Value>,
+    /// One line for people.
+    pub doc: Option<String>,
+}
+
+/// Types of configuration values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigType {
+    /// Text.
+    String,
+    /// A whole number.
+    Integer,
+    /// `true` or `false`.
+    Boolean,
+    /// An absolute `http` or `https` URL.
+    Url,
+    /// `10s`, `250ms`, `5m`, `1h`.
+    Duration,
+}
+
+/// How to reach and sign in to the application.
+#[derive(Debug)]
+pub struct Api {
+    /// Where everything begins, without trailing slash.
+    pub base_url: Template,
+    /// How to sign in.
+    pub sign_in: SignIn,
+    /// Headers of every request.
+    pub headers: Vec<(String, Template)>,
+    /// Query parameters of every request.
+    pub query: Vec<(String, Template)>,
+    /// Time for a whole call.
+    pub timeout: Duration,
+    /// Time to connect.
+    pub connect_timeout: Duration,
+    /// Most calls in flight.
+    pub concurrency: usize,
+    /// What is repeated, and when.
+    pub retry: Retry,
+    /// Largest answer, in bytes.
+    pub max_response: u64,
+}
+
+/// Sign-in styles.
+#[derive(Debug)]
+pub enum SignIn {
+    /// None.
+    None,
+    /// `Authorization: Bearer …`.
+    Bearer(Template),
+    /// `Authorization: Basic …`.
+    Basic {
+        /// User name.
+        username: Template,
+        /// Password.
+        password: Template,
+    },
+    /// A key in a header.
+    Header {
+        /// Header name.
+        name: String,
+        /// Header value.
+        value: Template,
+    },
+    /// A key in a query parameter.
+    Query {
+        /// Parameter name.
+        name: String,
+        /// Parameter value.
+        value: Template,
+    },
+    /// A login call whose answer has a token.
+    Session(Box<Session>),
+}
+
+/// A login call.
+#[derive(Debug)]
+pub struct Session {
+    /// Its method.
+    pub method: Method,
+    /// Its path below `base_url`.
+    pub path: Template,
+    /// Its headers.
+    pub headers: Vec<(String, Template)>,
+    /// Its body.
+    pub body: Option<BodyTemplate>,
+    /// How the body is encoded.
+    pub encoding: Encoding,
+    /// Where the token is in the answer.
+    pub token: Locator,
+    /// Where its end is: seconds from now, an epoch or an RFC 3339 instant.
+    pub expires: Option<Locator>,
+    /// How long it lives when the answer does not say.
+    pub lifetime: Duration,
+    /// Where the token goes; the template sees `token`.
+    pub send: TokenPlace,
+    /// Statuses after which the bridge signs in again, once, and repeats the call.
+    pub renew_on: Vec<u16>,
+}
+
+/// Where a session's token is sent.
+#[derive(Debug)]
+pub enum TokenPlace {
+    /// In a header.
+    Header(String, Template),
+    /// In a query parameter.
+    Query(String, Template),
+    /// In a cookie.
+    Cookie(String, Template),
+}
+
+/// What is repeated, and when.
+#[derive(Debug, Clone)]
+pub struct Retry {
+    /// Attempts in all, the first included.
+    pub attempts: u32,
+    /// Statuses that are worth repeating; connection failures always are.
+    pub on: Vec<u16>,
+    /// First and longest pause.
+    pub backoff: (Duration, Duration),
+    /// Where the answer says how long to wait.
+    pub after: Locator,
+}
+
+/// How a body is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// `application/json`.
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+}
+
+/// A place in an answer.
+#[derive(Debug, Clone)]
+pub enum Locator {
+    /// In the body.
+    Body(NativePath),
+    /// In a header (lower-case name); with a pattern, the part that matches: its first group, or
+    /// the whole match.
+    Header(String, Option<Regex>),
+}
+
+/// How failures are read.
+#[derive(Debug)]
+pub struct Errors {
+    /// Where the message is; the first that exists.
+    pub message: Vec<NativePath>,
+    /// True on a 2xx answer that is a failure in disguise.
+    pub failed: Option<Expression>,
+    /// First match wins, then the built-in table.
+    pub rules: Vec<ErrorRule>,
+}
+
+/// One rule.
+#[derive(Debug)]
+pub struct ErrorRule {
+    /// Statuses it speaks of.
+    pub status: StatusMatch,
+    /// A pattern that the message must match, without case.
+    pub text: Option<Regex>,
+    /// A condition; sees `status`, `body`, `headers`, `message`.
+    pub when: Option<Expression>,
+    /// What the failure means.
+    pub outcome: Outcome,
+    /// The text shown; the application's message when `None`.
+    pub detail: Option<Template>,
+}
+
+/// Statuses that a rule speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusMatch {
+    /// Every status.
+    Any,
+    /// One status.
+    Exactly(u16),
+    /// A class: 5 for `5xx`.
+    Class(u16),
+}
+
+/// What a failure means to a SCIM client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// 409 `uniqueness`.
+    Uniqueness,
+    /// 400 `invalidValue`.
+    InvalidValue,
+    /// 400 `mutability`.
+    Mutability,
+    /// 404.
+    NotFound,
+    /// 412.
+    PreconditionFailed,
+    /// 403.
+    Forbidden,
+    /// 429.
+    TooMany,
+    /// 503.
+    Unavailable,
+    /// No failure at all.
+    Ok,
+}
+
+/// One resource type of the application.
+#[derive(Debug)]
+pub struct ResourceMapping {
+    /// `User`, `Group` or a name of its own.
+    pub name: String,
+    /// Its SCIM side: only mapped attributes, with the characteristics the rows give them.
+    pub resource_type: ResourceType,
+    /// How a record is identified.
+    pub id: IdRule,
+    /// Single values, in file order.
+    pub rows: Vec<Row>,
+    /// Multi-valued attributes with elements of their own, in file order.
+    pub collections: Vec<Collection>,
+    /// Lists records.
+    pub list: Option<Request>,
+    /// Reads one record.
+    pub get: Option<Request>,
+    /// Creates a record; later requests run in order after the first.
+    pub create: Vec<Request>,
+    /// Changes a record; those with `only` come first, in file order.
+    pub update: Vec<Request>,
+    /// What PUT does with absent attributes.
+    pub replace: ReplaceMode,
+    /// What DELETE does.
+    pub delete: Delete,
+    /// How a record is switched on.
+    pub activate: Activate,
+    /// How a record is switched off.
+    pub deactivate: Deactivate,
+    /// What can be pushed down.
+    pub filters: Vec<FilterRule>,
+    /// For one-parameter query languages.
+    pub filter_language: Option<FilterLanguage>,
+    /// Most records read to answer a filter that is not pushed down; 0 forbids scanning.
+    pub scan_limit: usize,
+    /// Native/SCIM pairs, checked both ways.
+    pub examples: Vec<Example>,
+}
+
+/// How a record is identified.
+#[derive(Debug)]
+pub struct IdRule {
+    /// Where the native key is.
+    pub path: NativePath,
+    /// What keys look like.
+    pub kind: IdType,
+    /// Whether the SCIM id is the native key or a UUID kept in the side-car.
+    pub source: IdSourceRule,
+    /// What a native key must match.
+    pub pattern: Option<Regex>,
+}
+
+/// Types of native keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdType {
+    /// Text.
+    String,
+    /// A whole number.
+    Integer,
+    /// A UUID.
+    Uuid,
+}
+
+/// Where SCIM ids come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdSourceRule {
+    /// The native key itself.
+    Native,
+    /// A UUID kept in the side-car.
+    Issued,
+}
+
+/// One line of `attributes`: a SCIM value and where it is natively.
+#[derive(Debug)]
+pub struct Row {
+    /// The SCIM side.
+    pub place: Place,
+    /// The native side.
+    pub source: Source,
+    /// Transforms from native to SCIM.
+    pub via: Vec<Arc<dyn Transform>>,
+    /// Directions.
+    pub mode: Mode,
+    /// Whether a resource must have it.
+    pub required: bool,
+    /// Used on create when the client sends nothing; sees `scim`.
+    pub default: Option<Template>,
+    /// What clearing does.
+    pub on_clear: OnClear,
+    /// Native values that mean unassigned.
+    pub empty: Vec<Value>,
+    /// Another row owns the native value; this one yields when both change.
+    pub alias: bool,
+    /// For `x[type eq …]`: whether the primary or only untyped element is accepted too.
+    pub lenient_match: bool,
+    /// Constant sub-attributes added on reading.
+    pub emit: Map<String, Value>,
+    /// The resource type that the value identifies.
+    pub reference: Option<String>,
+    /// Line in the file.
+    pub line: usize,
+}
+
+/// A SCIM path of a row: `attr`, `attr.sub`, `attr[type eq "work"].sub`, each perhaps in an
+/// extension. All names canonical.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// URN of the extension; `None` for the core schema.
+    pub extension: Option<String>,
+    /// Attribute.
+    pub attribute: String,
+    /// `==` terms that pick one element of a multi-valued attribute.
+    pub selector: Vec<(String, Value)>,
+    /// Sub-attribute.
+    pub sub: Option<String>,
+    /// Whether the attribute is multi-valued.
+    pub multi_valued: bool,
+}
+
+/// The native side of a row.
+#[derive(Debug)]
+pub enum Source {
+    /// In the record.
+    Path {
+        /// Where it is read.
+        read: NativePath,
+        /// Where it is written; `None` when the row is never written natively.
+        write: Option<NativePath>,
+    },
+    /// In the side-car.
+    Sidecar,
+    /// Always this value; read only.
+    Constant(Value),
+}
+
+/// Directions of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Read and written.
+    Both,
+    /// Read only.
+    Read,
+    /// Written, never returned.
+    Write,
+    /// Written on create, then immutable.
+    Create,
+}
+
+/// What clearing an attribute does natively.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnClear {
+    /// Writes null.
+    Null,
+    /// Nothing.
+    Omit,
+    /// Writes an empty string.
+    Empty,
+    /// Removes the member or element.
+    Remove,
+    /// Refuses.
+    Reject,
+}
+
+/// A multi-valued attribute whose elements have rows of their own.
+#[derive(Debug)]
+pub struct Collection {
+    /// The SCIM attribute; no selector, no sub-attribute.
+    pub place: Place,
+    /// Where the elements are.
+    pub source: CollectionSource,
+    /// One row for each sub-attribute, relative to an element.
+    pub items: Vec<ItemRow>,
+    /// Sub-attributes that make two elements the same.
+    pub key: Vec<String>,
+    /// The resource type that `value` identifies.
+    pub reference: Option<String>,
+    /// Directions.
+    pub mode: Mode,
+    /// Adds `member`, `members` or `item`.
+    pub add: Option<Request>,
+    /// Changes one element.
+    pub change: Option<Request>,
+    /// Removes `member`, `members` or `item`.
+    pub remove: Option<Request>,
+    /// Elements in a call of `add` or `remove`.
+    pub batch: Batch,
+    /// When it is read.
+    pub fetch: Fetch,
+    /// Line in the file.
+    pub line: usize,
+}
+
+/// Where a collection's elements are.
+#[derive(Debug)]
+pub enum CollectionSource {
+    /// In the record; the path selects every element.
+    Items(NativePath),
+    /// Behind a request of its own.
+    List(Box<Request>),
+}
+
+/// One sub-attribute of a collection's element.
+#[derive(Debug)]
+pub struct ItemRow {
+    /// Canonical name of the sub-attribute.
+    pub sub: String,
+    /// Where it is in the element; `$` is the element itself.
+    pub path: NativePath,
+    /// Where it is written; `None` when it is only read.
+    pub write: Option<NativePath>,
+    /// Transforms from native to SCIM.
+    pub via: Vec<Arc<dyn Transform>>,
+    /// Native values that mean unassigned.
+    pub empty: Vec<Value>,
+}
+
+/// How many elements one call takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batch {
+    /// At most this many; at least 1.
+    Of(usize),
+    /// Every one.
+    All,
+}
+
+/// When a collection is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fetch {
+    /// Whenever the attribute would be returned.
+    Always,
+    /// Only when the client names it.
+    Request,
+}
+
+/// A request of the mapping.
+#[derive(Debug)]
+pub struct Request {
+    /// Method.
+    pub method: Method,
+    /// Path below `base_url`; each hole one percent-encoded segment.
+    pub path: Template,
+    /// Query parameters; one whose value is null is dropped.
+    pub query: Vec<(String, Template)>,
+    /// Headers.
+    pub headers: Vec<(String, Template)>,
+    /// Body.
+    pub body: RequestBody,
+    /// How the body is encoded.
+    pub encoding: Encoding,
+    /// Envelope member, in the body and in the answer.
+    pub wrap: Option<String>,
+    /// Constants merged into the body.
+    pub set: Vec<(String, BodyTemplate)>,
+    /// What of the resource this request carries.
+    pub carries: Carries,
+    /// The request is skipped unless this is true.
+    pub when: Option<Expression>,
+    /// Which members of the record are sent.
+    pub send: SendMode,
+    /// Only this part of the record is sent.
+    pub subtree: Option<NativePath>,
+    /// Left out of a full body.
+    pub drop: Vec<NativePath>,
+    /// The resource in the answer; `None`: the envelope member, or the whole body.
+    pub record: Option<NativePath>,
+    /// The resources in a list answer.
+    pub records: NativePath,
+    /// Where the new record's key is when a create answers without the record.
+    pub id: Option<Locator>,
+    /// What the answer holds; `None` means that it is looked at.
+    pub returns: Option<Returns>,
+    /// Failure statuses that mean done.
+    pub accept: Vec<u16>,
+    /// How a list goes on.
+    pub pages: Option<Pages>,
+    /// Time for the whole call.
+    pub timeout: Option<Duration>,
+    /// Line in the file.
+    pub line: usize,
+}
+
+/// Where a request's body comes from.
+#[derive(Debug)]
+pub enum RequestBody {
+    /// From the rows the request carries (nothing, for GET, HEAD and DELETE).
+    FromRows,
+    /// There is none.
+    None,
+    /// From this tree.
+    Tree(BodyTemplate),
+}
+
+/// Which rows and collections a create or update request takes care of.
+#[derive(Debug, Clone, Default)]
+pub struct Carries {
+    /// Rows that its body is built from.
+    pub rows: BTreeSet<usize>,
+    /// Collections written with the record in its body.
+    pub collections: BTreeSet<usize>,
+    /// Rows that its path, query or body tree mentions as `scim.…`: carried, but not built into
+    /// a body from rows.
+    pub mentioned: BTreeSet<usize>,
+}
+
+/// Which members of the record are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendMode {
+    /// Members that change.
+    Changed,
+    /// All mapped members.
+    Mapped,
+    /// The current record with the changes.
+    Full,
+}
+
+/// What an answer holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Returns {
+    /// The record.
+    Record,
+    /// Its key.
+    Id,
+    /// Neither.
+    None,
+}
+
+/// How a list goes on.
+#[derive(Debug)]
+pub struct Pages {
+    /// How the next page is asked for.
+    pub style: PageStyle,
+    /// The page-size parameter.
+    pub size: Option<String>,
+    /// Largest page size.
+    pub max: usize,
+    /// Where the total is.
+    pub total: Option<Total>,
+    /// True when there is no further page; sees `body`, `count`, `page`.
+    pub until: Option<Expression>,
+}
+
+/// How the next page is asked for.
+#[derive(Debug)]
+pub enum PageStyle {
+    /// The `Link` header of this relation.
+    LinkHeader(String),
+    /// A URL in the body.
+    LinkBody(NativePath),
+    /// A cursor in this parameter, read from the answer.
+    Cursor(String, Locator),
+    /// A cursor in this parameter, read from the last record.
+    Marker(String, NativePath),
+    /// A page number in this parameter; the first page's number.
+    Page(String, u64),
+    /// An offset in this parameter; the first record's offset.
+    Offset(String, u64),
+}
+
+/// Where a list's total is.
+#[derive(Debug)]
+pub enum Total {
+    /// In the answer.
+    Here(Locator),
+    /// Behind a GET of its own.
+    Lookup(Box<Lookup>),
+}
+
+/// A GET that picks one value.
+#[derive(Debug)]
+pub struct Lookup {
+    /// Path.
+    pub path: Template,
+    /// Query parameters.
+    pub query: Vec<(String, Template)>,
+    /// What is picked.
+    pub pick: NativePath,
+}
+
+/// What PUT does with absent attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplaceMode {
+    /// They are cleared.
+    Strict,
+    /// They stay.
+    Soft,
+}
+
+/// What DELETE does.
+#[derive(Debug)]
+pub enum Delete {
+    /// 501.
+    NotAllowed,
+    /// These requests, in order.
+    Requests(Vec<Request>),
+    /// Switches the record off and leaves a tombstone in the side-car.
+    Deactivate,
+}
+
+/// How a record is switched on.
+#[derive(Debug)]
+pub enum Activate {
+    /// The `active` row is written like any other.
+    ViaUpdate,
+    /// These requests, in order.
+    Requests(Vec<Request>),
+    /// The record is created again and its memberships are restored.
+    Create,
+}
+
+/// How a record is switched off.
+#[derive(Debug)]
+pub enum Deactivate {
+    /// The `active` row is written like any other.
+    ViaUpdate,
+    /// These requests, in order.
+    Requests(Vec<Request>),
+    /// The native record is deleted; the SCIM resource lives on in the side-car.
+    Delete,
+}
+
+/// One entry of `filters`.
+#[derive(Debug)]
+pub struct FilterRule {
+    /// The attribute, canonical, with URN for an extension.
+    pub path: AttrPath,
+    /// The operator.
+    pub operator: CompareOp,
+    /// The row whose transforms give the native form of a value.
+    pub subject: FilterSubject,
+    /// What is done.
+    pub action: FilterAction,
+    /// Whether the application never returns more than was asked for.
+    pub exact: bool,
+    /// How the application compares letters.
+    pub case: FilterCase,
+    /// Values that are never pushed down.
+    pub unsafe_values: Option<Regex>,
+}
+
+/// Whose transforms apply to a filter's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilterSubject {
+    /// A row's.
+    Row(usize),
+    /// An element's: index of the collection, index of its item row.
+    Item(usize, usize),
+    /// The resource's own `id`.
+    Id,
+}
+
+/// How a filter term is answered natively.
+#[derive(Debug)]
+pub enum FilterAction {
+    /// Parameters of the list request; templates see `value` and `scim_value`.
+    Query(Vec<(String, Template)>),
+    /// Another request instead of the list; 404 means no match.
+    LookUp(Box<Request>),
+    /// A term of the filter language.
+    Term(Template),
+}
+
+/// How the application compares letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilterCase {
+    /// With case, and so does SCIM.
+    Exact,
+    /// Without case.
+    Insensitive,
+    /// With case although SCIM ignores it: may return less.
+    Sensitive,
+}
+
+/// A one-parameter query language; `and` and `or` see `a` and `b`, `not` sees `a`.
+#[derive(Debug)]
+pub struct FilterLanguage {
+    /// Query parameter.
+    pub param: String,
+    /// Conjunction.
+    pub and: Template,
+    /// Disjunction.
+    pub or: Template,
+    /// Negation.
+    pub not: Option<Template>,
+}
+
+/// A native/SCIM pair.
+#[derive(Debug, Clone)]
+pub struct Example {
+    /// A name, or `example N`.
+    pub name: String,
+    /// The native record.
+    pub native: Value,
+    /// The SCIM resource. `enterprise` and the file's own prefixes are already their URNs.
+    pub scim: Value,
+    /// What the side-car holds of it.
+    pub sidecar: Value,
+    /// Line in the file.
+    pub line: usize,
+}
+
+/// An exchange in writing.
+#[derive(Debug, Clone)]
+pub struct Test {
+    /// Its name.
+    pub name: String,
+    /// What is there before.
+    pub given: Given,
+    /// `VERB /path?query`.
+    pub scim: String,
+    /// Request headers.
+    pub headers: Vec<(String, String)>,
+    /// SCIM body; prefixes are already URNs.
+    pub body: Option<Value>,
+    /// The native calls, in order.
+    pub native: Vec<Call>,
+    /// Expected status.
+    pub status: u16,
+    /// Every member given must be there.
+    pub response: Option<Value>,
+    /// Members that must not be there.
+    pub absent: Vec<String>,
+    /// Line in the file.
+    pub line: usize,
+}
+
+/// What is there before a test begins.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// Configuration values.
+    pub config: Map<String, Value>,
+    /// Side-car: resource type -> SCIM id -> `key`, `off`, attributes.
+    pub sidecar: Value,
+    /// UUIDs handed out, in order.
+    pub uuid: Vec<String>,
+    /// The time, RFC 3339.
+    pub now: Option<String>,
+    /// Random texts handed out, in order.
+    pub random: Vec<String>,
+}
+
+/// An expected native call and its answer.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Method.
+    pub method: Method,
+    /// Path, as written, not encoded.
+    pub path: String,
+    /// Query; `any` matches any value; `None` is not compared.
+    pub query: Option<Map<String, Value>>,
+    /// Headers that must be there.
+    pub headers: Vec<(String, String)>,
+    /// Exact body; `None` is not compared.
+    pub body: Option<Value>,
+    /// Status of the answer.
+    pub reply: u16,
+    /// Headers of the answer.
+    pub reply_headers: Vec<(String, String)>,
+    /// Body of the answer.
+    pub with: Option<Value>,
+    /// Line in the file.
+    pub line: usize,
+}
+
+impl Mapping {
+    /// The mapping of a resource type, by name.
+    pub fn resource(&self, name: &str) -> Option<&ResourceMapping> {
+        self.resources.iter().find(|resource| resource.name == name)
+    }
+}

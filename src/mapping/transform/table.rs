@@ -1,0 +1,179 @@
+//! `map`: a table of values.
+//!
+//! The native sides are keys of YAML and arrive as text: `true`, `false`, `null` and numbers in
+//! their canonical form mean the JSON value, everything else means text. A SCIM value is looked
+//! up with its case first and then without, because most SCIM texts ignore it.
+
+use serde_json::{Map, Value};
+
+use crate::mapping::transform::kind::{Class, Transform, TransformError, TransformFault, keeps};
+
+/// `map`.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// Native and SCIM values, in file order.
+    rows: Vec<(Value, Value)>,
+    /// The SCIM value of every other native one.
+    other_scim: Option<Value>,
+    /// The native value of every other SCIM one.
+    other_native: Option<Value>,
+}
+
+impl Table {
+    /// With the table as argument; `else` and `else_native` as options.
+    pub(crate) fn build(
+        argument: &Value,
+        options: &Map<String, Value>,
+    ) -> Result<Self, TransformFault> {
+        let fault = |message: &str| TransformFault::BadArgument {
+            name: "map",
+            message: message.to_owned(),
+        };
+        let table = argument.as_object().filter(|table| !table.is_empty());
+        let table = table.ok_or_else(|| fault("it takes a table: { native: scim, .. }"))?;
+        if table.values().any(|value| value.is_array() || value.is_object()) {
+            return Err(fault("the values of the table are single values"));
+        }
+        Ok(Self {
+            rows: table.iter().map(|(key, value)| (native(key), value.clone())).collect(),
+            other_scim: options.get("else").cloned(),
+            other_native: options.get("else_native").cloned(),
+        })
+    }
+}
+
+impl Transform for Table {
+    fn name(&self) -> &'static str {
+        "map"
+    }
+
+    fn to_scim(&self, native: &Value) -> Result<Value, TransformError> {
+        let row = self.rows.iter().find(|(have, _)| same(have, native));
+        row.map(|(_, scim)| scim)
+            .or(self.other_scim.as_ref())
+            .cloned()
+            .ok_or(TransformError::NoCounterpart { transform: "map" })
+    }
+
+    fn to_native(&self, scim: &Value, current: Option<&Value>) -> Result<Value, TransformError> {
+        if let Some(current) = keeps(self, scim, current) {
+            return Ok(current.clone());
+        }
+        let exact = self.rows.iter().find(|(_, have)| have == scim);
+        let row =
+            exact.or_else(|| self.rows.iter().find(|(_, have)| same_without_case(have, scim)));
+        row.map(|(native, _)| native)
+            .or(self.other_native.as_ref())
+            .cloned()
+            .ok_or(TransformError::NoCounterpart { transform: "map" })
+    }
+
+    fn class(&self) -> Class {
+        let is_closed = self.other_scim.is_none() && self.other_native.is_none();
+        if is_closed && self.ambiguous().is_none() { Class::Iso } else { Class::Lossy }
+    }
+
+    fn ambiguous(&self) -> Option<Value> {
+        let count = |value: &Value| self.rows.iter().filter(|(_, have)| have == value).count();
+        self.rows.iter().map(|(_, scim)| scim).find(|scim| count(scim) > 1).cloned()
+    }
+}
+
+/// A key as the native value it means.
+fn native(key: &str) -> Value {
+    let read: Option<Value> = serde_json::from_str(key).ok();
+    read.filter(|value| is_plain(value) && is_written(value, key)).unwrap_or_else(|| key.into())
+}
+
+fn is_plain(value: &Value) -> bool {
+    matches!(value, Value::Null | Value::Bool(_) | Value::Number(_))
+}
+
+/// Whether the value is printed like this.
+fn is_written(value: &Value, text: &str) -> bool {
+    let printed = value.to_string();
+    printed == text
+}
+
+/// Whether a native value is the one of a key: text and what is written alike are the same,
+/// because keys do not tell `1` from `"1"`.
+fn same(key: &Value, value: &Value) -> bool {
+    match (key, value) {
+        (Value::Number(key), Value::Number(value)) => key.as_f64() == value.as_f64(),
+        (Value::Bool(_) | Value::Number(_), Value::String(text)) => is_written(key, text),
+        (key, value) => key == value,
+    }
+}
+
+fn same_without_case(left: &Value, right: &Value) -> bool {
+    match (left.as_str(), right.as_str()) {
+        (Some(left), Some(right)) => left.to_lowercase() == right.to_lowercase(),
+        (Some(_) | None, _) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use crate::mapping::transform::build_step;
+    use crate::mapping::transform::kind::{Class, Transform, laws};
+
+    fn table(step: &Value) -> Arc<dyn Transform> {
+        build_step(step).unwrap()
+    }
+
+    #[test]
+    fn keys_mean_json_values() {
+        let table = table(&json!({ "map": {
+            "true": "admin", "false": "user", "null": "none", "7": "seven", "x": true
+        } }));
+        for (native, scim) in [
+            (json!(true), json!("admin")),
+            (json!(false), json!("user")),
+            (json!(null), json!("none")),
+            (json!(7), json!("seven")),
+            (json!("x"), json!(true)),
+        ] {
+            assert_eq!(table.to_scim(&native), Ok(scim.clone()));
+            assert_eq!(table.to_native(&scim, None), Ok(native));
+        }
+        assert_eq!(table.to_scim(&json!("7")), Ok(json!("seven")));
+        assert_eq!(table.to_native(&json!("seven"), Some(&json!("7"))), Ok(json!("7")));
+        assert_eq!(table.to_scim(&json!(7.0)), Ok(json!("seven")));
+        assert_eq!(table.to_native(&json!("ADMIN"), None), Ok(json!(true)));
+        assert!(table.to_scim(&json!("y")).is_err());
+        assert!(table.to_native(&json!("guest"), None).is_err());
+        assert_eq!(table.class(), Class::Iso);
+    }
+
+    #[test]
+    fn what_reads_as_wanted_is_kept() {
+        let table = table(&json!({
+            "map": { "work": "work", "desk": "work", "home": "home" },
+            "else": "other", "else_native": "general"
+        }));
+        assert_eq!(table.to_native(&json!("work"), None), Ok(json!("work")));
+        assert_eq!(table.to_native(&json!("work"), Some(&json!("desk"))), Ok(json!("desk")));
+        assert_eq!(table.to_native(&json!("work"), Some(&json!("home"))), Ok(json!("work")));
+        assert_eq!(table.to_scim(&json!("pager")), Ok(json!("other")));
+        assert_eq!(table.to_native(&json!("other"), Some(&json!("pager"))), Ok(json!("pager")));
+        assert_eq!(table.to_native(&json!("pager"), None), Ok(json!("general")));
+        assert_eq!(table.ambiguous(), Some(json!("work")));
+        assert_eq!(table.class(), Class::Lossy);
+    }
+
+    proptest! {
+        #[test]
+        fn laws_hold(native in "[a-e]", scim in "[v-z]", many in any::<bool>()) {
+            let last = if many { "v" } else { "z" };
+            let values = json!({ "a": "v", "b": "w", "c": "x", "d": "y", "e": last });
+            let table = table(&json!({ "map": values }));
+            laws::hold_for_native(&*table, &json!(native));
+            laws::hold_for_scim(&*table, &json!(scim));
+        }
+    }
+}

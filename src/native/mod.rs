@@ -1,0 +1,5 @@
+//! The application's side as data: requests, answers, and paths into its documents.
+
+pub mod message;
+pub mod path;
+mod step;

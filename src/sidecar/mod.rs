@@ -1,0 +1,6 @@
+//! What the bridge keeps because the application cannot: issued ids, attributes, records of
+//! switched-off users, tombstones.
+
+pub mod entry;
+pub mod memory;
+pub mod port;

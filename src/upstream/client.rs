@@ -1,0 +1,136 @@
+//! One native call from start to answer: sign in, send, sign in again where the application asks
+//! for it, and follow a redirect that stays below `base_url`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+
+use crate::clock::Clock;
+use crate::exchange::upstream::{Link, Upstream, UpstreamError};
+use crate::mapping::expression::Ambient;
+use crate::mapping::model::Api;
+use crate::native::message::{NativeRequest, NativeResponse};
+use crate::upstream::link::Target;
+use crate::upstream::sender::{Sender, Twice};
+use crate::upstream::setup::{Setup, UpstreamSetupError};
+use crate::upstream::sign_in::SignIn;
+use crate::upstream::transport::Transport;
+
+/// Most redirects in a row.
+const MAX_REDIRECTS: u32 = 3;
+
+/// Longest time for a call, whatever the mapping says.
+const LONGEST: Duration = Duration::from_hours(1);
+
+/// An application behind HTTP.
+pub struct HttpUpstream {
+    sender: Sender,
+    sign_in: SignIn,
+    timeout: Duration,
+}
+
+impl HttpUpstream {
+    /// Evaluates everything of `api` that does not depend on a request. `config` is the object of
+    /// configuration values, secrets included; `ambient` gives the randomness of pauses, and what
+    /// templates see besides.
+    ///
+    /// # Errors
+    ///
+    /// When a template fails, or gives something that cannot be sent.
+    pub fn new(
+        api: &Api,
+        config: &Value,
+        ambient: &Ambient,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, UpstreamSetupError> {
+        let setup = Setup { config, ambient };
+        let transport = Transport::new(api, setup)?;
+        let sign_in = SignIn::new(&api.sign_in, setup, Arc::clone(&clock))?;
+        let ids = Arc::clone(&ambient.ids);
+        let sender = Sender::new(transport, api.retry.clone(), clock, ids);
+        Ok(Self { sender, sign_in, timeout: api.timeout })
+    }
+
+    async fn redirected(
+        &self,
+        mut request: NativeRequest,
+        deadline: Instant,
+    ) -> Result<NativeResponse, UpstreamError> {
+        let mut redirects = 0;
+        loop {
+            let answer = self.signed(&request, deadline).await?;
+            let Some(location) = redirect(&answer) else {
+                return Ok(answer);
+            };
+            match self.sender.transport.base().resolve(&request.path, location) {
+                Target::Elsewhere => return Err(UpstreamError::OffOrigin),
+                Target::Below(Link { path, query })
+                    if request.method.is_safe() && redirects < MAX_REDIRECTS =>
+                {
+                    redirects += 1;
+                    request.path = path;
+                    request.query = query;
+                }
+                // A login page, mostly. That is an answer for the engine to judge.
+                Target::Below(_) | Target::Beside => return Ok(answer),
+            }
+        }
+    }
+
+    async fn signed(
+        &self,
+        request: &NativeRequest,
+        deadline: Instant,
+    ) -> Result<NativeResponse, UpstreamError> {
+        let twice = Twice::of(request.method);
+        let session = match &self.sign_in {
+            SignIn::Fixed(credential) => {
+                return self.sender.send(request, credential, twice, deadline).await;
+            }
+            SignIn::Session(session) => session,
+        };
+        let token = session.token(&self.sender, deadline).await?;
+        let answer = self.sender.send(request, token.credential(), twice, deadline).await?;
+        if !session.renews_on(answer.status) {
+            return Ok(answer);
+        }
+        // The application refused the request, so every method may be sent again.
+        let token = session.renew(&token, &self.sender, deadline).await?;
+        self.sender.send(request, token.credential(), twice, deadline).await
+    }
+}
+
+#[async_trait]
+impl Upstream for HttpUpstream {
+    async fn call(&self, request: NativeRequest) -> Result<NativeResponse, UpstreamError> {
+        let deadline = Instant::now() + request.timeout.unwrap_or(self.timeout).min(LONGEST);
+        let answer = timeout_at(deadline, self.redirected(request, deadline)).await;
+        answer.unwrap_or(Err(UpstreamError::TimedOut))
+    }
+
+    fn follow(&self, asked: &str, link: &str) -> Result<Link, UpstreamError> {
+        match self.sender.transport.base().resolve(asked, link) {
+            Target::Below(link) => Ok(link),
+            Target::Beside | Target::Elsewhere => Err(UpstreamError::OffOrigin),
+        }
+    }
+}
+
+impl fmt::Debug for HttpUpstream {
+    // Almost everything in here is a secret or leads to one.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("HttpUpstream")
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where an answer sends its reader (RFC 9110 section 15.4).
+fn redirect(answer: &NativeResponse) -> Option<&str> {
+    matches!(answer.status, 301 | 302 | 303 | 307 | 308).then(|| answer.header("location"))?
+}

@@ -1,0 +1,222 @@
+//! One attempt: a native request becomes an HTTP request, is sent, and its answer is read. Nothing
+//! is repeated, followed or renewed here.
+
+use std::time::{Duration, Instant};
+
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Response, redirect};
+use secrecy::ExposeSecret;
+use tokio::sync::Semaphore;
+use url::Url;
+
+use crate::exchange::upstream::UpstreamError;
+use crate::mapping::model::Api;
+use crate::native::message::{Method, NativeRequest, NativeResponse};
+use crate::upstream::failure::Failure;
+use crate::upstream::link::Base;
+use crate::upstream::setup::{self, Setup, UpstreamSetupError};
+use crate::upstream::sign_in::credential::Credential;
+use crate::upstream::{body, header};
+
+/// Most applications close an idle connection after a minute or later. Closing it first means
+/// fewer requests that meet a connection that is just being closed.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// The connection pool and what every request carries.
+pub(crate) struct Transport {
+    client: Client,
+    base: Base,
+    headers: HeaderMap,
+    query: Vec<(String, String)>,
+    permits: Semaphore,
+    max_response: u64,
+}
+
+impl Transport {
+    /// Evaluates what every request carries and builds the connection pool.
+    pub(crate) fn new(api: &Api, setup: Setup<'_>) -> Result<Self, UpstreamSetupError> {
+        let base_url = setup.required("base_url", &api.base_url)?;
+        Ok(Self {
+            client: client(api.connect_timeout)?,
+            base: Base::parse(&base_url).map_err(UpstreamSetupError::BaseUrl)?,
+            headers: default_headers(&setup.texts("headers", &api.headers)?)?,
+            query: setup.texts("query", &api.query)?,
+            permits: Semaphore::new(api.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            max_response: api.max_response,
+        })
+    }
+
+    /// Where requests begin.
+    pub(crate) fn base(&self) -> &Base {
+        &self.base
+    }
+
+    /// Makes one attempt. A call that waits for its turn or for the next attempt holds no permit.
+    pub(crate) async fn send(
+        &self,
+        request: &NativeRequest,
+        credential: &Credential,
+        attempt: u32,
+    ) -> Result<NativeResponse, Failure> {
+        let outgoing = self.build(request, credential)?;
+        let _permit = self.permits.acquire().await;
+        let begun = Instant::now();
+        let outcome = self.exchange(outgoing).await;
+        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // Paths and queries name people; only what is harmless is logged.
+        let method = request.method.name();
+        match &outcome {
+            Ok(answer) => {
+                tracing::debug!(
+                    method,
+                    status = answer.status,
+                    milliseconds,
+                    attempt,
+                    "native call"
+                );
+            }
+            Err(_) => tracing::debug!(method, milliseconds, attempt, "native call without answer"),
+        }
+        outcome
+    }
+
+    async fn exchange(&self, outgoing: reqwest::Request) -> Result<NativeResponse, Failure> {
+        let response = self.client.execute(outgoing).await.map_err(unanswered)?;
+        let status = response.status().as_u16();
+        let headers = received(&response);
+        let body = body::read(response, self.max_response).await?;
+        Ok(NativeResponse { status, headers, body })
+    }
+
+    fn build(
+        &self,
+        request: &NativeRequest,
+        credential: &Credential,
+    ) -> Result<reqwest::Request, Failure> {
+        let url = self.url(request, credential)?;
+        let mut headers = header::merge(&self.headers, &request.headers)
+            .ok_or_else(|| Failure::unsendable("one of its headers cannot be sent"))?;
+        let body = body::encode(&request.body);
+        match &body {
+            Some((kind, _)) => {
+                headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));
+            }
+            None => without_body(&mut headers, request.method),
+        }
+        sign(&mut headers, credential)?;
+        let mut outgoing = reqwest::Request::new(method(request.method), url);
+        *outgoing.headers_mut() = headers;
+        *outgoing.body_mut() = body.map(|(_, bytes)| bytes.into());
+        Ok(outgoing)
+    }
+
+    /// A parameter of the request replaces a default one, and the credential replaces both: links
+    /// to the next page often repeat what they were asked with.
+    fn url(&self, request: &NativeRequest, credential: &Credential) -> Result<Url, Failure> {
+        let mut url = self
+            .base
+            .locate(&request.path)
+            .ok_or_else(|| Failure::unsendable("its path does not stay below base_url"))?;
+        let is_asked = |name: &str| request.query.iter().any(|(asked, _)| asked == name);
+        let key = match credential {
+            Credential::Query(name, value) => Some((name.as_str(), value.expose_secret())),
+            Credential::None | Credential::Header(..) | Credential::Cookie(_) => None,
+        };
+        let defaults = self.query.iter().filter(|(name, _)| !is_asked(name));
+        let parameters = defaults
+            .chain(&request.query)
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .filter(|(name, _)| key.is_none_or(|(key, _)| key != *name));
+        let mut parameters = parameters.chain(key).peekable();
+        if parameters.peek().is_some() {
+            url.query_pairs_mut().extend_pairs(parameters);
+        }
+        Ok(url)
+    }
+}
+
+fn client(connect_timeout: Duration) -> Result<Client, UpstreamSetupError> {
+    // The only failure is that a provider is installed already, and then that one is used.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(connect_timeout)
+        .pool_idle_timeout(IDLE)
+        .build()
+        .map_err(|error| UpstreamSetupError::Client(error.without_url()))
+}
+
+fn default_headers(fields: &[(String, String)]) -> Result<HeaderMap, UpstreamSetupError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        let (name, value) = setup::header(&format!("headers.{name}"), name, value)?;
+        headers.append(name, value);
+    }
+    let product = concat!("scimbridge/", env!("CARGO_PKG_VERSION"));
+    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(product));
+    headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+    Ok(headers)
+}
+
+fn without_body(headers: &mut HeaderMap, method: Method) {
+    headers.remove(CONTENT_TYPE);
+    // Some servers answer 411 to a POST that does not say it is empty (RFC 9110 section 8.6).
+    if matches!(method, Method::Post | Method::Put | Method::Patch) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+}
+
+fn sign(headers: &mut HeaderMap, credential: &Credential) -> Result<(), Failure> {
+    match credential {
+        Credential::None | Credential::Query(..) => {}
+        Credential::Header(name, value) => drop(headers.insert(name, value.clone())),
+        Credential::Cookie(pair) => {
+            let cookie = with_cookie(headers.get(COOKIE), pair)
+                .ok_or_else(|| Failure::unsendable("its cookie cannot be sent"))?;
+            headers.insert(COOKIE, cookie);
+        }
+    }
+    Ok(())
+}
+
+/// One `Cookie` field holds all cookies (RFC 6265 section 5.4).
+fn with_cookie(others: Option<&HeaderValue>, pair: &HeaderValue) -> Option<HeaderValue> {
+    let Some(others) = others else {
+        return Some(pair.clone());
+    };
+    let mut joined =
+        HeaderValue::from_bytes(&[others.as_bytes(), b"; ", pair.as_bytes()].concat()).ok()?;
+    joined.set_sensitive(true);
+    Some(joined)
+}
+
+fn method(method: Method) -> http::Method {
+    match method {
+        Method::Get => http::Method::GET,
+        Method::Head => http::Method::HEAD,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Patch => http::Method::PATCH,
+        Method::Delete => http::Method::DELETE,
+    }
+}
+
+fn received(response: &Response) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let field = |(name, value): (&HeaderName, _)| (name.as_str().to_owned(), text(value));
+    response.headers().iter().map(field).collect()
+}
+
+fn unanswered(error: reqwest::Error) -> Failure {
+    // The address may hold a key or a person's name.
+    let error = error.without_url();
+    if error.is_connect() {
+        Failure::Unsent(UpstreamError::Unreachable(Some(error.into())))
+    } else if error.is_builder() {
+        Failure::Hopeless(UpstreamError::Unsendable(Some(error.into())))
+    } else {
+        Failure::Unanswered(UpstreamError::Interrupted(Some(error.into())))
+    }
+}

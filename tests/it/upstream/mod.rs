@@ -1,0 +1,10 @@
+//! The port `Upstream` over HTTP, against a scripted server on the loopback interface.
+#![cfg(test)]
+
+mod client;
+mod redirects;
+mod repeating;
+mod requests;
+mod server;
+mod signing_in;
+mod silence;

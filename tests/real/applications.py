@@ -1,0 +1,159 @@
+"""What the driver asks an application itself, by its own interface and past the bridge.
+
+Each class answers in the same neutral words: a user is a dict with `name`, `active` and what else the
+application holds, a group one with `name` and `members`, which are user names.
+"""
+
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+
+
+class Refused(Exception):
+    """The application answered with a status that is no success."""
+
+    def __init__(self, status, text):
+        super().__init__(f"the application answered {status}: {text[:300]}")
+        self.status = status
+
+
+def call(verb, url, body=None, headers=None):
+    """Sends JSON, gives the JSON of the answer."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, headers or {}, method=verb)
+    request.add_header("Content-Type", "application/json")
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read()
+    except urllib.error.HTTPError as error:
+        raise Refused(error.code, error.read().decode(errors="replace")) from error
+    return json.loads(text) if text else None
+
+
+def segment(text):
+    return urllib.parse.quote(text, safe="")
+
+
+class PocketBase:
+    """Reads the collections `users` and `groups` as a superuser."""
+
+    keeps_names = False
+    renames_groups = True
+    shows_inactive = True
+    splits_names = False
+
+    def __init__(self):
+        self.base = os.environ["BASE_URL"]
+        self.identity = os.environ["IDENTITY"]
+        self.password = os.environ["PASSWORD"]
+        self.sign_in()
+
+    def sign_in(self):
+        who = {"identity": self.identity, "password": self.password}
+        answer = call("POST", f"{self.base}/collections/_superusers/auth-with-password", who)
+        self.token, self.own_id = answer["token"], answer["record"]["id"]
+
+    def call(self, verb, path, body=None):
+        url = f"{self.base}/collections/{path}"
+        return call(verb, url, body, {"Authorization": self.token})
+
+    def records(self, collection):
+        found, page = [], 1
+        while True:
+            answer = self.call("GET", f"{collection}/records?perPage=500&page={page}&sort=id")
+            found += answer["items"]
+            if len(found) >= answer["totalItems"]:
+                return found
+            page += 1
+
+    def record(self, collection, field, name):
+        return next((one for one in self.records(collection) if one[field] == name), None)
+
+    def user(self, name):
+        record = self.record("users", "username", name)
+        return record and {
+            "name": record["username"], "active": not record["disabled"], "email": record["email"],
+            "display": record["name"], "external": record["external_id"], "mark": record["about"],
+        }
+
+    def group(self, name):
+        record = self.record("groups", "title", name)
+        names = {one["id"]: one["username"] for one in self.records("users")}
+        return record and {
+            "name": record["title"], "members": sorted(names[one] for one in record["members"]),
+            "external": record["external_id"], "mark": record["about"],
+        }
+
+    def mark_user(self, name):
+        """Writes a field that no mapping knows."""
+        record = self.record("users", "username", name)
+        self.call("PATCH", f"users/records/{record['id']}", {"about": "not yours"})
+
+    def mark_group(self, name):
+        record = self.record("groups", "title", name)
+        self.call("PATCH", f"groups/records/{record['id']}", {"about": "not yours"})
+
+    def lets_in(self, email, password):
+        """Whether somebody can sign in."""
+        who = {"identity": email, "password": password}
+        try:
+            call("POST", f"{self.base}/collections/users/auth-with-password", who)
+        except Refused as refused:
+            if refused.status in (400, 403):
+                return False
+            raise
+        return True
+
+    def end_sessions(self):
+        """Makes every token of the superuser invalid, the bridge's too: setting a password does."""
+        change = {"password": self.password, "passwordConfirm": self.password}
+        self.call("PATCH", f"_superusers/records/{self.own_id}", change)
+        self.sign_in()
+
+
+class JupyterHub:
+    """Reads the Hub's users and groups with the service's token."""
+
+    keeps_names = True      # in small letters
+    renames_groups = False
+    shows_inactive = False  # who is switched off is not there
+    splits_names = True
+
+    def __init__(self):
+        self.base = os.environ["BASE_URL"]
+        self.token = os.environ["TOKEN"]
+
+    def call(self, verb, path, body=None):
+        return call(verb, f"{self.base}/{path}", body, {"Authorization": f"token {self.token}"})
+
+    def found(self, path):
+        try:
+            return self.call("GET", path)
+        except Refused as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    def user(self, name):
+        user = self.found(f"users/{segment(name)}")
+        return user and {"name": user["name"], "active": True, "admin": user["admin"]}
+
+    def group(self, name):
+        group = self.found(f"groups/{segment(name)}")
+        return group and {
+            "name": group["name"], "members": sorted(group["users"]),
+            "external": group["properties"].get("scim_external_id", ""),
+            "mark": group["properties"].get("mark", ""),
+        }
+
+    def mark_user(self, name):
+        """The Hub holds nothing about a user that a service could write."""
+
+    def mark_group(self, name):
+        properties = self.found(f"groups/{segment(name)}")["properties"]
+        self.call("PUT", f"groups/{segment(name)}/properties", {**properties, "mark": "not yours"})
+
+
+APPLICATIONS = {"pocketbase": PocketBase, "jupyterhub": JupyterHub}

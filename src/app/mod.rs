@@ -7,6 +7,3 @@ pub mod recorder;
 pub mod serve;
 pub mod settings;
 pub mod tokens;
-
-/// Most resources in one answer.
-pub const MAX_RESULTS: u64 = 1000;

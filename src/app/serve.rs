@@ -12,7 +12,7 @@ use crate::app::tokens;
 use crate::auth::authenticate::SharedTokens;
 use crate::auth::token::ConfiguredToken;
 use crate::clock::{Clock, SystemClock};
-use crate::config;
+use crate::config::load::environment;
 use crate::config::settings::{Config, Tenant as TenantConfig};
 use crate::console::health;
 use crate::exchange::tenant::{Locks, Tenant};
@@ -171,7 +171,7 @@ fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
 fn token(tenant: &TenantConfig) -> Result<Option<ConfiguredToken>, ServeError> {
     let Some(variable) = tenant.token_env.clone() else { return Ok(None) };
     let name = tenant.name.clone();
-    let Some(secret) = config::environment(&variable) else {
+    let Some(secret) = environment(&variable) else {
         return Err(ServeError::TokenMissing { tenant: name, variable });
     };
     let token = ConfiguredToken::new(&name, &variable, &secret);
@@ -203,7 +203,7 @@ fn build(
         clock: Arc::clone(clock),
         ids,
         dialect: config.dialect,
-        max_results: crate::app::MAX_RESULTS,
+        max_results: settings::MAX_RESULTS,
         locks: Locks::default(),
     })
 }

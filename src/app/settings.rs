@@ -4,6 +4,9 @@ use serde_json::{Map, Value};
 
 use crate::mapping::model::{ConfigType, ConfigVar};
 
+/// Most resources in one answer.
+pub const MAX_RESULTS: u64 = 1000;
+
 /// Values of a mapping's variables, checked.
 #[derive(Clone)]
 pub struct Settings {

@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::app::serve::Service;
 use crate::cli::arguments::Serve;
 use crate::cli::{logging, output};
-use crate::config;
+use crate::config::load;
 
 /// Longest wait for requests in flight: as long as one may take.
 const GRACE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(options: &Serve) -> ExitCode {
-    let config = match config::load(options.config.as_deref()) {
+    let config = match load::load(options.config.as_deref()) {
         Ok(config) => config,
         Err(error) => {
             output::failure(&error);

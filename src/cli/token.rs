@@ -10,8 +10,8 @@ use crate::auth::token::{Token as Secret, TokenRecord};
 use crate::cli::arguments::Token;
 use crate::cli::output;
 use crate::clock::{Clock as _, SystemClock};
-use crate::config;
 use crate::config::error::ConfigError;
+use crate::config::load::load;
 use crate::id::{IdSource as _, SystemIds};
 use crate::store::sqlite::SqliteStore;
 
@@ -60,7 +60,7 @@ async fn issue(
     days: u32,
     config: Option<&Path>,
 ) -> Result<(), TokenError> {
-    let config = config::load(config)?;
+    let config = load(config)?;
     if !config.tenants.iter().any(|known| known.name == tenant) {
         return Err(TokenError::UnknownTenant(tenant.to_owned()));
     }
@@ -89,7 +89,7 @@ async fn issue(
 }
 
 async fn list(tenant: Option<&str>, config: Option<&Path>) -> Result<(), TokenError> {
-    let config = config::load(config)?;
+    let config = load(config)?;
     let store = SqliteStore::open(&config.store.url).await?;
     let now = SystemClock.now();
     output::line(
@@ -115,7 +115,7 @@ async fn list(tenant: Option<&str>, config: Option<&Path>) -> Result<(), TokenEr
 }
 
 async fn revoke(name: TokenName<'_>, config: Option<&Path>) -> Result<(), TokenError> {
-    let config = config::load(config)?;
+    let config = load(config)?;
     let store = SqliteStore::open(&config.store.url).await?;
     let was_there = store.revoke(name, SystemClock.now()).await?;
     store.close().await;

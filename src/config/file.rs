@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 use crate::config::error::{ConfigError, Fault};
 use crate::config::interpolate::Surroundings;
 use crate::config::settings::{Config, Listen, Store, Tenant, Values};
-use crate::gateway::listener::{Limits, Options};
+use crate::gateway::limits::Limits;
+use crate::gateway::listener::Options;
 use crate::scim::value::Dialect;
 
 /// Where the configuration is looked for when no path is given.

@@ -1,32 +1,11 @@
 //! The installation's configuration: one TOML file, the environment over it.
 //!
-//! The one place that reads configuration files and the environment. [`load`] judges the whole and
+//! The one place that reads configuration files and the environment. [`load::load`] judges the whole and
 //! gives a [`Config`](settings::Config) or every fault it found; what the options of a module are
 //! is that module's business. Mapping files are only named here, not read.
 
 pub mod error;
 mod file;
 mod interpolate;
+pub mod load;
 pub mod settings;
-
-use std::path::Path;
-
-use crate::config::error::ConfigError;
-use crate::config::settings::Config;
-
-/// Loads the configuration file, then `SCIMBRIDGE_…` variables over it (`__` nests:
-/// `SCIMBRIDGE_LISTEN__SCIM`; `SCIMBRIDGE_TENANTS` is a whole TOML array).
-///
-/// `None` means `scimbridge.toml` in the working directory, if there is one.
-///
-/// # Errors
-/// Every fault that could be told apart from the others.
-pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
-    file::load(path, &file::process_environment())
-}
-
-/// A variable of the environment, for secrets that the configuration only names; `None` also when
-/// it is empty or not UTF-8.
-pub fn environment(name: &str) -> Option<String> {
-    file::process_environment().remove(name).filter(|value| !value.is_empty())
-}

@@ -218,7 +218,7 @@ fn is_active(row: &crate::mapping::model::Row) -> bool {
 /// Whether switching on or off has requests of its own.
 pub fn has_switch(resource: &ResourceMapping) -> bool {
     !matches!(resource.activate, Activate::ViaUpdate)
-        || !matches!(resource.deactivate, Deactivate::ViaUpdate)
+        && !matches!(resource.deactivate, Deactivate::ViaUpdate)
 }
 
 /// Which way a change switches the resource, where switching is not a row like any other.

@@ -84,8 +84,15 @@ pub fn put(
             continue;
         }
         check_mode(difference, row)?;
-        lens::put(context, row, &mut document, wanted.as_ref())?;
-        written.push(target);
+        match lens::put(context, row, &mut document, wanted.as_ref()) {
+            // A manager whom the application does not know must not cost the rest of the
+            // request: identity providers send references before, or without, their targets.
+            Err(ConvertError::UnknownReference { .. }) => {}
+            other => {
+                other?;
+                written.push(target);
+            }
+        }
     }
     for index in &carries.collections {
         let Some(collection) = context.resource.collections.get(*index) else { continue };

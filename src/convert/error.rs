@@ -1,7 +1,7 @@
 //! Why a conversion cannot be made.
 
 use crate::mapping::template::TemplateError;
-use crate::mapping::transform::TransformError;
+use crate::mapping::transform::kind::TransformError;
 
 /// A value or a template that cannot be converted. No variant holds a value.
 #[derive(Debug, thiserror::Error)]

@@ -4,6 +4,8 @@
 //! That is sound as long as a pushed term returns no less than SCIM would match; where the
 //! application may return less (`case: sensitive`), an empty answer is followed by a scan.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::convert::context::Context;
@@ -11,7 +13,7 @@ use crate::convert::error::ConvertError;
 use crate::convert::{collection, key, lens, request};
 use crate::mapping::expression::Scope;
 use crate::mapping::model::{
-    FilterAction, FilterCase, FilterLanguage, FilterRule, FilterSubject, Request,
+    CollectionSource, FilterAction, FilterCase, FilterLanguage, FilterRule, FilterSubject, Request,
 };
 use crate::mapping::template::Template;
 use crate::native::message::NativeRequest;
@@ -25,6 +27,48 @@ pub struct Pushdown<'m> {
     pub calls: Calls<'m>,
     /// An empty answer may be wrong: scan then.
     pub may_miss: bool,
+    /// What the bridge filters by. Terms on a collection behind a request of its own that the
+    /// application answers exactly are left out: checking them would cost a call for each record.
+    pub residual: Option<Filter>,
+    /// Indexes of the collections of such terms.
+    pub answered: BTreeSet<usize>,
+}
+
+impl<'m> Pushdown<'m> {
+    fn new(calls: Calls<'m>, filter: &Filter) -> Self {
+        let residual = Some(filter.clone());
+        Self { calls, may_miss: false, residual, answered: BTreeSet::new() }
+    }
+
+    /// Notes the terms whose rules the calls use.
+    fn using(mut self, context: &Context<'_>, terms: &[Filter], used: &[&Found<'_>]) -> Self {
+        let mut left: Vec<Filter> = Vec::new();
+        for (index, term) in terms.iter().enumerate() {
+            let found = used.iter().find(|found| found.term == index);
+            self.may_miss |= found.is_some_and(|found| found.rule.case == FilterCase::Sensitive);
+            match found.and_then(|found| answers(context, term, found)) {
+                Some(collection) => {
+                    self.answered.insert(collection);
+                }
+                None => left.push(term.clone()),
+            }
+        }
+        self.residual = match left.len() {
+            0 | 1 => left.pop(),
+            _ => Some(Filter::And(left)),
+        };
+        self
+    }
+}
+
+/// The collection behind a request of its own that an exact term speaks of.
+fn answers(context: &Context<'_>, term: &Filter, found: &Found<'_>) -> Option<usize> {
+    let FilterSubject::Item(index, _) = found.rule.subject else { return None };
+    let collection = context.resource.collections.get(index)?;
+    let is_external = matches!(collection.source, CollectionSource::List(_));
+    let is_exact = found.rule.exact && found.rule.case != FilterCase::Sensitive;
+    let is_plain = matches!(term, Filter::Compare(..));
+    (is_external && is_exact && is_plain).then_some(index)
 }
 
 /// The calls of a pushdown.
@@ -47,13 +91,13 @@ pub fn plan<'m>(context: &Context<'m>, filter: &Filter) -> Result<Pushdown<'m>, 
         single => std::slice::from_ref(single),
     };
     if let Some(id) = terms.iter().find_map(id_asked_for) {
-        return Ok(Pushdown { calls: Calls::ById(id), may_miss: false });
+        return Ok(Pushdown::new(Calls::ById(id), filter));
     }
     let mut usable = Vec::new();
-    for term in terms {
+    for (index, term) in terms.iter().enumerate() {
         match native_term(context, term)? {
-            Term::Impossible => return Ok(Pushdown { calls: Calls::Nothing, may_miss: false }),
-            Term::Usable(found) => usable.push(found),
+            Term::Impossible => return Ok(Pushdown::new(Calls::Nothing, filter)),
+            Term::Usable(found) => usable.push(Found { term: index, ..found }),
             Term::Unusable => {}
         }
     }
@@ -62,8 +106,8 @@ pub fn plan<'m>(context: &Context<'m>, filter: &Filter) -> Result<Pushdown<'m>, 
         if let FilterAction::LookUp(look_up) = &found.rule.action {
             match request::build(look_up, &found.scope(context), None) {
                 Ok(native) => {
-                    let may_miss = found.rule.case == FilterCase::Sensitive;
-                    return Ok(Pushdown { calls: Calls::LookUp(look_up, native), may_miss });
+                    let calls = Calls::LookUp(look_up, native);
+                    return Ok(Pushdown::new(calls, filter).using(context, terms, &[found]));
                 }
                 // The value has no place in the look-up's path: the record can be scanned for.
                 Err(ConvertError::Template(_)) => {}
@@ -71,27 +115,29 @@ pub fn plan<'m>(context: &Context<'m>, filter: &Filter) -> Result<Pushdown<'m>, 
             }
         }
     }
-    let mut parameters = Vec::new();
-    let mut may_miss = false;
+    let mut parameters: Vec<(String, String)> = Vec::new();
+    let mut used = Vec::new();
     for found in &usable {
         if let FilterAction::Query(templates) = &found.rule.action {
             let pairs = request::pairs(templates, &found.scope(context))?;
-            let collides =
-                pairs.iter().any(|(name, _)| parameters.iter().any(|(have, _)| have == name));
-            if !collides {
+            let is_taken = |name: &String| parameters.iter().any(|(have, _)| have == name);
+            if !pairs.iter().any(|(name, _)| is_taken(name)) {
                 parameters.extend(pairs);
-                may_miss |= found.rule.case == FilterCase::Sensitive;
+                used.push(found);
             }
         }
     }
+    let mut may_miss = false;
     if let Some(language) = &context.resource.filter_language
-        && !parameters.iter().any(|(name, _): &(String, String)| *name == language.param)
+        && !parameters.iter().any(|(name, _)| *name == language.param)
         && let Some(phrase) = phrase(context, language, filter, Side::Widening)?
     {
-        may_miss |= phrase.may_miss;
+        may_miss = phrase.may_miss;
         parameters.push((language.param.clone(), phrase.text));
     }
-    Ok(Pushdown { calls: Calls::List(parameters), may_miss })
+    let mut plan = Pushdown::new(Calls::List(parameters), filter).using(context, terms, &used);
+    plan.may_miss |= may_miss;
+    Ok(plan)
 }
 
 fn id_asked_for(term: &Filter) -> Option<String> {
@@ -101,6 +147,8 @@ fn id_asked_for(term: &Filter) -> Option<String> {
 
 /// A term with its rule and the native form of its value.
 struct Found<'m> {
+    /// Index of the term.
+    term: usize,
     rule: &'m FilterRule,
     value: Value,
     scim_value: Value,
@@ -154,7 +202,7 @@ fn native_term<'m>(context: &Context<'m>, term: &Filter) -> Result<Term<'m>, Con
         return Ok(Term::Unusable);
     }
     Ok(match native_form(context, rule.subject, scim_value) {
-        Ok(value) => Term::Usable(Found { rule, value, scim_value: scim_value.clone() }),
+        Ok(value) => Term::Usable(Found { term: 0, rule, value, scim_value: scim_value.clone() }),
         Err(ConvertError::UnknownReference { .. }) => Term::Impossible,
         // A value that the application cannot hold is left to the scan: it is always right.
         Err(_) => Term::Unusable,

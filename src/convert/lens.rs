@@ -8,7 +8,7 @@ use crate::convert::context::Context;
 use crate::convert::error::ConvertError;
 use crate::convert::{key, place};
 use crate::mapping::model::{OnClear, Row, Source};
-use crate::mapping::transform::Transform;
+use crate::mapping::transform::kind::{Transform, TransformError};
 use crate::scim::resource::is_unassigned;
 
 /// The row's SCIM value in a native record. `None` when it is unassigned, and also when the
@@ -52,7 +52,7 @@ pub fn write_through(
     via: &[Arc<dyn Transform>],
     scim: &Value,
     current: Option<&Value>,
-) -> Result<Value, crate::mapping::transform::TransformError> {
+) -> Result<Value, TransformError> {
     // What each transform would be given when reading: its own "current" value.
     let mut stages: Vec<Option<Value>> = vec![current.cloned()];
     for transform in via {

@@ -4,13 +4,31 @@ use serde_json::{Map, Value};
 
 use crate::convert::context::Context;
 use crate::convert::{collection, lens, place};
-use crate::mapping::model::{CollectionSource, Deactivate, Mode, Source};
+use crate::mapping::model::{Collection, CollectionSource, Deactivate, Mode, Row, Source};
 use crate::scim::resource::{Resource, is_unassigned};
-use crate::sidecar::entry::{Entry, EntryState};
+
+/// What the bridge keeps of a resource beside its record.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kept<'a> {
+    /// Attributes, shaped like a resource; `None` when nothing is kept.
+    pub attributes: Option<&'a Map<String, Value>>,
+    /// Whether the record is in the application.
+    pub presence: Presence,
+}
+
+/// Whether a resource's record is in the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Presence {
+    /// It is.
+    #[default]
+    Present,
+    /// It was deleted there when the resource was switched off.
+    Left,
+}
 
 /// The SCIM view of a record. Collections behind requests of their own are not in it; `meta` has
-/// only what rows give it. `entry` is what the side-car holds of the resource.
-pub fn view(context: &Context<'_>, id: &str, native: &Value, entry: Option<&Entry>) -> Resource {
+/// only what rows give it.
+pub fn view(context: &Context<'_>, id: &str, native: &Value, kept: Kept<'_>) -> Resource {
     let resource = context.resource;
     let mut scim = Resource::default();
     scim.0.insert("schemas".to_owned(), Value::Null);
@@ -20,7 +38,7 @@ pub fn view(context: &Context<'_>, id: &str, native: &Value, entry: Option<&Entr
             continue;
         }
         let value = match &row.source {
-            Source::Sidecar => entry.and_then(|entry| kept(row, entry)),
+            Source::Sidecar => kept.attributes.and_then(|attributes| kept_value(row, attributes)),
             Source::Path { .. } | Source::Constant(_) => lens::get(context, row, native),
         };
         if let Some(value) = value {
@@ -34,8 +52,8 @@ pub fn view(context: &Context<'_>, id: &str, native: &Value, entry: Option<&Entr
         }
     }
     if matches!(resource.deactivate, Deactivate::Delete) {
-        let is_off = entry.is_some_and(|entry| matches!(entry.state, EntryState::Off(_)));
-        scim.0.insert("active".to_owned(), Value::Bool(!is_off));
+        let active = kept.presence == Presence::Present;
+        scim.0.insert("active".to_owned(), Value::Bool(active));
     }
     set_schemas(context, &mut scim);
     scim
@@ -44,7 +62,7 @@ pub fn view(context: &Context<'_>, id: &str, native: &Value, entry: Option<&Entr
 /// Puts the elements of a collection into a resource.
 pub fn set_collection<'n>(
     context: &Context<'_>,
-    collection: &crate::mapping::model::Collection,
+    collection: &Collection,
     elements: impl IntoIterator<Item = &'n Value>,
     scim: &mut Resource,
 ) {
@@ -57,9 +75,8 @@ pub fn set_collection<'n>(
     }
 }
 
-fn kept(row: &crate::mapping::model::Row, entry: &Entry) -> Option<Value> {
-    let attributes = Resource(entry.attributes.clone());
-    place::read(&row.place, false, &attributes)
+fn kept_value(row: &Row, attributes: &Map<String, Value>) -> Option<Value> {
+    place::read(&row.place, false, &Resource(attributes.clone()))
 }
 
 /// Lists the core schema and the extensions that have values (RFC 7643 section 3).

@@ -128,11 +128,11 @@ fn differs(path: &str, wanted: &Value, got: &Value) -> Option<(String, Value, Va
                 differs(&format!("{path}.{name}"), left.unwrap_or(&null), right.unwrap_or(&null))
             })
         }
-        (Value::Array(wanted), Value::Array(got)) if wanted.len() == got.len() => wanted
-            .iter()
-            .zip(got)
-            .enumerate()
-            .find_map(|(index, (wanted, got))| differs(&format!("{path}[{index}]"), wanted, got)),
+        (Value::Array(wanted), Value::Array(got)) if wanted.len() == got.len() => {
+            wanted.iter().zip(got).enumerate().find_map(|(index, (wanted, got))| {
+                differs(&format!("{path}[{index}]"), wanted, got)
+            })
+        }
         (wanted, got) if wanted == got => None,
         (wanted, got) => Some((path.to_owned(), wanted.clone(), got.clone())),
     }

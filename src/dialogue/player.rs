@@ -105,8 +105,9 @@ fn missing(path: &str, wanted: &Value, have: &Value) -> Option<String> {
         (Value::Array(wanted), Value::Array(have)) if wanted.len() == have.len() => {
             let pairs = wanted.iter().zip(have).enumerate();
             let mut pairs = pairs.map(|(index, (wanted, have))| (index, wanted, have));
-            pairs
-                .find_map(|(index, wanted, have)| missing(&format!("{path}[{index}]"), wanted, have))
+            pairs.find_map(|(index, wanted, have)| {
+                missing(&format!("{path}[{index}]"), wanted, have)
+            })
         }
         (wanted, have) if wanted == have => None,
         (wanted, have) => Some(format!("response{path}: wanted {wanted}, got {have}")),

@@ -294,6 +294,9 @@ async fn revive(
     let filter = Filter::Compare(path, CompareOp::Eq, name.clone());
     let query = Query { filter: Some(filter), ..Query::default() };
     let deleted = exchange.retired(resource).await?;
+    if !deleted.iter().any(|entry| entry.state == EntryState::Deleted) {
+        return Ok(None);
+    }
     let found = query::search(exchange, resource, &query, Tombstones::Ignored).await?;
     let is_deleted = |hit: &Hit| deleted.iter().any(|entry| entry.id == hit.located.id);
     let Some(Hit { mut located, native, view, .. }) = found.page.into_iter().find(is_deleted)

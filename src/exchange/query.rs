@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::convert::failure::Meaning;
-use crate::convert::filter::{self, Calls, Pushdown};
+use crate::convert::filter::{self, Calls};
 use crate::convert::page::At;
 use crate::convert::references::{Wanted, ids_in};
 use crate::convert::{key, record};
@@ -35,7 +35,10 @@ pub async fn answer(
     query: &Query,
 ) -> Result<ScimResponse, ExchangeError> {
     let found = search(exchange, resource, query, Tombstones::Respected).await?;
-    let needed = represent::needed(resource, &query.projection);
+    let mut needed = represent::needed(resource, &query.projection);
+    // Members are not read for a client that found its groups by member, unless it names them.
+    let is_named = !query.projection.attributes.is_empty();
+    needed.retain(|index| is_named || !found.answered.contains(index));
     let mut resources = Vec::with_capacity(found.page.len());
     for hit in found.page {
         let missing: Vec<usize> =
@@ -56,6 +59,7 @@ pub struct Found {
     pub total: u64,
     /// Those of the page asked for.
     pub page: Vec<Hit>,
+    answered: BTreeSet<usize>,
 }
 
 /// A resource that matches.
@@ -76,21 +80,12 @@ pub async fn search(
     query: &Query,
     tombstones: Tombstones,
 ) -> Result<Found, ExchangeError> {
-    let resource_type = &resource.resource_type;
-    let compiled = match &query.filter {
-        Some(filter) => Some(CompiledFilter::new(filter, resource_type, exchange.tenant.dialect)?),
-        None => None,
-    };
     let count = query.count.unwrap_or(exchange.tenant.max_results);
     let mut sieve = Sieve {
         exchange,
         resource,
-        filter: compiled,
-        external: query
-            .filter
-            .as_ref()
-            .map(|filter| mentioned(resource, filter))
-            .unwrap_or_default(),
+        filter: None,
+        external: Vec::new(),
         start: query.start_index,
         count: count.min(exchange.tenant.max_results),
         matched: 0,
@@ -98,11 +93,14 @@ pub async fn search(
         page: Vec::new(),
         tombstones,
     };
-    match &query.filter {
-        None => unfiltered(&mut sieve).await?,
+    let answered = match &query.filter {
+        None => {
+            unfiltered(&mut sieve).await?;
+            BTreeSet::new()
+        }
         Some(filter) => filtered(&mut sieve, filter).await?,
-    }
-    Ok(Found { total: sieve.matched, page: sieve.page })
+    };
+    Ok(Found { total: sieve.matched, page: sieve.page, answered })
 }
 
 /// Whether records with a tombstone are seen.
@@ -130,6 +128,15 @@ struct Sieve<'a> {
 }
 
 impl Sieve<'_> {
+    /// Lets only those through that this filter matches.
+    fn sift(&mut self, filter: &Filter) -> Result<(), ExchangeError> {
+        let resource_type = &self.resource.resource_type;
+        self.filter =
+            Some(CompiledFilter::new(filter, resource_type, self.exchange.tenant.dialect)?);
+        self.external = mentioned(self.resource, filter);
+        Ok(())
+    }
+
     async fn take(&mut self, records: Vec<Value>) -> Result<(), ExchangeError> {
         let located = locate_all(self.exchange, self.resource, &records, self.tombstones).await?;
         for (native, located) in records.into_iter().zip(located) {
@@ -250,25 +257,41 @@ fn collect_paths<'f>(filter: &'f Filter, paths: &mut Vec<&'f AttrPath>) {
     }
 }
 
-async fn filtered(sieve: &mut Sieve<'_>, filter: &Filter) -> Result<(), ExchangeError> {
+async fn filtered(
+    sieve: &mut Sieve<'_>,
+    filter: &Filter,
+) -> Result<BTreeSet<usize>, ExchangeError> {
     let (exchange, resource) = (sieve.exchange, sieve.resource);
+    // The whole filter is compiled even where a part would do: it is refused as a whole.
+    sieve.sift(filter)?;
     let mut ids = Wanted::new();
     reference_ids(exchange, resource, filter, &mut ids);
     let references = exchange.resolve(Wanted::new(), ids).await?;
     let context = exchange.context(resource, &references);
-    let Pushdown { calls, may_miss } = filter::plan(&context, filter)?;
-    match calls {
-        Calls::Nothing => return Ok(()),
-        Calls::ById(id) => return by_id(sieve, &id).await,
+    let plan = filter::plan(&context, filter)?;
+    if let Some(residual) = plan.residual.as_ref().filter(|_| !plan.answered.is_empty()) {
+        sieve.sift(residual)?;
+    } else if !plan.answered.is_empty() {
+        (sieve.filter, sieve.external) = (None, Vec::new());
+    }
+    match plan.calls {
+        Calls::Nothing => return Ok(plan.answered),
+        Calls::ById(id) => {
+            by_id(sieve, &id).await?;
+            return Ok(plan.answered);
+        }
         Calls::LookUp(request, call) => look_up(sieve, request, call).await?,
         Calls::List(parameters) if parameters.is_empty() => scan(sieve, Vec::new(), true).await?,
         Calls::List(parameters) => scan(sieve, parameters, false).await?,
     }
-    if may_miss && sieve.matched == 0 {
+    if plan.may_miss && sieve.matched == 0 {
         sieve.seen.clear();
+        sieve.sift(filter)?;
         scan(sieve, Vec::new(), true).await?;
     }
-    sieve.take_switched_off().await
+    sieve.sift(filter)?;
+    sieve.take_switched_off().await?;
+    Ok(plan.answered)
 }
 
 /// The ids that a filter compares references with.
@@ -414,8 +437,15 @@ async fn unfiltered(sieve: &mut Sieve<'_>) -> Result<(), ExchangeError> {
         return seek(sieve, list, pages).await;
     }
     let mut walk = Walk::new(list, Vec::new(), list.pages.as_ref());
+    let end = sieve.start.saturating_sub(1).saturating_add(sieve.count);
+    walk.size = usize::try_from(end).unwrap_or(usize::MAX).clamp(1, walk.size);
     while let Some(records) = walk.next(exchange, resource).await? {
         sieve.take(records).await?;
+        // With a total, what lies behind the page need not be read.
+        if let Some(total) = walk.total.filter(|_| is_whole && sieve.matched >= end) {
+            sieve.matched = total;
+            return Ok(());
+        }
     }
     sieve.take_switched_off().await
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::convert::{key, to_scim};
+use crate::convert::key;
+use crate::convert::to_scim::{self, Kept, Presence};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::mapping::model::{
@@ -139,7 +140,7 @@ impl Exchange<'_> {
         }
         let references = self.resolve(keys, crate::convert::references::Wanted::new()).await?;
         let context = self.context(resource, &references);
-        let mut view = to_scim::view(&context, &located.id, native, located.entry.as_ref());
+        let mut view = to_scim::view(&context, &located.id, native, kept(located));
         for (index, elements) in external {
             if let Some(collection) = resource.collections.get(*index) {
                 to_scim::set_collection(&context, collection, elements, &mut view);
@@ -147,6 +148,15 @@ impl Exchange<'_> {
         }
         Ok(view)
     }
+}
+
+fn kept(located: &Located) -> Kept<'_> {
+    let Some(entry) = &located.entry else { return Kept::default() };
+    let presence = match entry.state {
+        EntryState::Off(_) => Presence::Left,
+        EntryState::Live | EntryState::Deleted => Presence::Present,
+    };
+    Kept { attributes: Some(&entry.attributes), presence }
 }
 
 /// Collections behind requests of their own.

@@ -7,7 +7,7 @@ use http::header;
 use pingora::protocols::http::ServerSession;
 use tokio::time::timeout;
 
-use crate::gateway::listener::Limits;
+use crate::gateway::limits::Limits;
 use crate::gateway::refusal::Refusal;
 
 /// The whole body; empty when there is none.

@@ -5,7 +5,7 @@
 
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use crate::gateway::listener::Limits;
+use crate::gateway::limits::Limits;
 use crate::gateway::refusal::Refusal;
 
 /// Refuses a head that is larger than the limits.
@@ -113,7 +113,7 @@ mod tests {
     use crate::gateway::head::{
         answer_type, authority, check_body_type, check_size, method, request_id, resource_name,
     };
-    use crate::gateway::listener::Limits;
+    use crate::gateway::limits::Limits;
     use crate::gateway::refusal::Refusal;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {

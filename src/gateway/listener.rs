@@ -24,6 +24,7 @@ use tokio::time::timeout;
 use crate::exchange::endpoint::Endpoint;
 use crate::gateway::door::Door;
 use crate::gateway::flight::Flight;
+use crate::gateway::limits::Limits;
 use crate::gateway::scim::Scim;
 
 /// How the SCIM port is run.
@@ -38,50 +39,6 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self { threads: 2, limits: Limits::default() }
-    }
-}
-
-/// What a request may cost before it is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of a request body.
-    pub body_bytes: usize,
-    /// Bytes of all header fields together.
-    pub header_bytes: usize,
-    /// Number of header fields.
-    pub header_count: usize,
-    /// Bytes of the request target.
-    pub target_bytes: usize,
-    /// From a connection, or the end of an idle time, to a complete head.
-    pub head_timeout: Duration,
-    /// How long a connection may wait for its next request.
-    pub idle_timeout: Duration,
-    /// From a complete head to a complete body.
-    pub body_timeout: Duration,
-    /// From a complete body to the engine's answer.
-    pub answer_timeout: Duration,
-    /// For each part of the answer that the client takes.
-    pub write_timeout: Duration,
-    /// How long a client that is answered already may go on sending its body.
-    pub discard_timeout: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            body_bytes: 1024 * 1024,
-            header_bytes: 32 * 1024,
-            header_count: 100,
-            // A filter of 8 KiB grows threefold when every byte is percent-encoded.
-            target_bytes: 32 * 1024,
-            head_timeout: Duration::from_secs(15),
-            idle_timeout: Duration::from_mins(1),
-            body_timeout: Duration::from_secs(30),
-            // Okta closes its socket after 60 seconds; ours must be the better answer.
-            answer_timeout: Duration::from_secs(55),
-            write_timeout: Duration::from_secs(30),
-            discard_timeout: Duration::from_secs(2),
-        }
     }
 }
 

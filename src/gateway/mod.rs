@@ -11,6 +11,7 @@ mod body;
 mod door;
 mod flight;
 mod head;
+pub mod limits;
 pub mod listener;
 mod path;
 mod refusal;

@@ -24,7 +24,7 @@ use crate::exchange::endpoint::{Endpoint, Route};
 use crate::exchange::request::ScimRequest;
 use crate::exchange::response::ScimResponse;
 use crate::gateway::flight::{Boarding, Flight};
-use crate::gateway::listener::Limits;
+use crate::gateway::limits::Limits;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::{answer, body, door, head, path};
 use crate::id::{IdSource as _, SystemIds};

@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+/// Most diagnostics of one severity: a file that is no mapping at all needs no more to say so.
+pub const MOST: usize = 200;
+
 /// A place in a mapping file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
@@ -111,10 +114,11 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Notes a fault.
+    /// Notes a fault, unless there are already [`MOST`] of its severity.
     pub fn push(&mut self, diagnostic: Diagnostic) {
+        let like = self.found.iter().filter(|found| found.severity == diagnostic.severity);
         // One template can be reached in two ways; its fault is still one fault.
-        if !self.found.contains(&diagnostic) {
+        if like.count() < MOST && !self.found.contains(&diagnostic) {
             self.found.push(diagnostic);
         }
     }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::mapping::expression::Expression;
 use crate::mapping::template::{BodyTemplate, Template};
-use crate::mapping::transform::Transform;
+use crate::mapping::transform::kind::Transform;
 use crate::native::message::Method;
 use crate::native::path::NativePath;
 use crate::scim::attr::AttrPath;

@@ -5,7 +5,7 @@
 //! a budget. Numbers follow the core schema of YAML 1.2. Comments are dropped.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
 use serde_json::{Map, Number, Value};
@@ -209,7 +209,8 @@ impl<'t> Builder<'t, '_> {
     }
 
     fn members(&mut self, depth: usize) -> Result<Vec<(Key, Node)>, Diagnostic> {
-        let mut members: Vec<(Key, Node)> = Vec::new();
+        let mut members = Vec::new();
+        let mut names = BTreeSet::new();
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::MappingEnd) {
@@ -219,10 +220,10 @@ impl<'t> Builder<'t, '_> {
             let (event, span) = self.next()?;
             let mut node = self.node(event, span, depth + 1)?;
             node.at = key.at;
-            if members.iter().any(|(earlier, _)| earlier.name == key.name) {
-                self.faults.push(duplicate_key(key.at, &key.name));
-            } else {
+            if names.insert(key.name.clone()) {
                 members.push((key, node));
+            } else {
+                self.faults.push(duplicate_key(key.at, &key.name));
             }
         }
     }

@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use scimbridge::exchange::endpoint::{Endpoint, Route, unauthorized};
 use scimbridge::exchange::request::ScimRequest;
 use scimbridge::exchange::response::ScimResponse;
-use scimbridge::gateway::listener::{Gateway, Limits, Options, Running};
+use scimbridge::gateway::limits::Limits;
+use scimbridge::gateway::listener::{Gateway, Options, Running};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 

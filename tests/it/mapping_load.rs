@@ -1,5 +1,6 @@
 //! Good mapping files become the model that they describe.
 
+use scimbridge::mapping::diagnostic::Severity;
 use scimbridge::mapping::model::{
     Activate, Batch, CollectionSource, Deactivate, Fetch, FilterAction, FilterCase, FilterSubject,
     IdSourceRule, Mapping, Mode, PageStyle, RequestBody, ResourceMapping, SendMode, SignIn, Source,
@@ -10,6 +11,9 @@ use scimbridge::scim::schema::{Mutability, Returned, Uniqueness};
 
 const KEYSTONE: &str = include_str!("../mappings/keystone.yaml");
 const JUPYTERHUB: &str = include_str!("../mappings/jupyterhub.yaml");
+const MATTERMOST: &str = include_str!("../mappings/mattermost.yaml");
+const DISCOURSE: &str = include_str!("../mappings/unsupported/discourse.yaml");
+const XURRENT: &str = include_str!("../mappings/unsupported/xurrent.yaml");
 const POCKETBASE: &str = r#"
 bridge: 1
 name: pocketbase
@@ -246,4 +250,39 @@ tests:
     assert_eq!(test.response.as_ref().expect("it has one")[urn]["department"], "x");
     let filter = &mapping.tests[1].scim;
     assert!(filter.ends_with(&format!("\"enterprise:x\" and {urn}:department pr")), "{filter}");
+}
+
+#[test]
+fn what_cannot_be_changed_is_not_claimed() {
+    let update = "    update: { patch: \"/collections/users/records/{id}\" }\n";
+    let create =
+        "    create: { post: /collections/users/records, set: { emailVisibility: true } }\n";
+    assert!(POCKETBASE.contains(update) && POCKETBASE.contains(create));
+    let immutable = POCKETBASE.replace(update, "");
+    let Ok((mapping, warnings)) = Mapping::load(&immutable) else { panic!("it loads") };
+    assert_eq!(warnings.iter().map(|warning| warning.code).collect::<Vec<_>>(), ["W307"]);
+    assert_eq!(leaf(&mapping.resources[0], "displayName").mutability, Mutability::Immutable);
+    let mapping = load(&immutable.replace(create, ""));
+    assert_eq!(leaf(&mapping.resources[0], "displayName").mutability, Mutability::ReadOnly);
+}
+
+#[test]
+fn verbs_take_active_out_of_the_ordinary_requests() {
+    let mapping = load(MATTERMOST);
+    let user = mapping.resource("User").expect("there are users");
+    assert!(matches!(&user.activate, Activate::Requests(requests) if requests.len() == 1));
+    assert!(user.rows.iter().any(|row| row.place.attribute == "active"));
+    for request in user.create.iter().chain(&user.update) {
+        assert!(!rows_of(user, &request.carries.rows).contains(&"active".to_owned()));
+    }
+    assert_eq!(user.update[0].send, SendMode::Changed);
+}
+
+#[test]
+fn files_beyond_this_version_report_just_that() {
+    for (name, text) in [("discourse", DISCOURSE), ("xurrent", XURRENT)] {
+        let Err(faults) = Mapping::load(text) else { panic!("{name} is not supported") };
+        let errors = faults.iter().filter(|fault| fault.severity == Severity::Error);
+        assert!(errors.clone().count() > 0 && errors.clone().all(|fault| fault.code == "E900"));
+    }
 }

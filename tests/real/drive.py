@@ -17,6 +17,7 @@ import uuid
 
 import httpx2
 from scim2_client.engines.httpx2 import SyncSCIMClient
+from scim2_models import Context
 
 from applications import APPLICATIONS
 
@@ -35,7 +36,7 @@ class Scim:
 
     def __init__(self, base, token):
         http = httpx2.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=60)
-        # Identity providers do not keep to the schema; that is what the requests are for.
+        # Identity providers send what no schema allows, so requests are not checked.
         self.client = SyncSCIMClient(http, check_request_payload=False, raise_scim_errors=False)
 
     def discover(self):
@@ -47,8 +48,16 @@ class Scim:
     def plain(answer):
         return None if answer is None else json.loads(answer.model_dump_json())
 
+    def validated(self, kind, answer, context):
+        """scim2-client leaves the answer to an unchecked request as it is, unless it is an error."""
+        if not isinstance(answer, dict):
+            return self.plain(answer)
+        self.models[kind].model_validate(answer, scim_ctx=context)
+        return answer
+
     def create(self, kind, body):
-        return self.plain(self.client.create(self.models[kind], body))
+        answer = self.client.create(body, url=f"/{kind}s")
+        return self.validated(kind, answer, Context.RESOURCE_CREATION_RESPONSE)
 
     def get(self, kind, id, **parameters):
         return self.plain(self.client.query(self.models[kind], id, query_parameters=parameters))
@@ -63,7 +72,8 @@ class Scim:
         return self.plain(self.client.modify(self.models[kind], id, body))
 
     def replace(self, kind, body):
-        return self.plain(self.client.replace(self.models[kind], body))
+        answer = self.client.replace(body, url=f"/{kind}s/{body['id']}")
+        return self.validated(kind, answer, Context.RESOURCE_REPLACEMENT_RESPONSE)
 
     def delete(self, kind, id):
         return self.plain(self.client.delete(self.models[kind], id))
@@ -163,9 +173,10 @@ class Tour:
         found = one(self.scim.find("User", f'externalId eq "hr-{self.ada}"'))
         equal(found["id"], self.ids[self.ada], "id")
 
-    def no_way_out_of_quotes(self):
-        found = self.scim.find("User", r'userName eq "x\" || id != \"" or userName eq "\\"')
-        equal(found["totalResults"], 0, "hits")
+    def no_way_out_of_quotes_and_paths(self):
+        for name in ('x" || id != "', "\\", "' || 1=1 || username='", "..", "../groups", "x?y#z", "%", "*"):
+            found = self.scim.find("User", f"userName eq {json.dumps(name)}")
+            equal(found["totalResults"], 0, f"hits for {name}")
 
     def duplicate(self):
         body = {"schemas": [CORE_USER], "userName": self.ada, "active": True,
@@ -285,7 +296,10 @@ class Tour:
 
     def a_member_whom_nobody_knows(self):
         operation = {"op": "add", "path": "members", "value": [{"value": "nobodynobody123"}]}
-        refused(self.scim.patch("Group", self.ids[self.research], operation), 400)
+        answer = self.scim.patch("Group", self.ids[self.research], operation)
+        # Where the bridge issues the ids it knows that there is nobody, and leaves nobody out.
+        if answer is not None:
+            refused(answer, 400)
         self.shows_group(self.research, self.ada, self.cem)
 
     def replace_members(self):
@@ -407,8 +421,8 @@ class Tour:
 
 STEPS = [
     Tour.discovery, Tour.test_connection, Tour.create, Tour.create_more, Tour.match,
-    Tour.match_in_other_letters, Tour.match_by_external_id, Tour.no_way_out_of_quotes, Tour.duplicate,
-    Tour.odd_names, Tour.rename, Tour.rename_onto_a_taken_name, Tour.change_attributes,
+    Tour.match_in_other_letters, Tour.match_by_external_id, Tour.no_way_out_of_quotes_and_paths,
+    Tour.duplicate, Tour.odd_names, Tour.rename, Tour.rename_onto_a_taken_name, Tour.change_attributes,
     Tour.read_merge_put, Tour.pages, Tour.create_groups, Tour.match_group, Tour.duplicate_group,
     Tour.add_members, Tour.remove_member, Tour.again_is_no_error, Tour.a_member_whom_nobody_knows,
     Tour.replace_members, Tour.groups_of_a_user, Tour.rename_group, Tour.deactivate,
@@ -432,11 +446,11 @@ def main():
             step(tour)
         except Exception as error:  # a step that fails in any way has failed; the others still run
             failed += 1
-            print(f"{number:2} FAILED {name}: {type(error).__name__}: {error}", flush=True)
+            frames = traceback.extract_tb(error.__traceback__)
+            line = next(frame.lineno for frame in reversed(frames) if frame.name == step.__name__)
+            print(f"{number:2} FAILED {name} (line {line}): {type(error).__name__}: {error}", flush=True)
             for note in getattr(error, "__notes__", []):
                 print(f"          {note}")
-            if not isinstance(error, AssertionError):
-                traceback.print_exc()
         else:
             print(f"{number:2} ok     {name}", flush=True)
     print(f"{options.app}: {len(STEPS) - failed} passed, {failed} failed")

@@ -49,7 +49,7 @@ refuse_taken() { # PORT...: fails when somebody listens there already.
 began() { # PID: when the process began, nothing when there is none.
   if [ -r "/proc/$1/stat" ]; then
     # The name in the second field may contain blanks, so count from its closing bracket.
-    sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20
+    sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
   else
     ps -o lstart= -p "$1" 2>/dev/null
   fi

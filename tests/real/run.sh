@@ -12,6 +12,7 @@ root=$(cd "$here/../.." && pwd)
 bridge=${SCIMBRIDGE:-$root/target/debug/scimbridge}
 [ -x "$bridge" ] || fail "there is no bridge at $bridge: build it, or set SCIMBRIDGE"
 bridge=$(cd "$(dirname "$bridge")" && pwd)/$(basename "$bridge")
+export PYTHONDONTWRITEBYTECODE=1
 unset STATE_DIR PASSWORD TOKEN BASE_URL IDENTITY
 
 mapping_values() { # APP: [tenants.config] for its mapping
@@ -25,22 +26,24 @@ address() { # prints where the bridge listens, once its log says so
   sed -n 's/.*"message":"SCIM port open".*"address":"\([^"]*\)".*/\1/p; s/.*"address":"\([^"]*\)".*"message":"SCIM port open".*/\1/p' bridge.log | head -n 1 | grep .
 }
 
+stop_all() {
+  halt bridge
+  [ $was_running = yes ] || (unset STATE_DIR && "$here/$app/stop.sh")
+}
+
 drive() { # APP
-  local app=$1 app_state status=0 was_running=no
+  local app_state status=0
+  app=$1 was_running=no # the trap below sees no local variables
   state_folder drive
   app_state=$(dirname "$STATE_DIR")/$app
   python_packages venv "$here/requirements.txt"
   (cd "$app_state" 2>/dev/null && running "$app") && was_running=yes
-  stop_all() {
-    halt bridge
-    [ $was_running = yes ] || (unset STATE_DIR; "$here/$app/stop.sh")
-  }
   trap stop_all EXIT
-  (unset STATE_DIR; "$here/$app/start.sh")
+  (unset STATE_DIR && "$here/$app/start.sh")
   # shellcheck disable=SC1091
   . "$app_state/env"
   export BASE_URL IDENTITY=${IDENTITY:-} PASSWORD=${PASSWORD:-} TOKEN=${TOKEN:-}
-  SCIM_TOKEN=$("$PYTHON" -c 'import secrets; print(secrets.token_urlsafe(32))')
+  SCIM_TOKEN=$("$PYTHON" -c 'import secrets; print(secrets.token_hex(32))')
   export SCIM_TOKEN
 
   halt bridge

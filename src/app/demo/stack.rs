@@ -109,7 +109,7 @@ impl Demo {
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
             dialect: Dialect::Lenient,
-            max_results: crate::app::MAX_RESULTS,
+            max_results: settings::MAX_RESULTS,
             locks: Locks::default(),
         };
         let token = token.unwrap_or_else(|| Token::generate(&*ids).expose().to_owned());

@@ -12,8 +12,8 @@ use crate::mapping::compile::row::{Attributes, Label};
 use crate::mapping::compile::subject::subject;
 use crate::mapping::compile::variables::{FILTER, JUNCTION, NEGATION};
 use crate::mapping::diagnostic::{
-    bad_filter_key, case_sensitive_lookup, exclusive, missing_choice,
-    term_without_language, unescaped, unknown_field,
+    bad_filter_key, case_sensitive_lookup, exclusive, missing_choice, term_without_language,
+    unescaped, unknown_field,
 };
 use crate::mapping::file::reader::At;
 use crate::mapping::file::request;
@@ -21,8 +21,7 @@ use crate::mapping::file::resource::{Filter, FilterEntry, FilterQuery, Resource}
 use crate::mapping::file::scalar::Tpl;
 use crate::mapping::model;
 use crate::mapping::model::{
-    Carries, FilterAction, FilterCase, FilterLanguage, FilterRule, Request,
-    RequestBody, SendMode,
+    Carries, FilterAction, FilterCase, FilterLanguage, FilterRule, Request, RequestBody, SendMode,
 };
 use crate::mapping::template::Template;
 use crate::native::message::Method;

@@ -17,7 +17,8 @@ use crate::mapping::file::resource::{Matching, Row};
 use crate::mapping::file::scalar::PathText;
 use crate::mapping::model;
 use crate::mapping::model::{Mode, OnClear, Source};
-use crate::mapping::transform::{self, Transform, TransformFault};
+use crate::mapping::transform;
+use crate::mapping::transform::kind::{Transform, TransformFault};
 use crate::native::path::NativePath;
 use crate::scim::schema::{Attribute, AttributeType, Mutability};
 

@@ -7,7 +7,7 @@ mod affix;
 mod datetime;
 mod instant;
 mod json;
-mod kind;
+pub mod kind;
 mod list;
 mod lower;
 mod not;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-pub use crate::mapping::transform::kind::{Class, Transform, TransformError, TransformFault};
+use crate::mapping::transform::kind::{Transform, TransformFault};
 
 use crate::mapping::transform::affix::{Affix, Side};
 use crate::mapping::transform::datetime::Datetime;

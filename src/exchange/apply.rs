@@ -17,6 +17,7 @@ use crate::convert::references::{References, Wanted, ids_in, keys_in_elements};
 use crate::convert::{collection, key, place, record, request};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
+use crate::exchange::recorded::Changed;
 use crate::exchange::state::{self, Located, State};
 use crate::mapping::model::{
     Activate, Carries, Collection, CollectionSource, Deactivate, Delete, IdSourceRule, Request,
@@ -55,6 +56,8 @@ impl Exchange<'_> {
         before: &State,
         goal: &Goal,
     ) -> Result<Outcome, ExchangeError> {
+        let (goal, redirected) = self.without_left(resource, &located.key, goal).await?;
+        let goal = &goal;
         let references = self.references_for(resource, before, goal).await?;
         let is_off = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
         if is_off {
@@ -72,6 +75,7 @@ impl Exchange<'_> {
         change.update(located, before, plan.updates).await?;
         change.switch(located, &plan.switch).await?;
         change.collections(plan.members).await?;
+        self.save_redirected(&redirected).await?;
         self.keep_attributes(resource, located, &goal.wanted).await?;
         let native = (!change.stale).then_some(change.native);
         Ok(Outcome { native })
@@ -86,17 +90,38 @@ impl Exchange<'_> {
     ) -> Result<(), ExchangeError> {
         let unread = State::unread();
         let goal = Goal { wanted: Resource::default(), allowed: Carries::default(), deltas };
+        let (goal, redirected) = self.without_left(resource, &located.key, &goal).await?;
         let references = self.references_for(resource, &unread, &goal).await?;
         let context = self.context(resource, &references);
         let id = key::typed(&resource.id, &located.key);
         let scope = context.scope().with("id", &id);
-        let mut calls = Vec::new();
+        let mut built = Vec::new();
         for (index, delta) in &goal.deltas {
             if let Some(collection) = resource.collections.get(*index) {
-                calls.extend(members::calls(&context, collection, delta, &scope)?);
+                built.push((collection, members::calls(&context, collection, delta, &scope)?));
             }
         }
-        send_all(self, calls).await
+        for (collection, calls) in built {
+            send_all(self, collection, calls).await?;
+        }
+        self.save_redirected(&redirected).await
+    }
+
+    /// The goal without members who have left the application, and their changed records.
+    async fn without_left(
+        &self,
+        resource: &ResourceMapping,
+        group: &str,
+        goal: &Goal,
+    ) -> Result<(Goal, Changed), ExchangeError> {
+        let mut goal = goal.clone();
+        let mut changed = Changed::new();
+        for (index, delta) in &mut goal.deltas {
+            if let Some(collection) = resource.collections.get(*index) {
+                changed.extend(self.redirect(resource, group, collection, delta).await?);
+            }
+        }
+        Ok((goal, changed))
     }
 
     /// What the conversions of a change need to know about other resources.
@@ -294,7 +319,7 @@ pub fn sidecar_attributes(
 struct Plan<'m> {
     updates: Vec<(&'m Request, Step<'m>)>,
     switch: SwitchPlan<'m>,
-    members: Vec<(bool, Vec<MemberCall<'m>>)>,
+    members: Vec<(&'m Collection, Vec<MemberCall<'m>>)>,
 }
 
 enum SwitchPlan<'m> {
@@ -353,8 +378,7 @@ impl<'a> Change<'a> {
         let mut members = Vec::new();
         for (index, delta) in &self.goal.deltas {
             let Some(collection) = self.resource.collections.get(*index) else { continue };
-            let in_record = matches!(collection.source, CollectionSource::Items(_));
-            members.push((in_record, members::calls(&context, collection, delta, &scope)?));
+            members.push((collection, members::calls(&context, collection, delta, &scope)?));
         }
         Ok(Plan { updates, switch, members })
     }
@@ -481,25 +505,44 @@ impl<'a> Change<'a> {
 
     async fn collections(
         &mut self,
-        members: Vec<(bool, Vec<MemberCall<'a>>)>,
+        members: Vec<(&'a Collection, Vec<MemberCall<'a>>)>,
     ) -> Result<(), ExchangeError> {
-        for (in_record, calls) in members {
-            self.stale |= in_record && !calls.is_empty();
-            send_all(self.exchange, calls).await?;
+        for (collection, calls) in members {
+            let is_in_record = matches!(collection.source, CollectionSource::Items(_));
+            self.stale |= is_in_record && !calls.is_empty();
+            send_all(self.exchange, collection, calls).await?;
         }
         Ok(())
     }
 }
 
-/// Sends member calls, a few at a time, and stops at the first failure.
+/// Sends member calls and stops at the first failure. Adds are through before changes begin, and
+/// changes before removes. Elements of the record itself are written one after another: an
+/// application that reads, changes and writes its record loses one of two calls at once.
 pub async fn send_all(
     exchange: &Exchange<'_>,
+    collection: &Collection,
     calls: Vec<MemberCall<'_>>,
 ) -> Result<(), ExchangeError> {
-    // Boxed one by one: a closure that borrows across an await has no type that is `Send` enough.
-    let mut pending: Vec<BoxFuture<'_, _>> = Vec::with_capacity(calls.len());
-    for call in calls {
-        pending.push(exchange.call(call.native, &call.request.accept, About::Resource).boxed());
+    let at_once = match collection.source {
+        CollectionSource::Items(_) => 1,
+        CollectionSource::List(_) => MEMBER_CALLS,
+    };
+    let mut calls = calls.into_iter().peekable();
+    while let Some(first) = calls.next() {
+        let request = first.request;
+        let mut group = vec![first];
+        while let Some(next) = calls.next_if(|next| std::ptr::eq(next.request, request)) {
+            group.push(next);
+        }
+        // Boxed one by one: a closure that borrows across an await has no type that is `Send`
+        // enough.
+        let mut pending: Vec<BoxFuture<'_, _>> = Vec::with_capacity(group.len());
+        for call in group {
+            pending.push(exchange.call(call.native, &request.accept, About::Resource).boxed());
+        }
+        let sent = stream::iter(pending).buffered(at_once);
+        sent.try_for_each(|_| future::ready(Ok(()))).await?;
     }
-    stream::iter(pending).buffered(MEMBER_CALLS).try_for_each(|_| future::ready(Ok(()))).await
+    Ok(())
 }

@@ -11,6 +11,7 @@ pub mod error;
 pub mod native;
 pub mod patch;
 pub mod query;
+pub mod recorded;
 pub mod render;
 pub mod replace;
 pub mod represent;

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::convert::change;
 use crate::convert::members::{self, Delta};
@@ -23,6 +23,7 @@ use crate::scim::attr::AttrPath;
 use crate::scim::patch::operation::Operation;
 use crate::scim::patch::request::PatchRequest;
 use crate::scim::projection::Projection;
+use crate::scim::resource::Resource;
 
 /// Applies a PATCH.
 pub async fn answer(
@@ -62,9 +63,22 @@ pub async fn answer(
     if is_membership_only && !answers {
         return Ok(ScimResponse::no_content());
     }
+    let replaced: Vec<usize> = external.into_iter().filter(|_| !answers).collect();
     let named: Vec<AttrPath> =
         patch.operations.iter().map(|operation| operation.target.path()).collect();
-    respond(exchange, resource, &located, outcome.native, projection, &named).await
+    let shown = Shown { projection, named: &named, replaced: &replaced, wanted: &goal.wanted };
+    respond(exchange, resource, &located, outcome.native, &shown).await
+}
+
+/// What an answer shows.
+struct Shown<'a> {
+    projection: &'a Projection,
+    /// Attributes that the request named.
+    named: &'a [AttrPath],
+    /// Collections behind requests of their own whose elements are known, because they were read
+    /// and then made what was wanted.
+    replaced: &'a [usize],
+    wanted: &'a Resource,
 }
 
 async fn respond(
@@ -72,9 +86,9 @@ async fn respond(
     resource: &ResourceMapping,
     located: &Located,
     native: Option<Value>,
-    projection: &Projection,
-    named: &[AttrPath],
+    shown: &Shown<'_>,
 ) -> Result<ScimResponse, ExchangeError> {
+    let Shown { projection, named, replaced, wanted } = shown;
     let native = match native {
         Some(native) => native,
         None => exchange.native(resource, located).await?,
@@ -85,7 +99,13 @@ async fn respond(
     } else {
         represent::needed(resource, projection)
     };
-    let state = exchange.state(resource, located, native, &asked).await?;
+    let mut state = exchange.state(resource, located, native, &asked).await?;
+    for collection in replaced.iter().filter_map(|index| resource.collections.get(*index)) {
+        let extension = collection.place.extension.as_deref();
+        if let Some(elements) = wanted.get(extension, &collection.place.attribute) {
+            place::write(&collection.place, &mut state.view, elements.clone(), &Map::new());
+        }
+    }
     let body = represent::body(exchange, resource, &state.view, projection, named);
     Ok(ScimResponse::json(200, body)
         .with_header("Location", represent::location(exchange, resource, &located.id)))

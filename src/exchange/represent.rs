@@ -29,6 +29,7 @@ pub fn body(
     named: &[AttrPath],
 ) -> Value {
     let mut whole = view.clone();
+    refer(exchange, resource, &mut whole);
     if let Some(id) = view.id() {
         let mut meta = Map::new();
         meta.insert("resourceType".to_owned(), Value::from(resource.name.as_str()));
@@ -39,6 +40,36 @@ pub fn body(
         whole.0.insert("meta".to_owned(), Value::Object(meta));
     }
     Value::Object(projection.apply(&whole, &resource.resource_type, named).0)
+}
+
+/// Adds `$ref` where a `value` is the id of another resource.
+fn refer(exchange: &Exchange<'_>, resource: &ResourceMapping, whole: &mut Resource) {
+    let rows = resource.rows.iter().filter(|row| row.place.sub.as_deref() == Some("value"));
+    let rows = rows.filter_map(|row| Some((&row.place, row.reference.as_ref()?)));
+    let lists = resource.collections.iter();
+    let lists = lists.filter_map(|list| Some((&list.place, list.reference.as_ref()?)));
+    for (place, target) in rows.chain(lists) {
+        let Some(target) = exchange.tenant.mapping.resource(target) else { continue };
+        let extension = place.extension.as_deref();
+        if whole.get(extension, &place.attribute).is_none() {
+            continue;
+        }
+        match whole.section_mut(extension).get_mut(&place.attribute) {
+            Some(Value::Array(elements)) => {
+                elements.iter_mut().for_each(|element| point(exchange, target, element));
+            }
+            Some(element) => point(exchange, target, element),
+            None => {}
+        }
+    }
+}
+
+fn point(exchange: &Exchange<'_>, target: &ResourceMapping, element: &mut Value) {
+    let Some(members) = element.as_object_mut() else { return };
+    if let Some(id) = members.get("value").and_then(Value::as_str) {
+        let url = location(exchange, target, id);
+        members.insert("$ref".to_owned(), Value::from(url));
+    }
 }
 
 /// The collections behind requests of their own that an answer needs.

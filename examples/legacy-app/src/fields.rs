@@ -60,7 +60,9 @@ impl Field {
 
     fn read(&self, value: &Value) -> Result<Value, FieldFault> {
         if value.is_null() {
-            return Ok(self.unset());
+            // A flag that was cleared is neither: false would be a statement.
+            let is_flag = matches!(self.shape, Shape::Flag);
+            return Ok(if is_flag { Value::Null } else { self.unset() });
         }
         let (fits, problem) = match self.shape {
             Shape::Text => (value.is_string(), "must be a string"),

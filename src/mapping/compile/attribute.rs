@@ -76,9 +76,19 @@ impl Draft {
         drafted.types = None;
         characterise(&mut drafted.attribute, row, mode);
         for (sub, item) in items {
-            let own = item.mode.unwrap_or(Mode::Both);
+            // Of a reference only the id is the client's to say; names are the other resource's.
+            let is_own = row.r#ref.is_none() || sub.name == "value";
+            let own = item.mode.unwrap_or(if is_own { Mode::Both } else { Mode::Read });
             characterise(drafted.sub(sub), item, own);
         }
+    }
+
+    /// Adds `$ref` to an attribute whose `value` is the id of another resource: the bridge knows
+    /// where that resource is.
+    pub(crate) fn reference(&mut self, found: &Found, target: &str) {
+        let Some(base) = found.attribute.sub_attribute("$ref") else { return };
+        let sub = self.drafted(found).sub(base);
+        sub.reference_types = vec![target.to_owned()];
     }
 
     /// Adds `active` when requests switch a record on and off and no row maps it.

@@ -52,6 +52,9 @@ pub(crate) fn compile(
     let (items, attributes) = items?;
     let key = key(row, &label, &items, known, context)?;
     let (source, reference, add, change, remove) = (source?, reference?, add?, change?, remove?);
+    if let Some(target) = &reference {
+        compiled.draft.reference(&found, target);
+    }
     compiled.draft.collection(&found, row, mode, &attributes);
     compiled.collections.push(Collection {
         place: found.place,

@@ -68,6 +68,10 @@ pub(crate) fn single(
     let emit = emit(row, &label, context)?;
     let (via, source, (), reference) = (via?, source?, fits?, reference?);
     compiled.draft.row(&found, row, mode, &emit);
+    if let Some(target) = reference.as_ref().filter(|_| found.place.sub.as_deref() == Some("value"))
+    {
+        compiled.draft.reference(&found, target);
+    }
     compiled.rows.push(model::Row {
         place: found.place,
         source,

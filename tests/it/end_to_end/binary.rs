@@ -1,0 +1,141 @@
+//! The real binary, as an installation runs it.
+#![cfg(test)]
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::end_to_end::bridge::{NATIVE_KEY, PEOPLE, token};
+
+/// Longest wait for the process to start or to end; a slow machine is no failure.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A folder with a configuration of one tenant, `main`, and its mapping.
+pub(crate) struct Installation {
+    folder: TempDir,
+}
+
+impl Installation {
+    pub(crate) fn new(origin: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("bridge.db");
+        let configuration = format!(
+            "[listen]\nscim = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
+             [store]\nurl = \"sqlite:{}\"\n\
+             [log]\nformat = \"json\"\nlevel = \"debug\"\n\
+             [[tenants]]\nname = \"main\"\nmapping = \"mapping.yaml\"\ntoken_env = \"MAIN_TOKEN\"\n\
+             [tenants.config]\nurl = \"{origin}\"\nkey = \"{NATIVE_KEY}\"\n",
+            database.display()
+        );
+        std::fs::write(folder.path().join("scimbridge.toml"), configuration).unwrap();
+        std::fs::write(folder.path().join("mapping.yaml"), PEOPLE).unwrap();
+        Self { folder }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A command of the binary, in this folder and with nothing else in its environment.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_scimbridge"));
+        command.args(arguments).current_dir(self.folder()).stdin(Stdio::null());
+        command.env_clear().env("MAIN_TOKEN", token("main"));
+        command
+    }
+
+    /// Runs a command to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = self.command(arguments);
+        tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
+    }
+
+    /// Serves until the binary is told to stop or dropped.
+    pub(crate) async fn serve(&self) -> Binary {
+        let mut command = self.command(&["serve", "--config", "scimbridge.toml"]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stderr = child.stderr.take().unwrap();
+        let (lines, mut arriving) = unbounded_channel();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&log);
+        // The pipe is read for as long as the process writes; a full one would stop it.
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                kept.lock().unwrap().push(line.clone());
+                drop(lines.send(line));
+            }
+        });
+        let mut binary = Binary { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), log };
+        let opened = timeout(PATIENCE, opened(&mut arriving)).await;
+        binary.address = opened.ok().flatten().unwrap_or_else(|| panic!("{:?}", binary.log()));
+        binary
+    }
+}
+
+/// The address of the SCIM port, as the log tells it.
+async fn opened(lines: &mut UnboundedReceiver<String>) -> Option<SocketAddr> {
+    loop {
+        let line: Value = serde_json::from_str(&lines.recv().await?).ok()?;
+        if line["message"] == "SCIM port open" {
+            return line["address"].as_str()?.parse().ok();
+        }
+    }
+}
+
+/// A serving process; it is killed when this is dropped.
+pub(crate) struct Binary {
+    pub(crate) address: SocketAddr,
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Binary {
+    /// The lines of the log so far.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let kill = format!("kill -TERM {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Waits for the end of the process.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the process does not end: {:?}", self.log());
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// A figure of `/proc/<pid>/status` in bytes: `VmRSS` is the memory in use, `VmHWM` the most
+    /// that ever was.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn memory(&self, figure: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':'));
+        let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
+        kilobytes.parse::<u64>().unwrap() * 1024
+    }
+}
+
+impl Drop for Binary {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}

@@ -1,0 +1,19 @@
+//! The bridge as it runs, over TCP: a SCIM client before it, an application behind it.
+//!
+//! Few tests, and only for what lives at the edges: what breaks between bridge and application,
+//! who may come in, what comes in too large, what must not reach the application, how the process
+//! ends, what happens at the same time. Conversions are tested by exchanges in writing.
+#![cfg(test)]
+
+mod application;
+mod binary;
+mod bridge;
+mod concurrency;
+mod deletion;
+mod failures;
+mod filters;
+mod floods;
+mod ids;
+mod paths;
+mod stopping;
+mod tokens;

@@ -29,7 +29,6 @@ pub(crate) const NATIVE_KEY: &str = "native-key";
 /// The service, its folder, and the token of its first tenant.
 pub(crate) struct Bridge {
     pub(crate) address: SocketAddr,
-    pub(crate) store: String,
     service: Service,
     _folder: TempDir,
 }
@@ -55,12 +54,12 @@ impl Bridge {
         let config = Config {
             listen: Listen { scim: any_port(), admin: any_port() },
             gateway: Options::default(),
-            store: Store { url: url.clone() },
+            store: Store { url },
             tenants: tenants.iter().map(|(name, base)| tenant(name, base, &file, origin)).collect(),
             log: Log::default(),
         };
         let service = Service::start(&config).await.unwrap();
-        Self { address: service.scim_address(), store: url, service, _folder: folder }
+        Self { address: service.scim_address(), service, _folder: folder }
     }
 
     pub(crate) async fn get(&self, target: &str) -> Answer {

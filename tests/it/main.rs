@@ -6,6 +6,7 @@ mod health;
 mod http;
 mod mapping_broken;
 mod mapping_load;
+mod readme;
 mod scim_filters;
 mod scim_patch;
 mod scim_projection;

@@ -33,6 +33,8 @@ pub(crate) enum Reply {
     Whole(Whole),
     /// These bytes, then the end of the connection.
     Cut(String),
+    /// These bytes and no more, and the connection stays open.
+    Begun(String),
     /// Nothing, and the connection stays open.
     Silence,
     /// The answer once the gate is open.
@@ -151,6 +153,7 @@ async fn serve(mut stream: TcpStream, script: Script, log: Arc<Mutex<Vec<Call>>>
                 gate.pass().await;
                 whole.bytes()
             }
+            Reply::Begun(bytes) => bytes.into_bytes(),
             Reply::Silence => continue,
             Reply::Cut(bytes) => {
                 stream.write_all(bytes.as_bytes()).await.ok();

@@ -71,35 +71,58 @@ async fn a_deleted_user_is_gone_everywhere() {
     legacy.stop().await;
 }
 
-/// In the application the person is in the team for ever; for SCIM clients there is nobody.
+/// In the application the person stays in the team; for SCIM clients there is nobody.
 #[tokio::test]
-async fn a_deleted_user_is_nobodys_member() {
+async fn a_deleted_user_finds_no_groups() {
     let legacy = Legacy::start().await;
     let bridge = &legacy.bridge;
-    let ada = bridge.make(USERS, &json!({ "userName": "ada" })).await;
-    let team = json!({ "displayName": "Owls", "members": [{ "value": ada }] });
-    let owls = bridge.make("/Groups", &team).await;
-    assert_eq!(bridge.call("DELETE", &format!("{USERS}/{ada}"), None).await.status, 204);
+    let (ada, _) = deleted_member(&legacy).await;
     let by_member = format!(r#"members.value eq "{ada}""#);
     assert_eq!(found(&legacy, "/Groups", &by_member).await, (Vec::new(), 0));
+    let both = format!(r#"displayName eq "Owls" and members.value eq "{ada}""#);
+    assert_eq!(found(&legacy, "/Groups", &both).await, (Vec::new(), 0));
+    assert_eq!(bridge.list("/Groups").await.1, 1);
+    legacy.stop().await;
+}
 
+#[tokio::test]
+async fn a_deleted_user_cannot_join_a_group() {
+    let legacy = Legacy::start().await;
+    let bridge = &legacy.bridge;
+    let (ada, _) = deleted_member(&legacy).await;
     let larks = bridge.make("/Groups", &json!({ "displayName": "Larks" })).await;
-    let joins = json!({ "Operations": [
-        { "op": "add", "path": "members", "value": [{ "value": ada }] },
-    ] });
-    bridge.call("PATCH", &format!("/Groups/{larks}"), Some(&joins)).await;
+    let target = format!("/Groups/{larks}");
+    let members = json!([{ "value": ada }]);
+    let joins = json!({ "Operations": [{ "op": "add", "path": "members", "value": members }] });
+    bridge.call("PATCH", &target, Some(&joins)).await;
+    let whole = json!({ "displayName": "Larks", "members": members });
+    bridge.call("PUT", &target, Some(&whole)).await;
     let native = legacy.native(&format!("/api/teams/{larks}")).await;
     assert_eq!(native["member_count"], json!(0), "who is not there cannot join");
+    legacy.stop().await;
+}
 
-    // Leaving is possible all the same: identity providers clean up after they have deleted.
-    let leaves = json!({ "Operations": [
-        { "op": "remove", "path": format!("members[value eq \"{ada}\"]") },
-    ] });
-    let left = bridge.call("PATCH", &format!("/Groups/{owls}"), Some(&leaves)).await;
+/// Identity providers clean up after they have deleted somebody.
+#[tokio::test]
+async fn a_deleted_user_can_leave_a_group() {
+    let legacy = Legacy::start().await;
+    let (ada, owls) = deleted_member(&legacy).await;
+    let path = format!("members[value eq \"{ada}\"]");
+    let leaves = json!({ "Operations": [{ "op": "remove", "path": path }] });
+    let left = legacy.bridge.call("PATCH", &format!("/Groups/{owls}"), Some(&leaves)).await;
     assert_eq!(left.status, 204, "{left:?}");
     let native = legacy.native(&format!("/api/teams/{owls}")).await;
     assert_eq!(native["member_count"], json!(0));
     legacy.stop().await;
+}
+
+/// The ids of a user who was deleted and of the group that she was in.
+async fn deleted_member(legacy: &Legacy) -> (String, String) {
+    let ada = legacy.bridge.make(USERS, &json!({ "userName": "ada" })).await;
+    let team = json!({ "displayName": "Owls", "members": [{ "value": ada }] });
+    let owls = legacy.bridge.make("/Groups", &team).await;
+    assert_eq!(legacy.bridge.call("DELETE", &format!("{USERS}/{ada}"), None).await.status, 204);
+    (ada, owls)
 }
 
 #[tokio::test]

@@ -189,7 +189,7 @@ pub fn check_carried(
         let is_carried = resource.update.iter().any(|request| {
             request.carries.rows.contains(&index) || request.carries.mentioned.contains(&index)
         });
-        let is_switch = is_active(row) && has_switch(resource);
+        let is_switch = is_active(row) && switch(resource, difference).is_some();
         if !is_native || is_carried || is_switch || !difference.touches_row(row) {
             continue;
         }
@@ -215,21 +215,33 @@ fn is_active(row: &crate::mapping::model::Row) -> bool {
     row.place.extension.is_none() && row.place.attribute == "active"
 }
 
-/// Whether switching on or off has requests of its own.
+/// What update routes may carry: not the `active` row while requests of its own switch it.
+pub fn without_switch(
+    resource: &ResourceMapping,
+    difference: &Difference<'_>,
+    allowed: &Carries,
+) -> Carries {
+    let mut allowed = allowed.clone();
+    if switch(resource, difference).is_some() {
+        allowed.rows.retain(|index| !resource.rows.get(*index).is_some_and(is_active));
+    }
+    allowed
+}
+
+/// Whether switching on, or off, or both have requests of their own.
 pub fn has_switch(resource: &ResourceMapping) -> bool {
     !matches!(resource.activate, Activate::ViaUpdate)
-        && !matches!(resource.deactivate, Deactivate::ViaUpdate)
+        || !matches!(resource.deactivate, Deactivate::ViaUpdate)
 }
 
 /// Which way a change switches the resource, where switching is not a row like any other.
 pub fn switch(resource: &ResourceMapping, difference: &Difference<'_>) -> Option<Switch> {
-    if !has_switch(resource) {
-        return None;
-    }
     let active = |scim: &Resource| scim.0.get("active").and_then(Value::as_bool).unwrap_or(true);
+    let has_off = !matches!(resource.deactivate, Deactivate::ViaUpdate);
+    let has_on = !matches!(resource.activate, Activate::ViaUpdate);
     match (active(difference.before), active(difference.wanted)) {
-        (true, false) => Some(Switch::Off),
-        (false, true) if difference.purpose == Purpose::Update => Some(Switch::On),
+        (true, false) if has_off => Some(Switch::Off),
+        (false, true) if has_on && difference.purpose == Purpose::Update => Some(Switch::On),
         _ => None,
     }
 }

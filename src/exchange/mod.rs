@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod endpoint;
 pub mod engine;
 pub mod error;
+pub mod left;
 pub mod native;
 pub mod patch;
 pub mod query;

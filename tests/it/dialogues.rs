@@ -75,7 +75,8 @@ fn line_of(text: &str, what: &str) -> usize {
 
 #[tokio::test]
 async fn an_example_that_reads_otherwise_is_told_in_its_line() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mappings/broken/E501_example.yaml");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mappings/broken/E501_example.yaml");
     let text = text(&path);
     let line = line_of(&text, "- native: { id: 9fe1d3");
     assert_eq!(found("E501", &text).await, [format!("E501 {line}")]);

@@ -58,8 +58,9 @@ impl Whole {
 }
 
 pub(crate) fn whole(status: u16, headers: &[(&str, &str)], body: &str) -> Whole {
-    let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    Whole { status, headers, body: body.to_owned() }
+    let lines: Vec<String> =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    Whole { status, headers: lines.concat(), body: body.to_owned() }
 }
 
 /// An answer in JSON.

@@ -47,9 +47,9 @@ async fn a_deleted_user_is_gone_everywhere() {
         r#"userName eq "ADA""#,
         r#"externalId eq "hr-7""#,
         r#"emails.value eq "ada@example.org""#,
-        r#"active eq false"#,
+        "active eq false",
         r#"displayName co "Lovelace""#,
-        r#"userName pr and displayName pr"#,
+        "userName pr and displayName pr",
         &format!(r#"id eq "{ada}""#),
     ] {
         assert_eq!(found(&legacy, USERS, text).await, (Vec::new(), 0), "{text}");

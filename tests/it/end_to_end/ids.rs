@@ -3,11 +3,21 @@
 
 use serde_json::json;
 
-use crate::end_to_end::application::{Application, json as reply};
+use crate::end_to_end::application::{Application, Call, json as reply};
 use crate::end_to_end::bridge::{Bridge, PEOPLE, check_error, filter};
 
 /// Everything that an id can be used for.
 const METHODS: [&str; 4] = ["GET", "PUT", "PATCH", "DELETE"];
+
+/// As they stand in a URL: what leads to another path, ends the path, or ends the line.
+const IMPOSSIBLE: &str = "
+    ..%2F ..%2fpeople %2e%2e .%2E .. %2e%2e%2f7 %2e a%2Fb %5C ..%5C7
+    7%3F %3Fa=b 7%23 %23 %25 %252F %252e%252e
+    %00 7%00 %0d%0aX:1 %0A %7F %c0%ae%c0%ae %ff";
+
+const NO_NUMBER: &str = "
+    abc 007 +7 %2B7 -0 7.0 7e0 0x7 7%20 %207 7,8 7;8 7:8 99999999999999999999 %D9%A7
+    null true me 7&a=b 7' 7%22 {id}";
 
 /// Whatever is asked for is there, so only the bridge itself can say that it is not.
 async fn full_house() -> Application {
@@ -31,11 +41,7 @@ async fn check_unknown(bridge: &Bridge, target: &str) {
 async fn what_would_lead_elsewhere_in_a_path_is_nobodys_id() {
     let application = full_house().await;
     let bridge = Bridge::serving(&[("main", "/acme")], PEOPLE, &application.origin).await;
-    for id in [
-        "..%2F", "..%2fpeople", "%2e%2e", ".%2E", "..", "%2e%2e%2f7", "%2e", "7%3F", "%3Fa=b",
-        "7%23", "%23", "%00", "7%00", "%25", "%252F", "%252e%252e", "a%2Fb", "%5C", "..%5C7",
-        "%0d%0aX:1", "%0A", "%7F", "%c0%ae%c0%ae", "%ff",
-    ] {
+    for id in IMPOSSIBLE.split_whitespace() {
         for endpoint in ["/acme/scim/v2/Users", "/acme/Users", "/acme/scim/v2/Groups"] {
             check_unknown(&bridge, &format!("{endpoint}/{id}")).await;
         }
@@ -48,10 +54,7 @@ async fn what_would_lead_elsewhere_in_a_path_is_nobodys_id() {
 async fn what_is_no_whole_number_is_nobodys_id() {
     let application = full_house().await;
     let bridge = Bridge::start(PEOPLE, &application.origin).await;
-    for id in [
-        "abc", "007", "+7", "%2B7", "-0", "7.0", "7e0", "0x7", "7%20", "%207", "7,8", "7;8", "7:8",
-        "99999999999999999999", "%D9%A7", "null", "true", "me", "7&a=b", "7'", "7%22", "{id}",
-    ] {
+    for id in NO_NUMBER.split_whitespace() {
         check_unknown(&bridge, &format!("/scim/v2/Users/{id}")).await;
         if let Ok(text) = percent_encoding::percent_decode_str(id).decode_utf8() {
             let text = json!(text);
@@ -77,7 +80,7 @@ async fn an_odd_id_is_one_segment() {
         ("%7Bconfig.key%7D", "%7Bconfig.key%7D"),
     ] {
         assert_eq!(bridge.get(&format!("/scim/v2/Groups/{id}")).await.status, 200, "{id}");
-        let lines: Vec<String> = application.take().iter().map(|call| call.line()).collect();
+        let lines: Vec<String> = application.take().iter().map(Call::line).collect();
         assert_eq!(lines, [format!("GET /api/groups/{segment}")], "{id}");
     }
     bridge.stop().await;

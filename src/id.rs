@@ -23,10 +23,13 @@ impl IdSource for SystemIds {
     fn random(&self, length: usize) -> String {
         let mut text = String::with_capacity(length);
         while text.len() < length {
-            for byte in uuid::Uuid::new_v4().as_bytes() {
+            // Bytes 6 and 8 of a version 4 UUID hold its version and variant, not randomness.
+            let bytes = uuid::Uuid::new_v4().into_bytes();
+            let random = bytes.into_iter().enumerate().filter(|(index, _)| !matches!(index, 6 | 8));
+            for (_, byte) in random {
                 // Bytes past the last whole multiple of 62 would make some characters likelier.
                 if let Some(character) = ALPHABET.get(usize::from(byte % 62))
-                    && *byte < 248
+                    && byte < 248
                     && text.len() < length
                 {
                     text.push(char::from(*character));

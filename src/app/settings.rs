@@ -118,7 +118,7 @@ mod tests {
         }
     }
 
-    fn map(value: Value) -> Map<String, Value> {
+    fn map(value: &Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
 
@@ -126,13 +126,13 @@ mod tests {
     fn text_becomes_what_the_variable_is() {
         let variables =
             [variable("port", ConfigType::Integer), variable("on", ConfigType::Boolean)];
-        let settings = fill(&variables, &map(json!({ "port": "80", "on": "true" }))).ok().unwrap();
+        let settings = fill(&variables, &map(&json!({ "port": "80", "on": "true" }))).ok().unwrap();
         assert_eq!(settings.all, json!({ "port": 80, "on": true }));
     }
 
     #[test]
     fn a_url_loses_its_trailing_slash() {
-        let supplied = map(json!({ "url": "https://hub.example.com/hub/api/" }));
+        let supplied = map(&json!({ "url": "https://hub.example.com/hub/api/" }));
         let settings = fill(&[variable("url", ConfigType::Url)], &supplied).ok().unwrap();
         assert_eq!(settings.all, json!({ "url": "https://hub.example.com/hub/api" }));
     }
@@ -140,14 +140,15 @@ mod tests {
     #[test]
     fn secrets_are_not_open() {
         let secret = ConfigVar { secret: true, ..variable("key", ConfigType::String) };
-        let settings = fill(&[secret], &map(json!({ "key": "x" }))).ok().unwrap();
+        let settings = fill(&[secret], &map(&json!({ "key": "x" }))).ok().unwrap();
         assert_eq!((settings.all, settings.open), (json!({ "key": "x" }), json!({})));
     }
 
     #[test]
     fn every_fault_is_named_and_no_value() {
         let variables = [variable("port", ConfigType::Integer), variable("url", ConfigType::Url)];
-        let faults = fill(&variables, &map(json!({ "port": "hunter2", "prot": 1 }))).err().unwrap();
+        let faults =
+            fill(&variables, &map(&json!({ "port": "hunter2", "prot": 1 }))).err().unwrap();
         assert_eq!(
             faults,
             [

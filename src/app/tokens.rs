@@ -26,6 +26,7 @@ pub async fn refresh(
 
 /// Keeps the table fresh for ever. While the store is away the last table stays in use: nobody
 /// is locked out by a database that is being restored.
+#[expect(clippy::infinite_loop, reason = "the task is aborted when the bridge stops")]
 pub async fn keep_fresh(
     store: SqliteStore,
     configured: Vec<ConfiguredToken>,

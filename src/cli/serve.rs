@@ -9,7 +9,7 @@ use crate::cli::{logging, output};
 use crate::config::load;
 
 /// Longest wait for requests in flight: as long as one may take.
-const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(options: &Serve) -> ExitCode {
     let config = match load::load(options.config.as_deref()) {

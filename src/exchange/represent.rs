@@ -56,7 +56,9 @@ fn refer(exchange: &Exchange<'_>, resource: &ResourceMapping, whole: &mut Resour
         }
         match whole.section_mut(extension).get_mut(&place.attribute) {
             Some(Value::Array(elements)) => {
-                elements.iter_mut().for_each(|element| point(exchange, target, element));
+                for element in elements {
+                    point(exchange, target, element);
+                }
             }
             Some(element) => point(exchange, target, element),
             None => {}

@@ -83,7 +83,7 @@ impl Step {
     }
 }
 
-fn patch(operations: Value) -> Value {
+fn patch(operations: &Value) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
         "Operations": operations,
@@ -132,7 +132,7 @@ async fn people(demo: &Demo, report: &mut (dyn FnMut(&Report) + Send)) -> Result
     run(demo, report, narrow.expect("/totalResults", 1)).await?;
 
     let update = Step::new("Update, as Entra ID writes it", Method::Patch, path("Users", &id), 200);
-    let update = update.body(patch(json!([
+    let update = update.body(patch(&json!([
         { "op": "Replace", "path": "displayName", "value": "Ada King" },
         { "op": "Add", "path": "title", "value": "Analyst" },
         { "op": "Add", "path": "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department",
@@ -160,13 +160,13 @@ async fn teams(
     let group = id_of(&run(demo, report, create.expect("/members/0/value", ada.clone())).await?);
 
     let add = Step::new("Add a member", Method::Patch, path("Groups", &group), 204);
-    let add = add.body(patch(json!([
+    let add = add.body(patch(&json!([
         { "op": "add", "path": "members", "value": [{ "value": grace }] }
     ])));
     run(demo, report, add).await?;
 
     let remove = Step::new("Remove a member", Method::Patch, path("Groups", &group), 204);
-    let remove = remove.body(patch(json!([
+    let remove = remove.body(patch(&json!([
         { "op": "remove", "path": format!("members[value eq {grace}]") }
     ])));
     run(demo, report, remove).await?;
@@ -188,11 +188,11 @@ async fn leaving(
 ) -> Result<(), TourError> {
     let off =
         Step::new("Deactivate, as Entra ID writes it", Method::Patch, path("Users", ada), 200);
-    let off = off.body(patch(json!([{ "op": "Replace", "path": "active", "value": "False" }])));
+    let off = off.body(patch(&json!([{ "op": "Replace", "path": "active", "value": "False" }])));
     run(demo, report, off.expect("/active", false)).await?;
 
     let on = Step::new("Reactivate, as Okta writes it", Method::Patch, path("Users", ada), 200);
-    let on = on.body(patch(json!([{ "op": "replace", "value": { "active": true } }])));
+    let on = on.body(patch(&json!([{ "op": "replace", "value": { "active": true } }])));
     run(demo, report, on.expect("/active", true)).await?;
 
     run(demo, report, Step::new("Delete the group", Method::Delete, path("Groups", group), 204))

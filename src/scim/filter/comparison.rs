@@ -166,7 +166,7 @@ fn looks_at_text(op: CompareOp) -> bool {
 }
 
 /// Exact for integers of any size that JSON numbers hold here; else as floating point.
-fn compare_numbers(one: &Number, other: &Number) -> Option<Ordering> {
+pub(crate) fn compare_numbers(one: &Number, other: &Number) -> Option<Ordering> {
     let whole = |number: &Number| {
         number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from))
     };

@@ -203,6 +203,7 @@ fn build(
         clock: Arc::clone(clock),
         ids,
         dialect: config.dialect,
+        deviations: Arc::default(),
         max_results: settings::MAX_RESULTS,
         locks: Locks::default(),
     })

@@ -211,7 +211,7 @@ fn native_term<'m>(context: &Context<'m>, term: &Filter) -> Result<Term<'m>, Con
 
 /// Whether two paths name the same attribute: without case, with or without URN, and a complex
 /// attribute alone meaning its `value`.
-fn is_same(context: &Context<'_>, rule: &AttrPath, path: &AttrPath) -> bool {
+pub(crate) fn is_same(context: &Context<'_>, rule: &AttrPath, path: &AttrPath) -> bool {
     let resource_type = &context.resource.resource_type;
     let (Some(left), Some(right)) = (resource_type.resolve(rule), resource_type.resolve(path))
     else {

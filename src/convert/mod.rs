@@ -20,4 +20,5 @@ pub mod place;
 pub mod record;
 pub mod references;
 pub mod request;
+pub mod sort;
 pub mod to_scim;

@@ -1,5 +1,6 @@
 //! Walking through a list, page by page, whatever the application's style.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::convert::key;
@@ -9,7 +10,7 @@ use crate::mapping::model::{PageStyle, Pages, Total};
 use crate::native::message::NativeResponse;
 
 /// Where a page begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum At {
     /// At the beginning of the list.
     Start,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::convert::key;
+use crate::convert::{key, place};
 use crate::mapping::model::{CollectionSource, IdSourceRule, Mapping, ResourceMapping, Source};
 use crate::scim::resource::Resource;
 
@@ -50,6 +50,47 @@ impl References {
         }
         self.keys.get(&(resource.to_owned(), id.to_owned())).cloned()
     }
+
+    /// Whether a SCIM id can be that of a resource, as far as the bridge knows without asking.
+    pub fn knows(&self, mapping: &Mapping, resource: &str, id: &str) -> bool {
+        let Some(target) = mapping.resource(resource) else { return false };
+        self.key(mapping, resource, id).is_some_and(|key| key::is_plausible(&target.id, &key))
+    }
+}
+
+/// A reference in a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// The attribute that holds it.
+    pub path: String,
+    /// The resource type it leads to.
+    pub target: String,
+    /// The SCIM id.
+    pub id: String,
+}
+
+/// The references that a resource holds, issued ids or not.
+pub fn named(resource: &ResourceMapping, scim: &Resource) -> Vec<Reference> {
+    let mut found = Vec::new();
+    for row in &resource.rows {
+        if let Some(target) = &row.reference
+            && let Some(id) = place::read(&row.place, false, scim).as_ref().and_then(key::text)
+        {
+            found.push(Reference { path: place::name(&row.place), target: target.clone(), id });
+        }
+    }
+    for collection in &resource.collections {
+        let Some(target) = &collection.reference else { continue };
+        let extension = collection.place.extension.as_deref();
+        let elements = scim.get(extension, &collection.place.attribute).and_then(Value::as_array);
+        for element in elements.into_iter().flatten() {
+            if let Some(id) = element.get("value").and_then(key::text) {
+                let path = format!("{}.value", place::name(&collection.place));
+                found.push(Reference { path, target: target.clone(), id });
+            }
+        }
+    }
+    found
 }
 
 /// Whether the ids of this resource type are kept in the side-car.
@@ -101,7 +142,7 @@ pub fn ids_in(mapping: &Mapping, resource: &ResourceMapping, scim: &Resource, fo
     for row in &resource.rows {
         if let Some(target) = &row.reference
             && is_issued(mapping, target)
-            && let Some(id) = crate::convert::place::read(&row.place, false, scim)
+            && let Some(id) = place::read(&row.place, false, scim)
             && let Some(id) = id.as_str()
         {
             found.insert((target.clone(), id.to_owned()));

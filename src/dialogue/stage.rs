@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::clock::FixedClock;
 use crate::convert::key;
+use crate::exchange::cursor::Seal;
 use crate::exchange::tenant::{Locks, Tenant};
 use crate::exchange::upstream::Upstream;
 use crate::id::IdSource;
@@ -48,7 +50,9 @@ pub async fn set(
         clock: Arc::new(FixedClock(now)),
         ids: Arc::new(ScriptedIds::new(given)),
         dialect: Dialect::Lenient,
+        deviations: Arc::default(),
         max_results: MAX_RESULTS,
+        seal: Arc::new(OpenSeal),
         locks: Locks::default(),
     })
 }
@@ -114,6 +118,24 @@ pub fn entry(id: &str, native_key: &str, written: &Value) -> Entry {
 
 fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
+}
+
+/// A seal without secrets: what tests write down has to be the same each time.
+struct OpenSeal;
+
+/// Bytes of a check sum in front of the text.
+const CHECK: usize = 8;
+
+impl Seal for OpenSeal {
+    fn seal(&self, purpose: &[u8], text: &[u8]) -> Vec<u8> {
+        let digest = Sha256::new().chain_update(purpose).chain_update(text).finalize();
+        digest.iter().take(CHECK).chain(text).copied().collect()
+    }
+
+    fn open(&self, purpose: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        let (_, text) = sealed.split_at_checked(CHECK)?;
+        (self.seal(purpose, text) == sealed).then(|| text.to_vec())
+    }
 }
 
 /// Identifiers in the order in which the test hands them out, then predictable ones.

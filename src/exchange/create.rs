@@ -13,19 +13,18 @@ use crate::convert::{key, place, record};
 use crate::exchange::apply::{Goal, sidecar_attributes};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
-use crate::exchange::query::{Hit, Tombstones};
+use crate::exchange::search::{self, Asked};
+use crate::exchange::sieve::{Hit, Tombstones, Window};
 use crate::exchange::response::ScimResponse;
 use crate::exchange::state::{self, Located, State};
-use crate::exchange::{query, represent};
+use crate::exchange::represent;
 use crate::mapping::model::{
     CollectionSource, Deactivate, Delete, IdSourceRule, Mode, Outcome, ResourceMapping,
 };
 use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::{CompareOp, Filter};
 use crate::scim::projection::Projection;
-use crate::scim::query::Query;
 use crate::scim::resource::Resource;
-use crate::scim::validate;
 use crate::sidecar::entry::{Entry, EntryState};
 
 /// Creates a resource.
@@ -41,8 +40,7 @@ pub async fn answer(
         });
     }
     let resource_type = &resource.resource_type;
-    let mut wanted = validate::read_resource(body, resource_type, exchange.tenant.dialect)?;
-    validate::require(&wanted, resource_type)?;
+    let mut wanted = exchange.resource(body, resource_type)?;
     let named = named_attributes(&wanted);
     check_switched_off(exchange, resource, &wanted).await?;
     fill_defaults(exchange, resource, &mut wanted)?;
@@ -129,6 +127,7 @@ async fn make(
     let mut ids = Wanted::new();
     ids_in(&exchange.tenant.mapping, resource, wanted, &mut ids);
     let references = exchange.resolve(Wanted::new(), ids).await?;
+    exchange.check_references(resource, &Resource::default(), wanted, &references)?;
     let context = exchange.context(resource, &references);
     let nothing = Resource::default();
     let difference =
@@ -292,12 +291,13 @@ async fn revive(
     let attr = if wanted.0.contains_key("userName") { "userName" } else { "displayName" };
     let path = AttrPath { urn: None, attr: attr.to_owned(), sub: None };
     let filter = Filter::Compare(path, CompareOp::Eq, name.clone());
-    let query = Query { filter: Some(filter), ..Query::default() };
     let deleted = exchange.retired(resource).await?;
     if !deleted.iter().any(|entry| entry.state == EntryState::Deleted) {
         return Ok(None);
     }
-    let found = query::search(exchange, resource, &query, Tombstones::Ignored).await?;
+    let window = Window { start: 1, count: exchange.tenant.max_results };
+    let asked = Asked { tombstones: Tombstones::Ignored, ..Asked::new(Some(&filter), window) };
+    let found = search::search(exchange, resource, asked).await?;
     let is_deleted = |hit: &Hit| deleted.iter().any(|entry| entry.id == hit.located.id);
     let Some(Hit { mut located, native, view, .. }) = found.page.into_iter().find(is_deleted)
     else {

@@ -4,13 +4,14 @@
 use http::Method;
 use serde_json::Value;
 
+use crate::exchange::cursor;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::response::ScimResponse;
 use crate::mapping::model::{Mode, ResourceMapping};
-use crate::scim::discovery::{self, Capabilities};
+use crate::scim::bulk::request::{MAX_OPERATIONS, MAX_PAYLOAD_SIZE};
+use crate::scim::discovery::{self, Bulk, Capabilities, Pagination};
 use crate::scim::list::list_response;
-use crate::scim::query::Query;
 use crate::scim::schema::Schema;
 
 /// A discovery endpoint.
@@ -35,7 +36,7 @@ pub fn answer(
     if method != Method::GET && method != Method::HEAD {
         return Err(ExchangeError::MethodNotAllowed { allow: "GET, HEAD" });
     }
-    if Query::parse(raw_query, exchange.tenant.dialect)?.filter.is_some() {
+    if exchange.query(raw_query)?.filter.is_some() {
         return Err(ExchangeError::FilterForbidden);
     }
     let base = exchange.base.as_str();
@@ -95,11 +96,20 @@ fn capabilities(exchange: &Exchange<'_>) -> Capabilities {
     Capabilities {
         documentation_uri: None,
         patch: true,
-        bulk: None,
+        bulk: Some(Bulk {
+            max_operations: MAX_OPERATIONS as u64,
+            max_payload_size: MAX_PAYLOAD_SIZE as u64,
+        }),
         filter_max_results: Some(exchange.tenant.max_results),
         change_password: has_password,
-        sort: false,
+        sort: true,
         etag: false,
-        pagination: None,
+        pagination: Some(Pagination {
+            cursor: true,
+            index: true,
+            default_page_size: exchange.tenant.max_results,
+            max_page_size: exchange.tenant.max_results,
+            cursor_timeout: cursor::LIFETIME,
+        }),
     }
 }

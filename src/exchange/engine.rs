@@ -1,5 +1,6 @@
 //! From a request to its answer: parsing once, then one operation a file.
 
+use futures_util::future::BoxFuture;
 use http::Method;
 use serde_json::Value;
 
@@ -9,14 +10,18 @@ use crate::exchange::native::Exchange;
 use crate::exchange::request::ScimRequest;
 use crate::exchange::response::ScimResponse;
 use crate::exchange::tenant::Tenant;
-use crate::exchange::{create, delete, discovery, patch, query, render, replace, retrieve};
+use crate::exchange::{
+    bulk, create, delete, discovery, everywhere, patch, query, render, replace, retrieve,
+};
 use crate::mapping::model::ResourceMapping;
 use crate::scim::query::Query;
 
 /// Answers a request. It never fails: a failure is an answer, and its causes are logged here.
 pub async fn answer(tenant: &Tenant, request: ScimRequest) -> ScimResponse {
     let exchange = Exchange::new(tenant, request.request_id.clone(), request.base.clone());
-    match dispatch(&exchange, &request).await {
+    let answered = dispatch(&exchange, &request).await;
+    exchange.report();
+    match answered {
         Ok(response) => response,
         Err(error) => {
             let response = render::error(&error);
@@ -24,6 +29,11 @@ pub async fn answer(tenant: &Tenant, request: ScimRequest) -> ScimResponse {
             response
         }
     }
+}
+
+/// A request inside another one.
+fn single(tenant: &Tenant, request: ScimRequest) -> BoxFuture<'_, ScimResponse> {
+    Box::pin(answer(tenant, request))
 }
 
 fn log(tenant: &Tenant, request: &ScimRequest, error: &ExchangeError, status: u16) {
@@ -51,8 +61,10 @@ async fn dispatch(
     request: &ScimRequest,
 ) -> Result<ScimResponse, ExchangeError> {
     let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
-    let (first, rest) = segments.split_first().ok_or(ExchangeError::NoEndpoint)?;
-    if let Some(endpoint) = discovery_endpoint(first) {
+    let Some((first, rest)) = segments.split_first() else {
+        return base(exchange, request).await;
+    };
+    if let Some(endpoint) = discovery_endpoint(exchange, first) {
         let name = match rest {
             [] => None,
             [name] => Some(*name),
@@ -60,41 +72,63 @@ async fn dispatch(
         };
         return discovery::answer(exchange, endpoint, name, &request.method, &request.query);
     }
-    for (name, operation) in
-        [("Me", "/Me"), ("Bulk", "/Bulk"), (".search", "searching all resource types")]
-    {
-        if first.eq_ignore_ascii_case(name) {
-            return Err(ExchangeError::NotSupported { operation: operation.to_owned() });
-        }
+    if first.eq_ignore_ascii_case(".search") && rest.is_empty() {
+        return everywhere::answer(exchange, &searched(exchange, request)?).await;
+    }
+    if exchange.is_named("Bulk", first) && rest.is_empty() {
+        return bulk::answer(exchange, request, single).await;
+    }
+    if first.eq_ignore_ascii_case("Me") {
+        return Err(ExchangeError::NotSupported { operation: "/Me".to_owned() });
     }
     let resources = &exchange.tenant.mapping.resources;
     let is_it = |it: &&ResourceMapping| {
-        it.resource_type.endpoint.trim_start_matches('/').eq_ignore_ascii_case(first)
+        exchange.is_named(it.resource_type.endpoint.trim_start_matches('/'), first)
     };
     let resource = resources.iter().find(is_it).ok_or(ExchangeError::NoEndpoint)?;
     match rest {
         [] => collection(exchange, resource, request).await,
         [search] if *search == ".search" => {
-            if request.method != Method::POST {
-                return Err(ExchangeError::MethodNotAllowed { allow: "POST" });
-            }
-            let asked = Query::from_search_request(&body(request)?, exchange.tenant.dialect)?;
-            query::answer(exchange, resource, &asked).await
+            query::answer(exchange, resource, &searched(exchange, request)?).await
         }
         [id] => one(exchange, resource, id, request).await,
         _ => Err(ExchangeError::NoEndpoint),
     }
 }
 
-fn discovery_endpoint(segment: &str) -> Option<Endpoint> {
+/// The base itself: a query of every resource type (RFC 7644 section 3.4.2.1).
+async fn base(
+    exchange: &Exchange<'_>,
+    request: &ScimRequest,
+) -> Result<ScimResponse, ExchangeError> {
+    match request.method {
+        Method::GET | Method::HEAD => {
+            everywhere::answer(exchange, &exchange.query(&request.query)?).await
+        }
+        _ => Err(ExchangeError::MethodNotAllowed { allow: "GET, HEAD" }),
+    }
+}
+
+/// The query of a `POST …/.search`.
+fn searched(exchange: &Exchange<'_>, request: &ScimRequest) -> Result<Query, ExchangeError> {
+    if request.method != Method::POST {
+        return Err(ExchangeError::MethodNotAllowed { allow: "POST" });
+    }
+    exchange.search_request(&body(request)?)
+}
+
+fn discovery_endpoint(exchange: &Exchange<'_>, segment: &str) -> Option<Endpoint> {
     let endpoints = [
         ("ServiceProviderConfig", Endpoint::ServiceProviderConfig),
-        // The name of SCIM 1.1, still asked for by some clients.
-        ("ServiceProviderConfigs", Endpoint::ServiceProviderConfig),
         ("ResourceTypes", Endpoint::ResourceTypes),
         ("Schemas", Endpoint::Schemas),
     ];
-    endpoints.iter().find(|(name, _)| name.eq_ignore_ascii_case(segment)).map(|(_, it)| *it)
+    // The name of SCIM 1.1, still asked for by some clients.
+    if exchange.is_nicknamed("ServiceProviderConfigs", segment) {
+        return Some(Endpoint::ServiceProviderConfig);
+    }
+    let found = endpoints.into_iter().find(|(name, _)| exchange.is_named(name, segment));
+    found.map(|(_, endpoint)| endpoint)
 }
 
 async fn collection(
@@ -102,7 +136,7 @@ async fn collection(
     resource: &ResourceMapping,
     request: &ScimRequest,
 ) -> Result<ScimResponse, ExchangeError> {
-    let asked = Query::parse(&request.query, exchange.tenant.dialect)?;
+    let asked = exchange.query(&request.query)?;
     match request.method {
         Method::GET | Method::HEAD => query::answer(exchange, resource, &asked).await,
         Method::POST => {
@@ -118,7 +152,7 @@ async fn one(
     id: &str,
     request: &ScimRequest,
 ) -> Result<ScimResponse, ExchangeError> {
-    let projection = Query::parse(&request.query, exchange.tenant.dialect)?.projection;
+    let projection = exchange.query(&request.query)?.projection;
     match request.method {
         Method::GET | Method::HEAD => retrieve::answer(exchange, resource, id, &projection).await,
         Method::PUT => replace::answer(exchange, resource, id, &body(request)?, &projection).await,

@@ -2,7 +2,9 @@
 
 use crate::convert::error::ConvertError;
 use crate::convert::failure::Failure;
+use crate::exchange::cursor::CursorError;
 use crate::exchange::upstream::UpstreamError;
+use crate::scim::bulk::error::{BulkError, OperationError};
 use crate::scim::filter::error::FilterError;
 use crate::scim::patch::error::PatchError;
 use crate::scim::query::QueryError;
@@ -48,9 +50,18 @@ pub enum ExchangeError {
     /// The query parameters cannot be understood.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// The query by cursor cannot be answered.
+    #[error(transparent)]
+    Cursor(#[from] CursorError),
     /// The PATCH cannot be applied.
     #[error(transparent)]
     Patch(#[from] PatchError),
+    /// The body is no bulk request, or one that is too large.
+    #[error(transparent)]
+    Bulk(#[from] BulkError),
+    /// An operation of a bulk request cannot be carried out.
+    #[error(transparent)]
+    BulkOperation(#[from] OperationError),
     /// A value cannot be converted.
     #[error(transparent)]
     Convert(#[from] ConvertError),

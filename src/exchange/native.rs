@@ -1,6 +1,7 @@
 //! Calls to the application: one record, a list, a collection.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -18,6 +19,7 @@ use crate::mapping::model::{
     Total,
 };
 use crate::native::message::{NativeRequest, NativeResponse, Payload};
+use crate::scim::deviation::Deviations;
 use crate::sidecar::entry::{Entry, EntryState};
 
 /// Most pages of one list; a list that never ends is the application's fault.
@@ -35,6 +37,7 @@ pub struct Exchange<'t> {
     /// The SCIM base as the client sees it.
     pub base: String,
     retired: OnceCell<Vec<(String, Vec<Entry>)>>,
+    deviations: Mutex<Deviations>,
 }
 
 /// What a call is about, which decides what a 404 means.
@@ -50,7 +53,18 @@ impl<'t> Exchange<'t> {
     /// Begins an exchange.
     pub fn new(tenant: &'t Tenant, request_id: String, base: String) -> Self {
         let ambient = Ambient { ids: tenant.ids.clone(), now: tenant.clock.now(), request_id };
-        Self { tenant, ambient, base, retired: OnceCell::new() }
+        let deviations = Mutex::default();
+        Self { tenant, ambient, base, retired: OnceCell::new(), deviations }
+    }
+
+    /// Runs what reads a part of the request, and keeps what it notes, also when it fails.
+    pub fn noting<T>(&self, read: impl FnOnce(&mut Deviations) -> T) -> T {
+        read(&mut self.deviations.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What has been noted until now.
+    pub fn deviations(&self) -> Deviations {
+        self.noting(|noted| noted.clone())
     }
 
     /// The surroundings of a conversion.
@@ -277,7 +291,10 @@ pub struct Walk<'m> {
     pub about: About,
     /// Further variables of the request's templates.
     pub variables: Vec<(&'static str, Value)>,
-    asked: String,
+    /// Path of the last request: links in its answer are relative to it.
+    pub asked: String,
+    /// Parameters that sort the list; they stand in for its own of the same names.
+    pub order: Vec<(String, String)>,
     steps: usize,
 }
 
@@ -299,6 +316,7 @@ impl<'m> Walk<'m> {
             about: About::Endpoint,
             variables: Vec::new(),
             asked: String::new(),
+            order: Vec::new(),
             steps: 0,
         }
     }
@@ -357,6 +375,8 @@ impl<'m> Walk<'m> {
             native.query.extend(page::parameters(pages, at, self.size));
         }
         native.query.extend(self.parameters.iter().cloned());
+        native.query.retain(|(name, _)| !self.order.iter().any(|(have, _)| have == name));
+        native.query.extend(self.order.iter().cloned());
         Ok(native)
     }
 }

@@ -34,7 +34,7 @@ pub async fn answer(
     projection: &Projection,
 ) -> Result<ScimResponse, ExchangeError> {
     let resource_type = &resource.resource_type;
-    let patch = PatchRequest::parse(body, resource_type, exchange.tenant.dialect)?;
+    let patch = exchange.patch_request(body, resource_type)?;
     let _held = exchange.tenant.locks.hold(&resource.name, id).await;
     let mut located = exchange.locate(resource, id).await?;
     let is_live = located
@@ -43,6 +43,7 @@ pub async fn answer(
         .is_none_or(|entry| entry.state == crate::sidecar::entry::EntryState::Live);
     let (direct, rest) =
         if is_live { split(resource, &patch) } else { (BTreeMap::new(), patch.clone()) };
+    exchange.check_added(resource, &direct).await?;
     let is_membership_only = rest.operations.is_empty() && !direct.is_empty();
     let answers = !projection.attributes.is_empty();
     if is_membership_only && !answers && !direct.keys().any(|index| needs_record(resource, *index))
@@ -53,7 +54,7 @@ pub async fn answer(
     let native = exchange.native(resource, &located).await?;
     let external = touched_external(resource, &rest);
     let before = exchange.state(resource, &located, native, &external).await?;
-    let wanted = rest.apply(&before.view, resource_type)?;
+    let wanted = exchange.noting(|noted| rest.apply(&before.view, resource_type, noted))?;
     let touched = touched_collections(resource, &rest);
     let mut deltas = replace::differences(exchange, resource, &before, &wanted).await?;
     deltas.retain(|index, _| touched.contains(index));

@@ -5,10 +5,12 @@
 
 use crate::convert::error::ConvertError;
 use crate::convert::failure::{Failure, Meaning};
+use crate::exchange::cursor::CursorError;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::response::ScimResponse;
 use crate::exchange::upstream::UpstreamError;
 use crate::mapping::model::Outcome;
+use crate::scim::bulk::error::{BulkError, OperationError};
 use crate::scim::error::{ScimType, error_body};
 use crate::scim::validate::ValidationError;
 use crate::sidecar::port::StoreError;
@@ -48,7 +50,10 @@ fn face(error: &ExchangeError) -> (u16, Option<ScimType>) {
         ExchangeError::Validation(error) => validation(error),
         ExchangeError::Filter(_) => (400, Some(ScimType::InvalidFilter)),
         ExchangeError::Query(error) => (400, Some(error.scim_type())),
+        ExchangeError::Cursor(error) => (400, Some(cursor(*error))),
         ExchangeError::Patch(error) => (400, Some(error.scim_type())),
+        ExchangeError::Bulk(error) => bulk(error),
+        ExchangeError::BulkOperation(error) => bulk_operation(error),
         ExchangeError::Convert(error) => convert(error),
         ExchangeError::TooMany { .. } => (400, Some(ScimType::TooMany)),
         ExchangeError::Taken { .. } => (409, Some(ScimType::Uniqueness)),
@@ -57,6 +62,14 @@ fn face(error: &ExchangeError) -> (u16, Option<ScimType>) {
         ExchangeError::Upstream(error) => upstream(error),
         ExchangeError::Store(StoreError::Unavailable(_)) => (503, None),
         ExchangeError::Store(StoreError::Corrupt(_)) => (500, None),
+    }
+}
+
+fn cursor(error: CursorError) -> ScimType {
+    match error {
+        CursorError::Invalid => ScimType::InvalidCursor,
+        CursorError::Expired => ScimType::ExpiredCursor,
+        CursorError::Count => ScimType::InvalidCount,
     }
 }
 
@@ -73,6 +86,31 @@ fn validation(error: &ValidationError) -> (u16, Option<ScimType>) {
         ValidationError::Immutable { .. } => ScimType::Mutability,
     };
     (400, Some(scim_type))
+}
+
+fn bulk(error: &BulkError) -> (u16, Option<ScimType>) {
+    match error {
+        BulkError::NotABulk(_) => (400, Some(ScimType::InvalidSyntax)),
+        BulkError::FailOnErrors => (400, Some(ScimType::InvalidValue)),
+        // RFC 7644 section 3.7.4 has no `scimType` for it.
+        BulkError::TooManyOperations { .. } | BulkError::TooLarge { .. } => (413, None),
+    }
+}
+
+fn bulk_operation(error: &OperationError) -> (u16, Option<ScimType>) {
+    match error {
+        OperationError::NotAnObject
+        | OperationError::Missing { .. }
+        | OperationError::NotText { .. }
+        | OperationError::Method
+        | OperationError::Path
+        | OperationError::Nested => (400, Some(ScimType::InvalidSyntax)),
+        OperationError::Duplicate
+        | OperationError::UnknownReference
+        | OperationError::Unresolved => (400, Some(ScimType::InvalidValue)),
+        // RFC 7644 section 3.7.1.
+        OperationError::Circular => (409, None),
+    }
 }
 
 fn convert(error: &ConvertError) -> (u16, Option<ScimType>) {

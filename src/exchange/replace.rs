@@ -28,8 +28,7 @@ pub async fn answer(
     projection: &Projection,
 ) -> Result<ScimResponse, ExchangeError> {
     let resource_type = &resource.resource_type;
-    let sent = validate::read_resource(body, resource_type, exchange.tenant.dialect)?;
-    validate::require(&sent, resource_type)?;
+    let sent = exchange.resource(body, resource_type)?;
     let _held = exchange.tenant.locks.hold(&resource.name, id).await;
     let mut located = exchange.locate(resource, id).await?;
     let native = exchange.native(resource, &located).await?;
@@ -118,6 +117,7 @@ pub async fn differences(
     }
     ids_in(mapping, resource, wanted, &mut ids);
     let references = exchange.resolve(keys, ids).await?;
+    exchange.check_references(resource, &before.view, wanted, &references)?;
     let context = exchange.context(resource, &references);
     let mut deltas = BTreeMap::new();
     for (index, collection) in resource.collections.iter().enumerate() {

@@ -7,6 +7,8 @@ use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::clock::Clock;
+use crate::exchange::cursor::Seal;
+use crate::exchange::counters::DeviationCounters;
 use crate::exchange::upstream::Upstream;
 use crate::id::IdSource;
 use crate::mapping::model::Mapping;
@@ -32,8 +34,12 @@ pub struct Tenant {
     pub ids: Arc<dyn IdSource>,
     /// How closely the letter of the RFCs is kept.
     pub dialect: Dialect,
+    /// Where its clients left the letter of the RFCs.
+    pub deviations: Arc<DeviationCounters>,
     /// Most resources in one answer; a larger `count` is lowered to it.
     pub max_results: u64,
+    /// Seals cursors.
+    pub seal: Arc<dyn Seal>,
     /// Held while a resource is read, changed and written.
     pub locks: Locks,
 }

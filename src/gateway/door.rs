@@ -18,9 +18,14 @@ use pingora::proxy::{HttpProxy, ProxyHttp};
 use pingora::server::ShutdownWatch;
 use tokio::time::{sleep, timeout};
 
+use crate::gateway::request_line;
+
 /// As long as the preface of HTTP/2, by which pingora tells the versions apart. No HTTP/1.1
 /// request with a Host header is shorter.
 const FIRST_BYTES: usize = 24;
+
+/// What a client of HTTP/2 sends first (RFC 9113 section 3.4).
+const HTTP2_PREFACE: &[u8; FIRST_BYTES] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Where a connection enters.
 pub(crate) struct Door<P> {
@@ -48,7 +53,10 @@ where
     ) -> Option<Stream> {
         let mut first = [0; FIRST_BYTES];
         timeout(self.patience.head, stream.try_peek(&mut first)).await.ok()?.ok()?;
-        self.patience.process_new(stream, shutdown).await
+        if first == *HTTP2_PREFACE {
+            return self.patience.process_new(stream, shutdown).await;
+        }
+        request_line::mended(stream, |stream| self.patience.process_new(stream, shutdown)).await
     }
 
     async fn cleanup(&self) {
@@ -77,6 +85,7 @@ where
         if session.is_http2() {
             return self.proxy.process_new_http(session, shutdown).await;
         }
+        request_line::begins();
         let complete = Arc::new(AtomicBool::new(false));
         session.set_connection_user_context(Some(Box::new(HeadWatch(Arc::clone(&complete)))));
         let serving = self.proxy.process_new_http(session, shutdown);

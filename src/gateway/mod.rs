@@ -2,7 +2,7 @@
 //!
 //! [`listener::Gateway::start`] takes a bound listener and an
 //! [`Endpoint`](crate::exchange::endpoint::Endpoint). A request goes through `door` (deadlines
-//! before a head is complete), `scim` (the order of the steps), `head` and `path` (pure checks),
+//! before a head is complete), `request_line` (characters that a URI may not have), `scim` (the order of the steps), `head` and `path` (pure checks),
 //! `body` (bounded reading) and `answer` (one write). Whatever fails here is told as a SCIM error
 //! by `refusal`. TLS and passing other paths on to the application are absent.
 
@@ -15,4 +15,5 @@ pub mod limits;
 pub mod listener;
 mod path;
 mod refusal;
+mod request_line;
 mod scim;

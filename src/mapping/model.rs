@@ -292,6 +292,8 @@ pub struct ResourceMapping {
     pub filter_language: Option<FilterLanguage>,
     /// Most records read to answer a filter that is not pushed down; 0 forbids scanning.
     pub scan_limit: usize,
+    /// What the application can sort its list by.
+    pub sort: Option<SortRule>,
     /// Native/SCIM pairs, checked both ways.
     pub examples: Vec<Example>,
 }
@@ -705,6 +707,15 @@ pub enum FilterSubject {
     Item(usize, usize),
     /// The resource's own `id`.
     Id,
+}
+
+/// How the application sorts a list.
+#[derive(Debug)]
+pub struct SortRule {
+    /// Attributes, canonical, and what they are called natively.
+    pub by: Vec<(AttrPath, String)>,
+    /// Parameters of the list request; templates see `value` and `descending`.
+    pub query: Vec<(String, Template)>,
 }
 
 /// How a filter term is answered natively.

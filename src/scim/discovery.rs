@@ -51,6 +51,8 @@ pub struct Pagination {
     pub default_page_size: u64,
     /// The most resources on a page.
     pub max_page_size: u64,
+    /// Seconds for which a cursor is good.
+    pub cursor_timeout: u64,
 }
 
 /// A schema as `/Schemas` shows it. The common attributes (RFC 7643 section 3.1) belong to every
@@ -140,6 +142,7 @@ fn pagination_document(pagination: Pagination) -> Value {
         "defaultPaginationMethod": if pagination.index { "index" } else { "cursor" },
         "defaultPageSize": pagination.default_page_size,
         "maxPageSize": pagination.max_page_size,
+        "cursorTimeout": pagination.cursor_timeout,
     })
 }
 
@@ -300,6 +303,7 @@ mod tests {
                 index: true,
                 default_page_size: 100,
                 max_page_size: 200,
+                cursor_timeout: 3600,
             }),
         };
         let document = service_provider_config(&capabilities, "https://scim.example/v2");

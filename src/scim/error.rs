@@ -27,6 +27,12 @@ pub enum ScimType {
     InvalidVers,
     /// Private data in the URI.
     Sensitive,
+    /// The cursor is not one of this query (RFC 9865).
+    InvalidCursor,
+    /// The cursor is too old (RFC 9865).
+    ExpiredCursor,
+    /// The number of results does not fit a query by cursor (RFC 9865).
+    InvalidCount,
 }
 
 impl ScimType {
@@ -43,6 +49,9 @@ impl ScimType {
             Self::InvalidValue => "invalidValue",
             Self::InvalidVers => "invalidVers",
             Self::Sensitive => "sensitive",
+            Self::InvalidCursor => "invalidCursor",
+            Self::ExpiredCursor => "expiredCursor",
+            Self::InvalidCount => "invalidCount",
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The answer to a query (RFC 7644 section 3.4.2). Deliberately absent: cursors.
+//! The answer to a query (RFC 7644 section 3.4.2), by index or by cursor (RFC 9865).
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::scim::urn;
 
@@ -19,11 +19,23 @@ pub fn list_response(resources: Vec<Value>, total: u64, start_index: u64) -> Val
     page
 }
 
+/// A `ListResponse` of one page of a query by cursor. `total` is told where it is known; without
+/// `next` it is the last page.
+pub fn cursor_page(resources: Vec<Value>, total: Option<u64>, next: Option<&str>) -> Value {
+    let mut page = Map::new();
+    page.insert("schemas".to_owned(), json!([urn::LIST_RESPONSE]));
+    page.extend(total.map(|total| ("totalResults".to_owned(), json!(total))));
+    page.insert("itemsPerPage".to_owned(), json!(resources.len()));
+    page.extend(next.map(|next| ("nextCursor".to_owned(), json!(next))));
+    page.insert("Resources".to_owned(), Value::Array(resources));
+    Value::Object(page)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use crate::scim::list::list_response;
+    use crate::scim::list::{cursor_page, list_response};
 
     #[test]
     fn an_empty_result_is_a_whole_list_response() {
@@ -35,6 +47,15 @@ mod tests {
             "Resources": [],
         });
         assert_eq!(list_response(Vec::new(), 0, 1), expected);
+    }
+
+    #[test]
+    fn a_page_by_cursor_tells_what_is_known() {
+        let page = cursor_page(vec![json!({ "id": "3" })], None, Some("abc"));
+        assert_eq!((page.get("totalResults"), page.get("startIndex")), (None, None));
+        assert_eq!((&page["itemsPerPage"], &page["nextCursor"]), (&json!(1), &json!("abc")));
+        let last = cursor_page(Vec::new(), Some(7), None);
+        assert_eq!((&last["totalResults"], last.get("nextCursor")), (&json!(7), None));
     }
 
     #[test]

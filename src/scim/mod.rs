@@ -6,6 +6,8 @@
 
 pub mod attr;
 pub mod builtin;
+pub mod deviation;
+pub mod bulk;
 pub mod discovery;
 pub mod error;
 pub mod filter;
@@ -15,6 +17,8 @@ pub mod projection;
 pub mod query;
 pub mod resource;
 pub mod schema;
+pub mod segment;
+pub mod sort;
 pub mod urn;
 pub mod validate;
 pub mod value;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use crate::scim::attr::AttrPath;
+use crate::scim::deviation::{Deviation, Deviations};
 use crate::scim::error::ScimType;
 use crate::scim::filter::ast::Filter;
 use crate::scim::filter::error::FilterError;
@@ -103,13 +104,18 @@ const NUMBER: &str = "a whole number";
 
 impl Query {
     /// Reads the query part of a URL, without the question mark. Unknown parameters are passed
-    /// over, and so are empty ones, but for `cursor`.
+    /// over. The lenient dialect notes what only it understands: names in other letters, and
+    /// empty parameters, which it takes as not sent, but for `cursor`.
     ///
     /// # Errors
     /// When a parameter that is known has no meaning.
-    pub fn parse(raw_query: &str, dialect: Dialect) -> Result<Self, QueryError> {
+    pub fn parse(
+        raw_query: &str,
+        dialect: Dialect,
+        noted: &mut Deviations,
+    ) -> Result<Self, QueryError> {
         let pairs: Vec<_> = form_urlencoded::parse(raw_query.as_bytes()).collect();
-        let text = |name: &'static str| find(&pairs, name);
+        let mut text = |name: &'static str| find(&pairs, name, dialect, noted);
         Parts {
             filter: text(FILTER)?,
             projection: Projection {
@@ -125,17 +131,21 @@ impl Query {
                 .any(|(key, _)| key == CURSOR)
                 .then_some(text(CURSOR)?.unwrap_or_default()),
         }
-        .understand(dialect)
+        .understand(dialect, noted)
     }
 
     /// Reads the body of `POST …/.search`. The lenient dialect takes numbers and lists as text,
-    /// too, and does without `schemas`.
+    /// too, and does without `schemas`; both are noted.
     ///
     /// # Errors
     /// When the body is no search request, or a member of it has no meaning.
-    pub fn from_search_request(body: &Value, dialect: Dialect) -> Result<Self, QueryError> {
+    pub fn from_search_request(
+        body: &Value,
+        dialect: Dialect,
+        noted: &mut Deviations,
+    ) -> Result<Self, QueryError> {
         let members = body.as_object().ok_or(QueryError::NotASearch("it is not an object"))?;
-        let body = Body { members, dialect };
+        let mut body = Body { members, dialect, noted };
         body.check_schemas()?;
         Parts {
             filter: body.text(FILTER)?,
@@ -149,7 +159,7 @@ impl Query {
             sort_order: body.text(SORT_ORDER)?,
             cursor: body.member(CURSOR).is_some().then_some(body.text(CURSOR)?.unwrap_or_default()),
         }
-        .understand(dialect)
+        .understand(dialect, noted)
     }
 }
 
@@ -165,8 +175,10 @@ struct Parts<'q> {
 }
 
 impl Parts<'_> {
-    fn understand(self, dialect: Dialect) -> Result<Query, QueryError> {
-        let filter = self.filter.map(|text| Filter::parse(text, dialect)).transpose()?;
+    fn understand(self, dialect: Dialect, noted: &mut Deviations) -> Result<Query, QueryError> {
+        check_projection(&self.projection, dialect, noted)?;
+        let filter = self.filter.map(|text| Filter::parse_noting(text, dialect, noted));
+        let filter = filter.transpose()?;
         let sort_by = self.sort_by.map(|name| name.trim().parse()).transpose();
         Ok(Query {
             filter,
@@ -174,25 +186,56 @@ impl Parts<'_> {
             start_index: self.start_index.map_or(1, |index| at_least(1, index)),
             count: self.count.map(|count| at_least(0, count)),
             sort_by: sort_by.map_err(|_| malformed(SORT_BY, "an attribute's name"))?,
-            sort_order: sort_order(self.sort_order, dialect)?,
+            sort_order: sort_order(self.sort_order, dialect, noted)?,
             cursor: self.cursor.map(str::to_owned),
         })
     }
 }
 
-/// A parameter by its name, or else by its name in other letters; `None` when it is blank.
+/// RFC 7644 section 3.9 lets a client send one of the two lists.
+fn check_projection(
+    projection: &Projection,
+    dialect: Dialect,
+    noted: &mut Deviations,
+) -> Result<(), QueryError> {
+    if projection.attributes.is_empty() || projection.excluded.is_empty() {
+        return Ok(());
+    }
+    if dialect == Dialect::Strict {
+        return Err(malformed(EXCLUDED, "absent where `attributes` is given"));
+    }
+    noted.note(Deviation::AttributesAndExcluded);
+    Ok(())
+}
+
+/// A parameter by its name. The lenient dialect also finds it by its name in other letters, and
+/// overlooks it when it is blank.
 fn find<'q>(
     pairs: &'q [(Cow<'_, str>, Cow<'_, str>)],
     name: &'static str,
+    dialect: Dialect,
+    noted: &mut Deviations,
 ) -> Result<Option<&'q str>, QueryError> {
     let exact = pairs.iter().find(|(key, _)| key == name);
-    let found = exact.or_else(|| pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)));
+    let is_it = |(key, _): &&(Cow<'_, str>, Cow<'_, str>)| key.eq_ignore_ascii_case(name);
+    let lenient = dialect == Dialect::Lenient;
+    let found = exact.or_else(|| pairs.iter().find(is_it).filter(|_| lenient));
     let Some((_, value)) = found else { return Ok(None) };
+    if exact.is_none() {
+        noted.note(Deviation::ParameterCase);
+    }
     // The decoder puts this character where bytes are not UTF-8. Nobody searches for it.
     if value.contains(char::REPLACEMENT_CHARACTER) {
         return Err(malformed(name, "text in UTF-8"));
     }
-    Ok(Some(value.as_ref()).filter(|value| !value.trim().is_empty()))
+    if !value.trim().is_empty() || name == CURSOR {
+        return Ok(Some(value));
+    }
+    if !lenient {
+        return Err(malformed(name, "left out or not empty"));
+    }
+    noted.note(Deviation::EmptyParameter);
+    Ok(None)
 }
 
 fn listed(name: &'static str, text: Option<&str>) -> Result<Vec<AttrPath>, QueryError> {
@@ -208,13 +251,22 @@ fn at_least(least: u64, number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0).max(least)
 }
 
-fn sort_order(text: Option<&str>, dialect: Dialect) -> Result<SortOrder, QueryError> {
+fn sort_order(
+    text: Option<&str>,
+    dialect: Dialect,
+    noted: &mut Deviations,
+) -> Result<SortOrder, QueryError> {
     let Some(text) = text else { return Ok(SortOrder::default()) };
     match text.trim().to_ascii_lowercase().as_str() {
         "ascending" => Ok(SortOrder::Ascending),
         "descending" => Ok(SortOrder::Descending),
-        _ if dialect == Dialect::Lenient => Ok(SortOrder::default()),
-        _ => Err(malformed(SORT_ORDER, "`ascending` or `descending`")),
+        _ if dialect == Dialect::Strict => {
+            Err(malformed(SORT_ORDER, "`ascending` or `descending`"))
+        }
+        _ => {
+            noted.note(Deviation::UnknownSortOrder);
+            Ok(SortOrder::default())
+        }
     }
 }
 
@@ -222,16 +274,21 @@ fn malformed(parameter: &'static str, expected: &'static str) -> QueryError {
     QueryError::Malformed { parameter, expected }
 }
 
-struct Body<'b> {
+struct Body<'b, 'd> {
     members: &'b Map<String, Value>,
     dialect: Dialect,
+    noted: &'d mut Deviations,
 }
 
-impl<'b> Body<'b> {
-    fn check_schemas(&self) -> Result<(), QueryError> {
+impl<'b> Body<'b, '_> {
+    fn check_schemas(&mut self) -> Result<(), QueryError> {
         let listed = self.member("schemas").and_then(Value::as_array).into_iter().flatten();
         let mut urns = listed.filter_map(Value::as_str);
-        if self.lenient() || urns.any(|urn| urn.eq_ignore_ascii_case(urn::SEARCH_REQUEST)) {
+        if urns.any(|urn| urn.eq_ignore_ascii_case(urn::SEARCH_REQUEST)) {
+            return Ok(());
+        }
+        if self.lenient() {
+            self.noted.note(Deviation::MissingSchemas);
             return Ok(());
         }
         Err(QueryError::NotASearch("`schemas` does not contain the SearchRequest URN"))
@@ -252,18 +309,24 @@ impl<'b> Body<'b> {
         Ok(Some(text).filter(|text| !text.trim().is_empty()))
     }
 
-    fn integer(&self, name: &'static str) -> Result<Option<i64>, QueryError> {
+    fn integer(&mut self, name: &'static str) -> Result<Option<i64>, QueryError> {
         match self.member(name) {
             None => Ok(None),
-            Some(Value::String(text)) if self.lenient() => integer(name, text).map(Some),
+            Some(Value::String(text)) if self.lenient() => {
+                self.noted.note(Deviation::TextParameter);
+                integer(name, text).map(Some)
+            }
             Some(value) => value.as_i64().map(Some).ok_or_else(|| malformed(name, NUMBER)),
         }
     }
 
-    fn names(&self, name: &'static str) -> Result<Vec<AttrPath>, QueryError> {
+    fn names(&mut self, name: &'static str) -> Result<Vec<AttrPath>, QueryError> {
         match self.member(name) {
             None => Ok(Vec::new()),
-            Some(Value::String(text)) if self.lenient() => listed(name, Some(text)),
+            Some(Value::String(text)) if self.lenient() => {
+                self.noted.note(Deviation::TextParameter);
+                listed(name, Some(text))
+            }
             Some(value) => {
                 let list = value.as_array().ok_or_else(|| malformed(name, NAMES))?;
                 let entries: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
@@ -280,6 +343,7 @@ impl<'b> Body<'b> {
 
 #[cfg(test)]
 mod tests {
+    use crate::scim::deviation::{Deviation, Deviations};
     use crate::scim::error::ScimType;
     use crate::scim::query::{Query, QueryError, SortOrder};
     use crate::scim::urn;
@@ -287,7 +351,8 @@ mod tests {
     use serde_json::{Value, json};
 
     fn parse(raw: &str) -> Query {
-        Query::parse(raw, Dialect::Lenient).unwrap_or_else(|error| panic!("{raw}: {error}"))
+        Query::parse(raw, Dialect::Lenient, &mut Deviations::default())
+            .unwrap_or_else(|error| panic!("{raw}: {error}"))
     }
 
     fn filter(raw: &str, printed: &str) {
@@ -295,7 +360,11 @@ mod tests {
     }
 
     fn refused(raw: &str, dialect: Dialect, scim_type: ScimType) {
-        assert_eq!(Query::parse(raw, dialect).unwrap_err().scim_type(), scim_type, "{raw}");
+        assert_eq!(
+            Query::parse(raw, dialect, &mut Deviations::default()).unwrap_err().scim_type(),
+            scim_type,
+            "{raw}"
+        );
     }
 
     #[test]
@@ -351,7 +420,7 @@ mod tests {
     }
 
     fn search(body: &Value, dialect: Dialect) -> Result<Query, QueryError> {
-        Query::from_search_request(body, dialect)
+        Query::from_search_request(body, dialect, &mut Deviations::default())
     }
 
     #[test]
@@ -359,7 +428,6 @@ mod tests {
         let body = json!({
             "schemas": [urn::SEARCH_REQUEST],
             "attributes": ["userName"],
-            "excludedAttributes": ["members"],
             "filter": "userName eq \"a\"",
             "sortBy": "userName",
             "sortOrder": "descending",
@@ -367,7 +435,7 @@ mod tests {
             "count": 10,
             "cursor": "",
         });
-        let url = "attributes=userName&excludedAttributes=members&filter=userName+eq+%22a%22\
+        let url = "attributes=userName&filter=userName+eq+%22a%22\
                    &sortBy=userName&sortOrder=descending&startIndex=0&count=10&cursor=";
         assert_eq!(search(&body, Dialect::Strict), Ok(parse(url)));
     }
@@ -392,5 +460,25 @@ mod tests {
         assert_eq!(error.scim_type(), ScimType::InvalidSyntax);
         let error = search(&json!({ "filter": 5 }), Dialect::Lenient).unwrap_err();
         assert_eq!(error.scim_type(), ScimType::InvalidFilter);
+    }
+
+    #[test]
+    fn what_is_forgiven_is_noted_and_refused_or_passed_over_by_the_strict_dialect() {
+        for (raw, kind, strict) in [
+            ("FILTER=title+pr", Deviation::ParameterCase, true),
+            ("count=", Deviation::EmptyParameter, false),
+            ("filter=", Deviation::EmptyParameter, false),
+            ("sortOrder=sideways", Deviation::UnknownSortOrder, false),
+            ("filter=userName+eq+ada", Deviation::UnquotedLiteral, false),
+            ("filter=title++pr", Deviation::FilterBlanks, false),
+            ("attributes=title&excludedAttributes=id", Deviation::AttributesAndExcluded, false),
+        ] {
+            let mut noted = Deviations::default();
+            assert!(Query::parse(raw, Dialect::Lenient, &mut noted).is_ok(), "{raw}");
+            assert_eq!(noted.iter().collect::<Vec<_>>(), [(kind, 1)], "{raw}");
+            let mut noted = Deviations::default();
+            let read = Query::parse(raw, Dialect::Strict, &mut noted);
+            assert_eq!((read.is_ok(), noted.is_empty()), (strict, true), "{raw}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::scim::attr::AttrPath;
+use crate::scim::deviation::{Deviation, Deviations};
 use crate::scim::resource::{Resource, is_unassigned};
 use crate::scim::schema::{Attribute, Mutability, Resolved, ResourceType, Schema};
 use crate::scim::value::{Dialect, ValueError, read_value, without_read_only};
@@ -72,7 +73,8 @@ pub enum ValidationError {
 }
 
 /// Reads the body of a POST or PUT: names become canonical, values are checked, and what a client
-/// may not write (`id`, `meta` and other read-only attributes) or left unassigned is dropped.
+/// may not write (`id`, `meta` and other read-only attributes) or left unassigned is dropped. What
+/// only the lenient dialect understands is noted.
 ///
 /// # Errors
 /// When the body is not a representation of this resource type. Required attributes are not
@@ -81,10 +83,16 @@ pub fn read_resource(
     body: &Value,
     resource_type: &ResourceType,
     dialect: Dialect,
+    noted: &mut Deviations,
 ) -> Result<Resource, ValidationError> {
     let members = body.as_object().ok_or(ValidationError::NotAnObject)?;
-    let mut reader =
-        BodyReader { resource_type, dialect, resource: Resource::default(), seen: BTreeSet::new() };
+    let mut reader = BodyReader {
+        resource_type,
+        dialect,
+        noted,
+        resource: Resource::default(),
+        seen: BTreeSet::new(),
+    };
     let mut declared = &Value::Null;
     for (name, value) in members {
         if name.eq_ignore_ascii_case("schemas") {
@@ -95,8 +103,13 @@ pub fn read_resource(
     }
     let mut resource = reader.resource;
     declare_schemas(&mut resource, resource_type);
-    if dialect == Dialect::Strict {
-        check_declared(declared, &resource, resource_type)?;
+    match (check_declared(declared, &resource, resource_type), dialect) {
+        (Err(error), Dialect::Strict) => return Err(error),
+        (Err(ValidationError::UnknownSchema { .. }), Dialect::Lenient) => {
+            noted.note(Deviation::ForeignSchema);
+        }
+        (Err(_), Dialect::Lenient) => noted.note(Deviation::MissingSchemas),
+        (Ok(()), Dialect::Strict | Dialect::Lenient) => {}
     }
     Ok(resource)
 }
@@ -189,15 +202,16 @@ fn check_declared(
     Ok(())
 }
 
-struct BodyReader<'t> {
+struct BodyReader<'t, 'd> {
     resource_type: &'t ResourceType,
     dialect: Dialect,
+    noted: &'d mut Deviations,
     resource: Resource,
     /// Attributes that had their value, by schema and name.
     seen: BTreeSet<(&'t str, &'t str)>,
 }
 
-impl<'t> BodyReader<'t> {
+impl<'t> BodyReader<'t, '_> {
     /// A member of the body other than `schemas`.
     fn member(&mut self, name: &str, value: &Value) -> Result<(), ValidationError> {
         let resource_type = self.resource_type;
@@ -207,7 +221,11 @@ impl<'t> BodyReader<'t> {
         let core = self.dialect == Dialect::Lenient
             && name.eq_ignore_ascii_case(&resource_type.core.id)
             && value.is_object();
-        if core { self.section(None, value) } else { self.attribute(None, name, value) }
+        if !core {
+            return self.attribute(None, name, value);
+        }
+        self.noted.note(Deviation::PathAsKey);
+        self.section(None, value)
     }
 
     /// The attributes under the URN of a schema; the core schema is `None`.
@@ -239,11 +257,21 @@ impl<'t> BodyReader<'t> {
         if self.dialect == Dialect::Strict {
             return Err(ValidationError::UnknownAttribute { name: name.to_owned() });
         }
-        let Ok(mut path) = name.parse::<AttrPath>() else { return Ok(()) };
+        let Ok(mut path) = name.parse::<AttrPath>() else {
+            self.noted.note(Deviation::UnknownAttribute);
+            return Ok(());
+        };
+        let is_bare = path.urn.is_none() && path.sub.is_none();
         if extension.is_some() && path.urn.is_none() {
             path.urn = Some(schema.id.clone());
         }
-        match self.resource_type.resolve(&path) {
+        let found = self.resource_type.resolve(&path);
+        self.noted.note(match &found {
+            None => Deviation::UnknownAttribute,
+            Some(_) if is_bare => Deviation::BareExtensionAttribute,
+            Some(_) => Deviation::PathAsKey,
+        });
+        match found {
             Some(Resolved { extension, attribute, sub: None }) => {
                 self.put(extension, attribute, value)
             }
@@ -268,7 +296,11 @@ impl<'t> BodyReader<'t> {
         if !first && self.dialect == Dialect::Strict {
             return Err(ValidationError::Repeated { name: attribute.name.clone() });
         }
-        let value = without_read_only(attribute, read_value(attribute, value, self.dialect)?);
+        if !first {
+            self.noted.note(Deviation::RepeatedAttribute);
+        }
+        let read = read_value(attribute, value, self.dialect, self.noted)?;
+        let value = without_read_only(attribute, read);
         let section = self.resource.section_mut(urn);
         if value.is_null() {
             section.shift_remove(&attribute.name);
@@ -384,6 +416,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::scim::builtin::{group_type, user_type};
+    use crate::scim::deviation::{Deviation, Deviations};
     use crate::scim::resource::Resource;
     use crate::scim::schema::{Mutability, ResourceType};
     use crate::scim::urn::{ENTERPRISE_USER, USER};
@@ -392,10 +425,44 @@ mod tests {
     };
     use crate::scim::value::Dialect;
 
+    fn read_body(
+        body: &Value,
+        resource_type: &ResourceType,
+        dialect: Dialect,
+    ) -> Result<Resource, ValidationError> {
+        read_resource(body, resource_type, dialect, &mut Deviations::default())
+    }
+
+    #[test]
+    fn what_is_forgiven_is_noted() {
+        let with = |members: Value| {
+            let mut body = json!({ "schemas": [USER, ENTERPRISE_USER], "userName": "a" });
+            body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            body
+        };
+        for (body, kind) in [
+            (json!({ "userName": "a" }), Deviation::MissingSchemas),
+            (json!({ "schemas": [USER, "urn:x:y"] }), Deviation::ForeignSchema),
+            (with(json!({ "shoeSize": 7 })), Deviation::UnknownAttribute),
+            (with(json!({ "department": "x" })), Deviation::BareExtensionAttribute),
+            (with(json!({ "name.givenName": "x" })), Deviation::PathAsKey),
+            (with(json!({ (USER): { "title": "x" } })), Deviation::PathAsKey),
+            (with(json!({ "USERNAME": "b" })), Deviation::RepeatedAttribute),
+            (with(json!({ "active": "True" })), Deviation::StringBoolean),
+        ] {
+            let mut noted = Deviations::default();
+            read_resource(&body, &user_type(), Dialect::Lenient, &mut noted).unwrap();
+            assert_eq!(noted.iter().collect::<Vec<_>>(), [(kind, 1)], "{body}");
+            let mut noted = Deviations::default();
+            let strict = read_resource(&body, &user_type(), Dialect::Strict, &mut noted);
+            assert!(strict.is_err() && noted.is_empty(), "{body}");
+        }
+    }
+
     /// Reads `body` leniently; `expected` is what is kept besides `schemas`.
     #[track_caller]
     fn check(body: &Value, extensions: &[&str], mut expected: Value) {
-        let read = read_resource(body, &user_type(), Dialect::Lenient).unwrap();
+        let read = read_body(body, &user_type(), Dialect::Lenient).unwrap();
         expected["schemas"] = [&[USER], extensions].concat().into();
         assert_eq!(Value::Object(read.0), expected);
     }
@@ -461,7 +528,7 @@ mod tests {
         let read = |members: Value| {
             let mut body = json!({ "schemas": [USER], "userName": "a" });
             body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
-            read_resource(&body, &user_type(), Dialect::Strict).map(drop)
+            read_body(&body, &user_type(), Dialect::Strict).map(drop)
         };
         let name = |name: &str| name.to_owned();
         let urn = ENTERPRISE_USER;
@@ -490,7 +557,7 @@ mod tests {
     fn required_attributes_are_missed_wherever_they_belong() {
         let mut user = user_type();
         let fault = |body: Value, user: &ResourceType| {
-            let resource = read_resource(&body, user, Dialect::Lenient).unwrap();
+            let resource = read_body(&body, user, Dialect::Lenient).unwrap();
             require(&resource, user).err().map(|error| error.to_string())
         };
         let missing = |path: &str| Some(format!("`{path}` is required"));
@@ -506,7 +573,7 @@ mod tests {
         assert_eq!(fault(bare, &user), missing("emails.value"));
         user.extensions[0].required = true;
         assert_eq!(fault(json!({ "userName": "a" }), &user), missing(ENTERPRISE_USER));
-        let group = read_resource(&json!({}), &group_type(), Dialect::Lenient).unwrap();
+        let group = read_body(&json!({}), &group_type(), Dialect::Lenient).unwrap();
         assert_eq!(require(&group, &group_type()), Ok(()));
     }
 
@@ -521,7 +588,7 @@ mod tests {
                 sub.mutability = Mutability::Immutable;
             }
         }
-        let read = |members: Value| read_resource(&members, &user, Dialect::Lenient).unwrap();
+        let read = |members: Value| read_body(&members, &user, Dialect::Lenient).unwrap();
         let before = read(json!({ "employeeNumber": "1", "manager": "m" }));
         let refused = |after: &Resource| {
             check_immutable(&before, after, &user).err().map(|error| error.to_string())

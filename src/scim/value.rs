@@ -15,6 +15,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Number, Value};
 
+use crate::scim::deviation::{Deviation, Deviations};
 use crate::scim::resource::is_unassigned;
 use crate::scim::schema::{Attribute, AttributeType, Mutability};
 
@@ -62,6 +63,7 @@ pub enum ValueError {
 }
 
 /// Reads a value of this attribute into its canonical form; unassigned input is `Value::Null`.
+/// What only the lenient dialect understands is noted.
 ///
 /// # Errors
 /// When the value does not fit the attribute's type.
@@ -69,9 +71,10 @@ pub fn read_value(
     attribute: &Attribute,
     value: &Value,
     dialect: Dialect,
+    noted: &mut Deviations,
 ) -> Result<Value, ValueError> {
     let path = Path { attribute: &attribute.name, sub: None };
-    Reader { dialect }.value(attribute, path, value)
+    Reader { dialect, noted }.value(attribute, path, value)
 }
 
 /// The value without its read-only sub-attributes: what a client may not write is ignored
@@ -147,24 +150,27 @@ impl<'a> Path<'a> {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Reader {
+struct Reader<'d> {
     dialect: Dialect,
+    noted: &'d mut Deviations,
 }
 
-impl Reader {
-    fn lenient(self) -> bool {
+impl Reader<'_> {
+    fn lenient(&self) -> bool {
         self.dialect == Dialect::Lenient
     }
 
     fn value(
-        self,
+        &mut self,
         attribute: &Attribute,
         path: Path<'_>,
         value: &Value,
     ) -> Result<Value, ValueError> {
-        if is_unassigned(value) || self.is_blank(attribute, value) {
+        if is_unassigned(value) {
             return Ok(Value::Null);
+        }
+        if self.is_blank(attribute, value) {
+            return Ok(self.blank());
         }
         if attribute.multi_valued {
             return self.list(attribute, path, value);
@@ -173,20 +179,28 @@ impl Reader {
     }
 
     /// Templates fill in `""` where they have no value; only text can mean it.
-    fn is_blank(self, attribute: &Attribute, value: &Value) -> bool {
+    fn is_blank(&self, attribute: &Attribute, value: &Value) -> bool {
         let textual = matches!(attribute.kind, AttributeType::String | AttributeType::Reference);
         self.lenient() && value == "" && (attribute.multi_valued || !textual)
     }
 
+    fn blank(&mut self) -> Value {
+        self.noted.note(Deviation::BlankValue);
+        Value::Null
+    }
+
     fn list(
-        self,
+        &mut self,
         attribute: &Attribute,
         path: Path<'_>,
         value: &Value,
     ) -> Result<Value, ValueError> {
         let elements = match value {
             Value::Array(elements) => elements.as_slice(),
-            _ if self.lenient() => std::slice::from_ref(value),
+            _ if self.lenient() => {
+                self.noted.note(Deviation::UnwrappedList);
+                std::slice::from_ref(value)
+            }
             _ => return Err(wrong_type(path, "an array")),
         };
         let mut read = Vec::with_capacity(elements.len());
@@ -201,7 +215,7 @@ impl Reader {
     }
 
     fn element(
-        self,
+        &mut self,
         attribute: &Attribute,
         path: Path<'_>,
         value: &Value,
@@ -210,23 +224,27 @@ impl Reader {
             return self.single_form(attribute, path, value);
         }
         let blank = value == "" && attribute.kind == AttributeType::Complex;
-        if blank || is_unassigned(value) {
-            return Ok(Value::Null);
+        // An element without members is one that says nothing; other empty ones are not the RFC's.
+        let says_nothing = attribute.kind == AttributeType::Complex && value.is_object();
+        if blank || (is_unassigned(value) && !says_nothing) {
+            return Ok(self.blank());
         }
         match value.get("value") {
             Some(inner) if attribute.kind != AttributeType::Complex => {
+                self.noted.note(Deviation::WrappedValue);
                 self.single_form(attribute, path, inner)
             }
             _ => self.single_form(attribute, path, value),
         }
     }
 
-    fn check_primary(self, path: Path<'_>, elements: &mut [Value]) -> Result<(), ValueError> {
+    fn check_primary(&mut self, path: Path<'_>, elements: &mut [Value]) -> Result<(), ValueError> {
         let is_primary = |element: &&mut Value| element.get("primary") == Some(&Value::Bool(true));
         for element in elements.iter_mut().filter(is_primary).skip(1) {
             if !self.lenient() {
                 return Err(ValueError::SeveralPrimary { path: path.text() });
             }
+            self.noted.note(Deviation::SeveralPrimary);
             if let Some(members) = element.as_object_mut() {
                 members.insert("primary".to_owned(), Value::Bool(false));
             }
@@ -235,7 +253,7 @@ impl Reader {
     }
 
     fn single(
-        self,
+        &mut self,
         attribute: &Attribute,
         path: Path<'_>,
         value: &Value,
@@ -244,23 +262,31 @@ impl Reader {
             return self.single_form(attribute, path, value);
         }
         // Older Entra ID jobs wrap single values: `[{"$ref": null, "value": …}]`.
-        let value = match value.as_array().map(Vec::as_slice) {
+        let inner = match value.as_array().map(Vec::as_slice) {
             Some([element]) => match element.get("value") {
-                Some(inner) if attribute.kind != AttributeType::Complex => inner,
-                _ => element,
+                Some(inner) if attribute.kind != AttributeType::Complex => Some(inner),
+                _ => Some(element),
             },
-            Some(_) | None => value,
+            Some(_) | None => None,
         };
-        if is_unassigned(value) || self.is_blank(attribute, value) {
+        if inner.is_some() {
+            self.noted.note(Deviation::WrappedValue);
+        }
+        let value = inner.unwrap_or(value);
+        if is_unassigned(value) {
             return Ok(Value::Null);
+        }
+        if self.is_blank(attribute, value) {
+            return Ok(self.blank());
         }
         let read = self.single_form(attribute, path, value)?;
         // `{"value": ""}` is how Entra ID takes a manager away.
-        Ok(if read.get("value").is_some_and(|inner| inner == "") { Value::Null } else { read })
+        let emptied = read.get("value").is_some_and(|inner| inner == "");
+        Ok(if emptied { self.blank() } else { read })
     }
 
     fn single_form(
-        self,
+        &mut self,
         attribute: &Attribute,
         path: Path<'_>,
         value: &Value,
@@ -274,13 +300,17 @@ impl Reader {
             AttributeType::Integer => (integer(value, lenient), "an integer"),
             AttributeType::Decimal => (decimal(value, lenient), "a number"),
             AttributeType::DateTime => (instant(value), "a dateTime such as 2011-05-13T04:42:34Z"),
-            AttributeType::Binary => (binary(value), "base64 text"),
+            AttributeType::Binary => (binary(value, lenient), "base64 text"),
         };
-        read.ok_or_else(|| wrong_type(path, expected))
+        let read = read.ok_or_else(|| wrong_type(path, expected))?;
+        if let Some(deviation) = form_deviation(attribute.kind, value, &read) {
+            self.noted.note(deviation);
+        }
+        Ok(read)
     }
 
     fn complex(
-        self,
+        &mut self,
         attribute: &Attribute,
         path: Path<'_>,
         value: &Value,
@@ -290,6 +320,7 @@ impl Reader {
                 && self.lenient()
                 && !value.is_array()
             {
+                self.noted.note(Deviation::BareComplexValue);
                 let members = Map::from_iter([(sub.name.clone(), value.clone())]);
                 return self.complex(attribute, path, &Value::Object(members));
             }
@@ -299,6 +330,7 @@ impl Reader {
         for (name, value) in members {
             let Some(sub) = attribute.sub_attribute(name) else {
                 if self.lenient() {
+                    self.noted.note(Deviation::UnknownAttribute);
                     continue;
                 }
                 return Err(ValueError::UnknownSubAttribute {
@@ -308,8 +340,11 @@ impl Reader {
             };
             let path = path.of(sub);
             let value = self.value(sub, path, value)?;
-            if read.insert(sub.name.clone(), value).is_some() && !self.lenient() {
-                return Err(ValueError::Repeated { path: path.text() });
+            if read.insert(sub.name.clone(), value).is_some() {
+                if !self.lenient() {
+                    return Err(ValueError::Repeated { path: path.text() });
+                }
+                self.noted.note(Deviation::RepeatedAttribute);
             }
         }
         read.retain(|_, value| !value.is_null());
@@ -319,6 +354,18 @@ impl Reader {
 
 fn wrong_type(path: Path<'_>, expected: &'static str) -> ValueError {
     ValueError::WrongType { path: path.text(), expected }
+}
+
+/// How a value that was read differs from the form that its type has in JSON.
+fn form_deviation(kind: AttributeType, value: &Value, read: &Value) -> Option<Deviation> {
+    let found = match kind {
+        AttributeType::Boolean => Deviation::StringBoolean,
+        AttributeType::Integer | AttributeType::Decimal => Deviation::StringNumber,
+        AttributeType::String => Deviation::ScalarAsText,
+        AttributeType::Binary => Deviation::SpacedBinary,
+        AttributeType::Reference | AttributeType::DateTime | AttributeType::Complex => return None,
+    };
+    (value != read).then_some(found)
 }
 
 fn text(value: &Value, lenient: bool) -> Option<Value> {
@@ -366,12 +413,17 @@ fn instant(value: &Value) -> Option<Value> {
     value.as_str().and_then(parse_instant).map(|_| value.clone())
 }
 
-/// RFC 4648 names both alphabets; certificates come with and without padding and line ends.
-fn binary(value: &Value) -> Option<Value> {
+/// RFC 4648 names both alphabets; certificates come with and without padding, and, to the lenient
+/// dialect, with line ends.
+fn binary(value: &Value, lenient: bool) -> Option<Value> {
     let config = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
-    let text: String = value.as_str()?.split_ascii_whitespace().collect();
+    let written = value.as_str()?;
+    let text: String = written.split_ascii_whitespace().collect();
+    if !lenient && text != written {
+        return None;
+    }
     let fits = [STANDARD, URL_SAFE]
         .iter()
         .any(|alphabet| GeneralPurpose::new(alphabet, config).decode(&text).is_ok());
@@ -384,6 +436,7 @@ mod tests {
     use serde_json::{Map, Value, json};
 
     use crate::scim::builtin::{core_user, enterprise_user};
+    use crate::scim::deviation::{Deviation, Deviations};
     use crate::scim::schema::{Attribute, AttributeType};
     use crate::scim::value::{Dialect, ValueError, parse_instant, read_value, without_read_only};
 
@@ -403,23 +456,34 @@ mod tests {
         Attribute { multi_valued: true, ..of(kind) }
     }
 
+    fn read_as(
+        attribute: &Attribute,
+        value: &Value,
+        dialect: Dialect,
+    ) -> Result<Value, ValueError> {
+        let mut noted = Deviations::default();
+        let read = read_value(attribute, value, dialect, &mut noted);
+        assert!(dialect == Dialect::Lenient || noted.is_empty(), "{value}: {noted:?}");
+        read
+    }
+
     #[track_caller]
     fn both(attribute: &Attribute, value: &Value, expected: &Value) {
         for dialect in [Dialect::Strict, Dialect::Lenient] {
-            assert_eq!(read_value(attribute, value, dialect).as_ref(), Ok(expected), "{dialect:?}");
+            assert_eq!(read_as(attribute, value, dialect).as_ref(), Ok(expected), "{dialect:?}");
         }
     }
 
     #[track_caller]
     fn lenient(attribute: &Attribute, value: &Value, expected: &Value) {
-        assert_eq!(read_value(attribute, value, Dialect::Lenient).as_ref(), Ok(expected));
-        assert!(read_value(attribute, value, Dialect::Strict).is_err(), "{value} is not the RFC's");
+        assert_eq!(read_as(attribute, value, Dialect::Lenient).as_ref(), Ok(expected));
+        assert!(read_as(attribute, value, Dialect::Strict).is_err(), "{value} is not the RFC's");
     }
 
     #[track_caller]
     fn refused(attribute: &Attribute, value: &Value) {
         for dialect in [Dialect::Strict, Dialect::Lenient] {
-            let read = read_value(attribute, value, dialect);
+            let read = read_as(attribute, value, dialect);
             assert!(matches!(read, Err(ValueError::WrongType { .. })), "{value}: {read:?}");
         }
     }
@@ -524,7 +588,7 @@ mod tests {
             &json!([{ "$ref": "../Users/7", "value": 7 }]),
             &json!({ "$ref": "../Users/7", "value": "7" }),
         );
-        let cleared = read_value(&manager(), &json!({ "value": "" }), Dialect::Lenient);
+        let cleared = read_as(&manager(), &json!({ "value": "" }), Dialect::Lenient);
         assert_eq!(cleared, Ok(Value::Null));
     }
 
@@ -551,18 +615,18 @@ mod tests {
     #[test]
     fn the_first_primary_value_is_the_primary_one() {
         let two = json!([{ "value": "a", "primary": true }, { "value": "b", "primary": "True" }]);
-        let read = read_value(&user("roles"), &two, Dialect::Lenient);
+        let read = read_as(&user("roles"), &two, Dialect::Lenient);
         let first = json!([{ "value": "a", "primary": true }, { "value": "b", "primary": false }]);
         assert_eq!(read, Ok(first));
         let two = json!([{ "value": "a", "primary": true }, { "value": "b", "primary": true }]);
-        let read = read_value(&user("roles"), &two, Dialect::Strict);
+        let read = read_as(&user("roles"), &two, Dialect::Strict);
         assert_eq!(read, Err(ValueError::SeveralPrimary { path: "roles".to_owned() }));
     }
 
     #[test]
     fn an_error_names_the_place_and_not_the_value() {
         let value = json!([{ "primary": "secret" }]);
-        let error = read_value(&user("emails"), &value, Dialect::Lenient).unwrap_err();
+        let error = read_as(&user("emails"), &value, Dialect::Lenient).unwrap_err();
         assert_eq!(error.to_string(), "`emails.primary` must be true or false");
     }
 
@@ -606,15 +670,56 @@ mod tests {
         })
     }
 
+    #[track_caller]
+    fn noted(attribute: &Attribute, value: &Value, expected: &[Deviation]) {
+        let mut noted = Deviations::default();
+        read_value(attribute, value, Dialect::Lenient, &mut noted).expect("a forgiven value");
+        let kinds: Vec<Deviation> = noted.iter().map(|(kind, _)| kind).collect();
+        assert_eq!(kinds, expected, "{value}");
+    }
+
+    #[test]
+    fn what_is_forgiven_is_noted() {
+        noted(&user("active"), &json!("True"), &[Deviation::StringBoolean]);
+        noted(&user("active"), &json!(""), &[Deviation::BlankValue]);
+        noted(&user("title"), &json!(5), &[Deviation::ScalarAsText]);
+        noted(&user("title"), &json!([{ "value": "x" }]), &[Deviation::WrappedValue]);
+        noted(&of(AttributeType::Integer), &json!("5"), &[Deviation::StringNumber]);
+        noted(&of(AttributeType::Binary), &json!("QU I="), &[Deviation::SpacedBinary]);
+        let bare = [Deviation::UnwrappedList, Deviation::BareComplexValue];
+        noted(&user("emails"), &json!("a@x"), &bare);
+        noted(&user("name"), &json!({ "nick": 1 }), &[Deviation::UnknownAttribute]);
+        let twice = json!({ "givenName": "A", "GivenName": "B" });
+        noted(&user("name"), &twice, &[Deviation::RepeatedAttribute]);
+        let two = json!([{ "value": "a", "primary": true }, { "value": "b", "primary": true }]);
+        noted(&user("emails"), &two, &[Deviation::SeveralPrimary]);
+    }
+
     proptest! {
+        /// The lenient dialect notes exactly what the strict one refuses or reads otherwise.
+        #[test]
+        fn what_is_not_noted_means_the_same_in_the_strict_dialect(value in anything()) {
+            let [user, enterprise] = [core_user(), enterprise_user()];
+            for attribute in user.attributes.iter().chain(&enterprise.attributes) {
+                let mut noted = Deviations::default();
+                let lenient = read_value(attribute, &value, Dialect::Lenient, &mut noted);
+                let strict = read_as(attribute, &value, Dialect::Strict);
+                if noted.is_empty() {
+                    assert_eq!(lenient, strict, "{}", attribute.name);
+                } else if lenient.is_ok() {
+                    assert_ne!(lenient, strict, "{}", attribute.name);
+                }
+            }
+        }
+
         #[test]
         fn what_has_been_read_is_canonical(value in anything()) {
             let [user, enterprise] = [core_user(), enterprise_user()];
             for attribute in user.attributes.iter().chain(&enterprise.attributes) {
                 for dialect in [Dialect::Strict, Dialect::Lenient] {
-                    let Ok(read) = read_value(attribute, &value, dialect) else { continue };
+                    let Ok(canonical) = read_as(attribute, &value, dialect) else { continue };
                     for again in [Dialect::Strict, dialect] {
-                        assert_eq!(read_value(attribute, &read, again).as_ref(), Ok(&read));
+                        assert_eq!(read_as(attribute, &canonical, again).as_ref(), Ok(&canonical));
                     }
                 }
             }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use scimbridge::scim::deviation::Deviations;
 use scimbridge::scim::patch::error::PatchError;
 use scimbridge::scim::patch::request::PatchRequest;
 use scimbridge::scim::resource::Resource;
@@ -38,8 +39,9 @@ fn text(value: &Value) -> &str {
 fn run(vector: &Value, dialect: Dialect) -> Result<Resource, PatchError> {
     let resource_type = resource_type(text(&vector["schema"]));
     let before = Resource(vector["resource"].as_object().cloned().unwrap_or_default());
-    let request = PatchRequest::parse(&vector["patch"], &resource_type, dialect)?;
-    request.apply(&before, &resource_type)
+    let mut noted = Deviations::default();
+    let request = PatchRequest::parse(&vector["patch"], &resource_type, dialect, &mut noted)?;
+    request.apply(&before, &resource_type, &mut noted)
 }
 
 /// What is wrong with the outcome; `None` when it is as the vector says.

@@ -6,6 +6,7 @@
 #![cfg(test)]
 
 use scimbridge::scim::attr::AttrPath;
+use scimbridge::scim::deviation::Deviations;
 use scimbridge::scim::filter::ast::{CompareOp, Filter};
 use scimbridge::scim::filter::eval::CompiledFilter;
 use scimbridge::scim::resource::{Resource, is_unassigned};
@@ -103,8 +104,9 @@ fn keep(
     resource_type: &ResourceType,
     dialect: Dialect,
 ) -> Result<Resource, Refusal> {
-    let mut resource =
-        read_resource(&vector["resource"], resource_type, dialect).map_err(Refusal::Validation)?;
+    let mut noted = Deviations::default();
+    let mut resource = read_resource(&vector["resource"], resource_type, dialect, &mut noted)
+        .map_err(Refusal::Validation)?;
     require(&resource, resource_type).map_err(Refusal::Validation)?;
     if let Some(existing) = vector["existing"].as_object() {
         let existing = Resource(existing.clone());

@@ -109,6 +109,7 @@ impl Demo {
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
             dialect: Dialect::Lenient,
+            deviations: Arc::default(),
             max_results: settings::MAX_RESULTS,
             locks: Locks::default(),
         };

@@ -18,5 +18,6 @@ pub(crate) mod row;
 pub(crate) mod rows;
 pub(crate) mod script;
 pub(crate) mod session;
+pub(crate) mod sort;
 pub(crate) mod subject;
 pub(crate) mod variables;

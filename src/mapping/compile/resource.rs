@@ -10,6 +10,7 @@ use crate::mapping::compile::request::{Kind, request};
 use crate::mapping::compile::row::Attributes;
 use crate::mapping::compile::rows::attributes;
 use crate::mapping::compile::script;
+use crate::mapping::compile::sort::sort;
 use crate::mapping::diagnostic::{missing_field, wrong_value};
 use crate::mapping::file::request::Request;
 use crate::mapping::file::resource::{ActivateEntry, DeactivateEntry, DeleteEntry, Id, Resource};
@@ -66,6 +67,7 @@ pub(crate) fn resource(
     };
     let filters = filters(&around, context);
     let filter_language = language(written, context);
+    let sort = sort(&around, context);
     for path in &written.unmapped {
         context.path(path);
     }
@@ -87,6 +89,7 @@ pub(crate) fn resource(
         filters,
         filter_language,
         scan_limit: scan_limit(written),
+        sort,
         examples,
     })
 }

@@ -51,9 +51,11 @@ fn is_unsupported(name: &str, attributes: &Attributes) -> bool {
         .any(|(label, _)| label.text.split('+').any(|part| part.trim().eq_ignore_ascii_case(name)))
 }
 
-type Subject = (AttrPath, FilterSubject);
+/// An attribute, canonical, and whose transforms apply to its values.
+pub(crate) type Subject = (AttrPath, FilterSubject);
 
-fn mapped(wanted: &AttrPath, attributes: &Attributes) -> Option<Result<Subject, &'static str>> {
+/// What a path names, or why nothing can be asked of it.
+pub(crate) fn mapped(wanted: &AttrPath, attributes: &Attributes) -> Option<Result<Subject, &'static str>> {
     let is_place = |place: &model::Place| {
         place.extension == wanted.urn && place.attribute.eq_ignore_ascii_case(&wanted.attr)
     };

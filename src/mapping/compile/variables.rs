@@ -53,6 +53,8 @@ pub(crate) const LIST: Variables = without_secrets(&["filter", "request_id"]);
 pub(crate) const UNTIL: Variables = without_secrets(&["body", "count", "page"]);
 /// `filters`.
 pub(crate) const FILTER: Variables = without_secrets(&["request_id", "scim_value", "value"]);
+/// `sort.query`.
+pub(crate) const SORT: Variables = without_secrets(&["descending", "request_id", "value"]);
 /// `filter_language.and` and `or`.
 pub(crate) const JUNCTION: Variables = without_secrets(&["a", "b"]);
 /// `filter_language.not`.

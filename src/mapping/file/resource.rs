@@ -34,11 +34,11 @@ object! {
         may filter_defaults: Filter,
         may filter_language: FilterLanguage,
         may scan_limit: u64,
+        may sort: Sort,
         or unmapped: Vec<PathText>,
         or examples: Vec<Example>,
     }
     later {
-        sort: Entries<String>,
         version: VersionEntry,
         unique: Vec<String>,
         adopt: String,
@@ -176,6 +176,14 @@ object! {
         may and: Tpl,
         may or: Tpl,
         may not: Tpl,
+    }
+}
+
+object! {
+    /// What the application can sort by.
+    Sort "sort" @at {
+        need by: Entries<String>,
+        need query: FilterQuery,
     }
 }
 

@@ -4,21 +4,28 @@
 use serde_json::{Number, Value};
 
 use crate::scim::attr::AttrPath;
+use crate::scim::deviation::{Deviation, Deviations};
 use crate::scim::filter::ast::CompareOp;
 use crate::scim::filter::error::FilterError;
 use crate::scim::value::{Dialect, parse_boolean};
 
 /// Where reading stands.
-pub(crate) struct Cursor<'t> {
+pub(crate) struct Cursor<'t, 'd> {
     text: &'t str,
     /// Counts bytes from 0; always on the edge of a character.
     position: usize,
     dialect: Dialect,
+    noted: &'d mut Deviations,
 }
 
-impl<'t> Cursor<'t> {
-    pub(crate) fn new(text: &'t str, dialect: Dialect) -> Self {
-        Self { text, position: 0, dialect }
+impl<'t, 'd> Cursor<'t, 'd> {
+    pub(crate) fn new(text: &'t str, dialect: Dialect, noted: &'d mut Deviations) -> Self {
+        Self { text, position: 0, dialect, noted }
+    }
+
+    /// Notes what the strict dialect would have refused.
+    pub(crate) fn note(&mut self, deviation: Deviation) {
+        self.noted.note(deviation);
     }
 
     pub(crate) fn at_end(&self) -> bool {
@@ -36,15 +43,18 @@ impl<'t> Cursor<'t> {
 
     /// Blanks where the grammar has none.
     pub(crate) fn no_blank(&mut self) {
-        if self.dialect == Dialect::Lenient {
-            self.take_while(is_blank);
+        if self.dialect == Dialect::Lenient && !self.take_while(is_blank).is_empty() {
+            self.note(Deviation::FilterBlanks);
         }
     }
 
     /// The one blank of the grammar; any number of them in the lenient dialect.
     pub(crate) fn blank(&mut self) -> Result<(), FilterError> {
-        if self.dialect == Dialect::Strict && !self.take(" ") {
-            return Err(self.expected("a blank"));
+        if !self.take(" ") {
+            if self.dialect == Dialect::Strict {
+                return Err(self.expected("a blank"));
+            }
+            self.note(Deviation::FilterBlanks);
         }
         self.no_blank();
         Ok(())
@@ -94,10 +104,15 @@ impl<'t> Cursor<'t> {
         let read = if self.rest().starts_with('"') {
             self.quoted()
         } else if self.dialect == Dialect::Lenient && self.take("'") {
+            self.note(Deviation::UnquotedLiteral);
             self.single_quoted()
         } else {
             let token = self.take_while(|c| !is_blank(c) && c != ')' && c != ']');
-            self.bare(token)
+            let read = self.bare(token);
+            if read.as_ref().is_some_and(|value| !is_json(token, value)) {
+                self.note(Deviation::UnquotedLiteral);
+            }
+            read
         };
         read.ok_or_else(|| self.expected_at(start, "a value"))
     }
@@ -175,6 +190,15 @@ impl<'t> Cursor<'t> {
             return Some(Value::Bool(truth));
         }
         (lenient && is_plain_text(token)).then(|| token.into())
+    }
+}
+
+/// Whether a token without quotes is the JSON text of the value it was taken for.
+fn is_json(token: &str, value: &Value) -> bool {
+    match value {
+        Value::Bool(truth) => token == if *truth { "true" } else { "false" },
+        Value::String(_) => false,
+        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => true,
     }
 }
 

@@ -4,10 +4,11 @@
 //! resource type, so that evaluating it costs no names and no folding of its literals.
 
 pub mod ast;
-mod comparison;
+pub(crate) mod comparison;
 pub mod error;
 pub mod eval;
 pub mod fold;
 mod lex;
 pub mod parse;
 mod print;
+pub mod typed;

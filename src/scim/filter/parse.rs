@@ -8,6 +8,7 @@
 //! single quotes or without quotes, and the PATCH form `emails[type eq "work"].value eq "x"`.
 
 use crate::scim::attr::AttrPath;
+use crate::scim::deviation::{Deviation, Deviations};
 use crate::scim::filter::ast::Filter;
 use crate::scim::filter::error::FilterError;
 use crate::scim::filter::lex::{Cursor, Mark, Operator};
@@ -25,10 +26,22 @@ impl Filter {
     /// # Errors
     /// When the text does not follow the grammar, or is too long or too deep.
     pub fn parse(text: &str, dialect: Dialect) -> Result<Self, FilterError> {
+        Self::parse_noting(text, dialect, &mut Deviations::default())
+    }
+
+    /// Reads a filter, and notes what only the lenient dialect understands.
+    ///
+    /// # Errors
+    /// When the text does not follow the grammar, or is too long or too deep.
+    pub fn parse_noting(
+        text: &str,
+        dialect: Dialect,
+        noted: &mut Deviations,
+    ) -> Result<Self, FilterError> {
         if text.len() > MAX_FILTER_LENGTH {
             return Err(FilterError::TooLong { limit: MAX_FILTER_LENGTH });
         }
-        let mut cursor = Cursor::new(text, dialect);
+        let mut cursor = Cursor::new(text, dialect, noted);
         let mut frames = vec![Frame::new(Bracket::None)];
         loop {
             cursor.no_blank();
@@ -106,7 +119,7 @@ enum Term {
 }
 
 /// Reads what stands between `and`, `or` and brackets: a comparison or the start of a bracket.
-fn read_term(cursor: &mut Cursor<'_>, frames: &[Frame]) -> Result<Term, FilterError> {
+fn read_term(cursor: &mut Cursor<'_, '_>, frames: &[Frame]) -> Result<Term, FilterError> {
     if cursor.take("(") {
         return Ok(Term::Opened(Bracket::Group));
     }
@@ -122,7 +135,7 @@ fn read_term(cursor: &mut Cursor<'_>, frames: &[Frame]) -> Result<Term, FilterEr
     read_comparison(cursor, path).map(Term::Whole)
 }
 
-fn read_comparison(cursor: &mut Cursor<'_>, path: AttrPath) -> Result<Filter, FilterError> {
+fn read_comparison(cursor: &mut Cursor<'_, '_>, path: AttrPath) -> Result<Filter, FilterError> {
     match cursor.operator()? {
         Operator::Present => Ok(Filter::Present(path)),
         Operator::Compare(op) => {
@@ -135,7 +148,7 @@ fn read_comparison(cursor: &mut Cursor<'_>, path: AttrPath) -> Result<Filter, Fi
 /// Puts a complete term in its place and reads on to where the next one starts; gives the whole
 /// filter when the text ends.
 fn after_term(
-    cursor: &mut Cursor<'_>,
+    cursor: &mut Cursor<'_, '_>,
     frames: &mut Vec<Frame>,
     mut term: Filter,
     dialect: Dialect,
@@ -170,7 +183,7 @@ fn after_term(
 
 /// Reads `and` or `or` with its blanks; the term before it stopped at `end`.
 fn read_joint(
-    cursor: &mut Cursor<'_>,
+    cursor: &mut Cursor<'_, '_>,
     frame: &mut Frame,
     dialect: Dialect,
     end: Mark,
@@ -191,7 +204,7 @@ fn read_joint(
 /// Ends a value path. Entra ID goes on behind it as in PATCH (`emails[…].value eq "x"`), which
 /// means one more condition on the same element.
 fn read_suffix(
-    cursor: &mut Cursor<'_>,
+    cursor: &mut Cursor<'_, '_>,
     path: AttrPath,
     inner: Filter,
     dialect: Dialect,
@@ -199,6 +212,7 @@ fn read_suffix(
     if dialect == Dialect::Strict || !cursor.take(".") {
         return Ok(Filter::ValuePath(path, Box::new(inner)));
     }
+    cursor.note(Deviation::ValuePathSuffix);
     let sub = cursor.path()?;
     cursor.blank()?;
     let mut frame = Frame::new(Bracket::None);

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::scim::attr::AttrPath;
+use crate::scim::deviation::{Deviation, Deviations};
 use crate::scim::filter::ast::{CompareOp, Filter};
 use crate::scim::filter::eval::CompiledFilter;
 use crate::scim::patch::elements::{add_elements, fold, identifying, identity, settle_primary};
@@ -22,7 +23,7 @@ use crate::scim::value::{Dialect, read_value};
 
 impl PatchRequest {
     /// The resource after all operations. The one given stays as it is, so that a PATCH is done
-    /// as a whole or not at all.
+    /// as a whole or not at all. What only the lenient dialect understands is noted.
     ///
     /// # Errors
     /// When an operation selects nothing, changes what is immutable, or takes away what is
@@ -31,6 +32,7 @@ impl PatchRequest {
         &self,
         resource: &Resource,
         resource_type: &ResourceType,
+        noted: &mut Deviations,
     ) -> Result<Resource, PatchError> {
         let mut result = resource.clone();
         let mut rest = self.operations.as_slice();
@@ -43,7 +45,7 @@ impl PatchRequest {
                 step.remove_values(section, &removals);
                 rest = rest.get(removals.len()..).unwrap_or_default();
             } else {
-                step.run(section)?;
+                step.run(section, noted)?;
                 rest = tail;
             }
         }
@@ -114,13 +116,17 @@ impl<'a> Step<'a> {
         Ok(Self { operation, resolved, dialect })
     }
 
-    fn run(&self, section: &mut Map<String, Value>) -> Result<(), PatchError> {
+    fn run(
+        &self,
+        section: &mut Map<String, Value>,
+        noted: &mut Deviations,
+    ) -> Result<(), PatchError> {
         let Resolved { attribute, sub, .. } = self.resolved;
         let name = attribute.name.as_str();
         let immutable = attribute.mutability == Mutability::Immutable;
         let before = section.get(name).filter(|value| immutable && !is_unassigned(value)).cloned();
         if attribute.multi_valued && (self.operation.target.filter.is_some() || sub.is_some()) {
-            self.change_elements(section)?;
+            self.change_elements(section, noted)?;
         } else {
             match (sub, &self.operation.value) {
                 (Some(sub), value) => self.change_sub(section, sub, value.as_ref())?,
@@ -179,7 +185,11 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    fn change_elements(&self, section: &mut Map<String, Value>) -> Result<(), PatchError> {
+    fn change_elements(
+        &self,
+        section: &mut Map<String, Value>,
+        noted: &mut Deviations,
+    ) -> Result<(), PatchError> {
         let name = &self.resolved.attribute.name;
         let slot = section.entry(name.clone()).or_insert(Value::Null);
         let mut list = match slot.take() {
@@ -190,8 +200,8 @@ impl<'a> Step<'a> {
         let hits = self.hits(&list)?;
         match &self.operation.value {
             None => self.remove_hits(&mut list, &hits)?,
-            Some(value) if hits.is_empty() => list.push(self.create(value)?),
-            Some(value) => self.write_hits(&mut list, &hits, value)?,
+            Some(value) if hits.is_empty() => list.push(self.create(value, noted)?),
+            Some(value) => self.write_hits(&mut list, &hits, value, noted)?,
         }
         if self.operation.value.is_some() {
             let touched = if hits.is_empty() { vec![list.len() - 1] } else { hits };
@@ -239,15 +249,21 @@ impl<'a> Step<'a> {
         list: &mut [Value],
         hits: &[usize],
         value: &Value,
+        noted: &mut Deviations,
     ) -> Result<(), PatchError> {
         for at in hits {
             let Some(element) = list.get_mut(*at) else { continue };
             match (element, self.resolved.sub, value) {
                 (Value::Object(members), Some(sub), _) => self.set(members, sub, Some(value))?,
                 (Value::Object(members), None, Value::Object(changes)) => {
+                    // What the new element does not say is gone, but for what may not go.
+                    let goes = |name: &str| !changes.contains_key(name) && !self.keeps(name);
                     if !self.merges() {
-                        // What the new element does not say is gone, but for what may not go.
-                        members.retain(|name, _| changes.contains_key(name) || self.keeps(name));
+                        members.retain(|name, _| !goes(name));
+                    } else if self.operation.kind == OperationKind::Replace
+                        && members.keys().any(|name| goes(name))
+                    {
+                        noted.note(Deviation::MergedElement);
                     }
                     self.merge(members, changes)?;
                 }
@@ -271,7 +287,7 @@ impl<'a> Step<'a> {
 
     /// The element that the filter describes, with the value in it. The RFC knows only
     /// `noTarget`; Entra ID writes `emails[type eq "work"].value` whether there is one or not.
-    fn create(&self, value: &Value) -> Result<Value, PatchError> {
+    fn create(&self, value: &Value, noted: &mut Deviations) -> Result<Value, PatchError> {
         let no_target = || PatchError::NoTarget { path: self.label() };
         let creates = self.resolved.sub.is_some() || self.operation.kind == OperationKind::Add;
         if self.dialect == Dialect::Strict || !creates {
@@ -288,7 +304,7 @@ impl<'a> Step<'a> {
         let mut members = Map::new();
         for (path, literal) in terms {
             let sub = attribute.sub_attribute(&path.attr).ok_or_else(no_target)?;
-            members.insert(sub.name.clone(), read_value(sub, literal, self.dialect)?);
+            members.insert(sub.name.clone(), read_value(sub, literal, self.dialect, noted)?);
         }
         match (self.resolved.sub, value) {
             (Some(sub), _) => drop(members.insert(sub.name.clone(), value.clone())),
@@ -296,6 +312,7 @@ impl<'a> Step<'a> {
             (None, _) => return Err(no_target()),
         }
         members.retain(|_, value| !is_unassigned(value));
+        noted.note(Deviation::CreatedElement);
         Ok(Value::Object(members))
     }
 

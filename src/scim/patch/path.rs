@@ -2,9 +2,9 @@
 //! (RFC 7644 section 3.5.2, figure 7), looked up in a resource type.
 
 use crate::scim::attr::AttrPath;
+use crate::scim::deviation::{Deviation, Deviations};
 use crate::scim::filter::ast::Filter;
 use crate::scim::filter::error::FilterError;
-use crate::scim::patch::operation::Deviation;
 use crate::scim::schema::{Attribute, Resolved, ResourceType, Schema};
 use crate::scim::value::Dialect;
 
@@ -43,10 +43,14 @@ pub fn locate<'t>(
     text: &str,
     resource_type: &'t ResourceType,
     dialect: Dialect,
+    noted: &mut Deviations,
 ) -> Result<Place<'t>, PathError> {
     let parts = split(text)?;
     let filter = match parts.filter {
-        Some(inner) => Some(Filter::parse(inner, dialect).map_err(|error| PathError(Some(error)))?),
+        Some(inner) => {
+            let filter = Filter::parse_noting(inner, dialect, noted);
+            Some(filter.map_err(|error| PathError(Some(error)))?)
+        }
         None => None,
     };
     let (mut path, deviation) = match name(parts.name, resource_type, dialect) {
@@ -77,7 +81,7 @@ pub fn locate<'t>(
             return Ok(Place::Unknown);
         }
     }
-    let deviation = deviation.or_else(|| unqualified.then_some(Deviation::UnqualifiedExtension));
+    let deviation = deviation.or_else(|| unqualified.then_some(Deviation::BareExtensionAttribute));
     Ok(Place::Attribute(Located { resolved, filter, deviation }))
 }
 

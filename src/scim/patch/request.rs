@@ -5,14 +5,14 @@
 //! absent: everything that needs the resource; that is `apply.rs`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use crate::scim::attr::AttrPath;
+use crate::scim::deviation::{Deviation, Deviations};
 use crate::scim::filter::ast::{CompareOp, Filter};
 use crate::scim::patch::error::PatchError;
-use crate::scim::patch::operation::{Deviation, Operation, OperationKind, Target};
+use crate::scim::patch::operation::{Operation, OperationKind, Target};
 use crate::scim::patch::path::{Located, PathError, Place, locate};
 use crate::scim::resource::is_unassigned;
 use crate::scim::schema::{Attribute, AttributeType, Mutability, Resolved, ResourceType, Schema};
@@ -28,15 +28,12 @@ pub const MAX_OPERATIONS: usize = 20_000;
 pub struct PatchRequest {
     /// What to do, in order. Empty when the request names nothing that the type knows.
     pub operations: Vec<Operation>,
-    /// How many unknown attributes were dropped (lenient dialect only).
-    pub ignored: usize,
-    /// How often the request differs from the letter of the RFC, by kind.
-    pub deviations: BTreeMap<Deviation, usize>,
     dialect: Dialect,
 }
 
 impl PatchRequest {
-    /// Reads a body for resources of this type.
+    /// Reads a body for resources of this type, and notes what only the lenient dialect
+    /// understands.
     ///
     /// # Errors
     /// When any of the operations cannot be carried out on any resource of the type. An unknown
@@ -45,10 +42,10 @@ impl PatchRequest {
         body: &Value,
         resource_type: &ResourceType,
         dialect: Dialect,
+        noted: &mut Deviations,
     ) -> Result<Self, PatchError> {
-        let request =
-            Self { operations: Vec::new(), ignored: 0, deviations: BTreeMap::new(), dialect };
-        let mut reader = Reader { resource_type, number: 0, request };
+        let request = Self { operations: Vec::new(), dialect };
+        let mut reader = Reader { resource_type, number: 0, request, noted };
         let members = body.as_object().ok_or(PatchError::NotAPatch("it is not an object"))?;
         reader.check_schemas(member(members, "schemas"))?;
         for operation in reader.list(member(members, "Operations"))? {
@@ -71,14 +68,15 @@ enum Origin {
     Key,
 }
 
-struct Reader<'t> {
+struct Reader<'t, 'd> {
     resource_type: &'t ResourceType,
     /// The operation at hand, from 1.
     number: usize,
     request: PatchRequest,
+    noted: &'d mut Deviations,
 }
 
-impl<'t> Reader<'t> {
+impl<'t> Reader<'t, '_> {
     fn check_schemas(&mut self, schemas: Option<&Value>) -> Result<(), PatchError> {
         let is_patch = |value: &Value| {
             value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(urn::PATCH_OP))
@@ -170,7 +168,7 @@ impl<'t> Reader<'t> {
         if path.eq_ignore_ascii_case("schemas") {
             return self.read_only(Origin::Path, "schemas");
         }
-        let place = locate(path, self.resource_type, self.request.dialect);
+        let place = locate(path, self.resource_type, self.request.dialect, self.noted);
         match (place.map_err(|error| self.invalid_path(error))?, kind) {
             (Place::Attribute(located), _) => self.targeted(kind, located, value, Origin::Path),
             (Place::Section(Some(schema)), OperationKind::Remove) => self.remove_section(schema),
@@ -233,7 +231,7 @@ impl<'t> Reader<'t> {
             Some(schema) => Cow::Owned(format!("{}:{key}", schema.id)),
             None => Cow::Borrowed(key),
         };
-        match locate(&path, self.resource_type, self.request.dialect) {
+        match locate(&path, self.resource_type, self.request.dialect, self.noted) {
             Ok(Place::Attribute(located)) => {
                 if key.contains([':', '.', '[']) {
                     if !self.lenient() {
@@ -302,7 +300,8 @@ impl<'t> Reader<'t> {
         let attribute = resolved.attribute;
         // Salesforce repeats the attribute's name inside: `{"members": […]}`.
         let inner = value.as_object().and_then(|members| member(members, &attribute.name));
-        let read = read_value(attribute, inner.unwrap_or(value), self.request.dialect)?;
+        let value = inner.unwrap_or(value);
+        let read = read_value(attribute, value, self.request.dialect, self.noted)?;
         for element in read.as_array().into_iter().flatten() {
             if let Some(filter) = element_filter(element) {
                 self.push(OperationKind::Remove, Target::new(resolved, Some(filter)), None);
@@ -383,14 +382,7 @@ impl<'t> Reader<'t> {
     }
 
     fn read(&mut self, leaf: &Attribute, value: &Value) -> Result<Value, PatchError> {
-        let read = read_value(leaf, value, self.request.dialect)?;
-        let simple = leaf.kind != AttributeType::Complex;
-        if !leaf.multi_valued && (value.is_array() || (simple && value.is_object())) {
-            self.note(Deviation::WrappedValue);
-        }
-        if leaf.kind == AttributeType::Boolean && read.is_boolean() && !value.is_boolean() {
-            self.note(Deviation::StringBoolean);
-        }
+        let read = read_value(leaf, value, self.request.dialect, self.noted)?;
         Ok(without_read_only(leaf, read))
     }
 
@@ -416,7 +408,6 @@ impl<'t> Reader<'t> {
         if !self.lenient() {
             return Err(PatchError::UnknownAttribute { number: self.number });
         }
-        self.request.ignored += 1;
         self.note(Deviation::UnknownAttribute);
         Ok(())
     }
@@ -442,7 +433,7 @@ impl<'t> Reader<'t> {
     }
 
     fn note(&mut self, deviation: Deviation) {
-        *self.request.deviations.entry(deviation).or_default() += 1;
+        self.noted.note(deviation);
     }
 
     fn lenient(&self) -> bool {

@@ -7,10 +7,11 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::scim::builtin::{group_type, user_type};
+use crate::scim::deviation::{Deviation, Deviations};
 use crate::scim::error::ScimType;
 use crate::scim::filter::ast::Filter;
 use crate::scim::patch::error::PatchError;
-use crate::scim::patch::operation::{Deviation, OperationKind};
+use crate::scim::patch::operation::OperationKind;
 use crate::scim::patch::request::{MAX_OPERATIONS, PatchRequest};
 use crate::scim::resource::Resource;
 use crate::scim::schema::{Mutability, ResourceType};
@@ -23,8 +24,12 @@ fn message(operations: &Value) -> Value {
     json!({ "schemas": [urn::PATCH_OP], "Operations": operations })
 }
 
+fn parse(body: &Value, kind: &ResourceType, dialect: Dialect) -> Result<PatchRequest, PatchError> {
+    PatchRequest::parse(body, kind, dialect, &mut Deviations::default())
+}
+
 fn read(operations: &Value, kind: &ResourceType, dialect: Dialect) -> PatchRequest {
-    PatchRequest::parse(&message(operations), kind, dialect)
+    parse(&message(operations), kind, dialect)
         .unwrap_or_else(|error| panic!("{operations}: {error}"))
 }
 
@@ -69,8 +74,8 @@ fn check_group(operation: Value, expected: &[&str]) {
 
 fn apply(kind: &ResourceType, resource: Value, operations: &Value) -> Result<Value, PatchError> {
     let Value::Object(members) = resource else { panic!("a resource is an object") };
-    let request = PatchRequest::parse(&message(operations), kind, Dialect::Lenient)?;
-    Ok(Value::Object(request.apply(&Resource(members), kind)?.0))
+    let request = parse(&message(operations), kind, Dialect::Lenient)?;
+    Ok(Value::Object(request.apply(&Resource(members), kind, &mut Deviations::default())?.0))
 }
 
 fn user(attributes: Value) -> Value {
@@ -144,10 +149,12 @@ fn unknown_names_are_dropped_and_counted() {
         { "op": "replace", "path": "emails[kind eq \"work\"].value", "value": "x" },
         { "op": "replace", "value": { "active": false, "urn:acme:2.0:User": {"a": 1}, "x y": 1 } },
     ]);
-    let request = read(&operations, &user_type(), Dialect::Lenient);
-    assert_eq!((request.operations.len(), request.ignored), (1, 6));
-    assert_eq!(request.deviations.get(&Deviation::UnknownAttribute), Some(&6));
-    assert_eq!(request.deviations.get(&Deviation::CapitalisedOperation), Some(&2));
+    let mut noted = Deviations::default();
+    let body = message(&operations);
+    let request = PatchRequest::parse(&body, &user_type(), Dialect::Lenient, &mut noted).unwrap();
+    assert_eq!(request.operations.len(), 1);
+    assert_eq!(noted.count(Deviation::UnknownAttribute), 6);
+    assert_eq!(noted.count(Deviation::CapitalisedOperation), 2);
 }
 
 #[test]
@@ -453,7 +460,7 @@ fn errors_do_not_repeat_what_the_client_sent() {
 #[test]
 fn messages_may_be_sloppy_but_not_something_else() {
     let operation = json!({ "op": "replace", "path": "title", "value": "x" });
-    let read = |body: Value, dialect| PatchRequest::parse(&body, &user_type(), dialect);
+    let read = |body: Value, dialect| parse(&body, &user_type(), dialect);
     for body in [
         json!({ "Operations": [operation] }),
         json!({ "schemas": [], "operations": [operation] }),
@@ -488,9 +495,30 @@ fn the_strict_dialect_keeps_to_the_letter() {
         json!({ "op": "replace", "path": "", "value": { "title": "x" } }),
     ] {
         let body = message(&json!([operation]));
-        assert!(PatchRequest::parse(&body, &user_type(), Dialect::Strict).is_err(), "{body}");
+        assert!(parse(&body, &user_type(), Dialect::Strict).is_err(), "{body}");
     }
     let remove = json!([{ "op": "remove", "path": "members", "value": [{ "value": "a" }] }]);
     let request = read(&remove, &group_type(), Dialect::Strict);
     assert_eq!(request.operations.first().unwrap().target.filter, None::<Filter>);
+}
+
+#[test]
+fn what_applying_forgives_is_noted() {
+    let before = user(json!({ "emails": [{ "value": "a@x", "type": "home", "primary": true }] }));
+    let Value::Object(members) = before else { panic!("a resource is an object") };
+    for (operation, kind) in [
+        (
+            json!({ "op": "add", "path": "emails[type eq \"work\"].value", "value": "b@x" }),
+            Deviation::CreatedElement,
+        ),
+        (
+            json!({ "op": "replace", "path": "emails[type eq \"home\"]", "value": { "value": "b@x" } }),
+            Deviation::MergedElement,
+        ),
+    ] {
+        let mut noted = Deviations::default();
+        let request = read(&json!([operation]), &user_type(), Dialect::Lenient);
+        request.apply(&Resource(members.clone()), &user_type(), &mut noted).unwrap();
+        assert_eq!(noted.iter().collect::<Vec<_>>(), [(kind, 1)]);
+    }
 }

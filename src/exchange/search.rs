@@ -1,0 +1,419 @@
+//! Finding the resources of one type that match (RFC 7644 section 3.4.2).
+//!
+//! The filter is pushed down as far as the mapping goes, and everything that comes back is
+//! filtered again on the SCIM view. Totals are exact, or the answer is `tooMany`.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::convert::failure::Meaning;
+use crate::convert::filter::{self, Calls};
+use crate::convert::page::{self, At};
+use crate::convert::record;
+use crate::convert::references::{Wanted, ids_in};
+use crate::exchange::error::ExchangeError;
+use crate::exchange::native::{self, About, Exchange, Walk};
+use crate::exchange::sieve::{Hit, Sieve, Tombstones, Window};
+use crate::mapping::model::{Outcome, PageStyle, Pages, Request, ResourceMapping};
+use crate::native::message::NativeRequest;
+use crate::scim::attr::AttrPath;
+use crate::scim::filter::ast::Filter;
+use crate::scim::filter::eval::CompiledFilter;
+use crate::scim::filter::typed::{Typed, typed};
+use crate::scim::resource::Resource;
+
+/// What is looked for.
+#[derive(Clone)]
+pub struct Asked<'q> {
+    /// Which resources; `None` means all.
+    pub filter: Option<&'q Filter>,
+    /// Which of them.
+    pub window: Window,
+    /// How much is read.
+    pub reading: Reading,
+    /// Whether records with a tombstone are seen.
+    pub tombstones: Tombstones,
+    /// Parameters that make the application sort its list.
+    pub order: Vec<(String, String)>,
+    /// Collections behind requests of their own that every view needs.
+    pub external: Vec<usize>,
+}
+
+/// How much is read for a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// What lies outside of it is counted at most.
+    Window,
+    /// Everything, within the bounds of a scan.
+    Everything,
+}
+
+impl<'q> Asked<'q> {
+    /// The matches of a window, in the order of the list.
+    pub fn new(filter: Option<&'q Filter>, window: Window) -> Self {
+        Self {
+            filter,
+            window,
+            reading: Reading::Window,
+            tombstones: Tombstones::Respected,
+            order: Vec::new(),
+            external: Vec::new(),
+        }
+    }
+}
+
+/// What a search found.
+#[derive(Default)]
+pub struct Found {
+    /// Resources that match, all of them.
+    pub total: u64,
+    /// Those of the window.
+    pub page: Vec<Hit>,
+    /// Collections behind requests of their own by which the application itself has chosen.
+    pub answered: BTreeSet<usize>,
+}
+
+/// Finds resources of one type.
+pub async fn search(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    asked: Asked<'_>,
+) -> Result<Found, ExchangeError> {
+    let mut sieve = Sieve::new(exchange, resource, asked.window, asked.tombstones);
+    sieve.always = asked.external;
+    let answered = match narrowed(exchange, resource, asked.filter)? {
+        Typed::Nothing => return Ok(Found::default()),
+        Typed::All if asked.reading == Reading::Window => {
+            unfiltered(&mut sieve, asked.order).await?;
+            BTreeSet::new()
+        }
+        Typed::All => {
+            scan(&mut sieve, Vec::new(), asked.order, Breadth::Whole).await?;
+            sieve.take_switched_off().await?;
+            BTreeSet::new()
+        }
+        Typed::Some(filter) => filtered(&mut sieve, &filter, asked.order).await?,
+    };
+    Ok(Found { total: sieve.matched, page: sieve.page, answered })
+}
+
+/// What is left of a filter for this type. It is refused as a whole, even where a part would do.
+pub fn narrowed(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    filter: Option<&Filter>,
+) -> Result<Typed, ExchangeError> {
+    let Some(filter) = filter else { return Ok(Typed::All) };
+    let dialect = exchange.tenant.dialect;
+    CompiledFilter::new(filter, &resource.resource_type, dialect)?;
+    Ok(typed(filter, &resource.name, dialect)?)
+}
+
+async fn filtered(
+    sieve: &mut Sieve<'_>,
+    filter: &Filter,
+    order: Vec<(String, String)>,
+) -> Result<BTreeSet<usize>, ExchangeError> {
+    let (exchange, resource) = (sieve.exchange, sieve.resource);
+    sieve.sift(Some(filter))?;
+    let mut ids = Wanted::new();
+    reference_ids(exchange, resource, filter, &mut ids);
+    let references = exchange.resolve(Wanted::new(), ids).await?;
+    let context = exchange.context(resource, &references);
+    let plan = filter::plan(&context, filter)?;
+    if !plan.answered.is_empty() {
+        sieve.sift(plan.residual.as_ref())?;
+    }
+    match plan.calls {
+        Calls::Nothing => return Ok(plan.answered),
+        Calls::ById(id) => {
+            by_id(sieve, &id).await?;
+            return Ok(plan.answered);
+        }
+        Calls::LookUp(request, call) => look_up(sieve, request, call).await?,
+        Calls::List(parameters) => {
+            let breadth = Breadth::of(&parameters);
+            scan(sieve, parameters, order.clone(), breadth).await?;
+        }
+    }
+    if plan.may_miss && sieve.matched == 0 {
+        sieve.forget();
+        sieve.sift(Some(filter))?;
+        scan(sieve, Vec::new(), order, Breadth::Whole).await?;
+    }
+    sieve.sift(Some(filter))?;
+    sieve.take_switched_off().await?;
+    Ok(plan.answered)
+}
+
+/// How the list answers a filter.
+pub struct Narrowing {
+    /// Parameters of the list request.
+    pub parameters: Vec<(String, String)>,
+    /// An empty answer may be wrong: scan then.
+    pub may_miss: bool,
+    /// What the bridge filters by.
+    pub residual: Option<Filter>,
+    /// Collections by which the application itself chooses.
+    pub answered: BTreeSet<usize>,
+}
+
+/// How the list answers a filter; `None` when the list is not what is asked.
+pub async fn narrowing(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    filter: Option<&Filter>,
+) -> Result<Option<Narrowing>, ExchangeError> {
+    let Some(filter) = filter else {
+        let answered = BTreeSet::new();
+        let parameters = Vec::new();
+        return Ok(Some(Narrowing { parameters, may_miss: false, residual: None, answered }));
+    };
+    let mut ids = Wanted::new();
+    reference_ids(exchange, resource, filter, &mut ids);
+    let references = exchange.resolve(Wanted::new(), ids).await?;
+    let plan = filter::plan(&exchange.context(resource, &references), filter)?;
+    let residual = if plan.answered.is_empty() { Some(filter.clone()) } else { plan.residual };
+    Ok(match plan.calls {
+        Calls::List(parameters) => Some(Narrowing {
+            parameters,
+            may_miss: plan.may_miss,
+            residual,
+            answered: plan.answered,
+        }),
+        Calls::Nothing | Calls::ById(_) | Calls::LookUp(..) => None,
+    })
+}
+
+/// The ids that a filter compares references with.
+fn reference_ids(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    filter: &Filter,
+    ids: &mut Wanted,
+) {
+    match filter {
+        Filter::Compare(path, _, Value::String(id)) => {
+            // A resource with nothing but this value under this name finds out whose id it is.
+            let Some(found) = resource.resource_type.resolve(path) else { return };
+            let mut probe = Resource::default();
+            let extension = found.extension.map(|schema| schema.id.as_str());
+            let value = serde_json::json!({ "value": id });
+            let value =
+                if found.attribute.multi_valued { Value::Array(vec![value]) } else { value };
+            probe.section_mut(extension).insert(found.attribute.name.clone(), value);
+            ids_in(&exchange.tenant.mapping, resource, &probe, ids);
+        }
+        Filter::Compare(..) | Filter::Present(_) => {}
+        Filter::And(terms) | Filter::Or(terms) => {
+            for term in terms {
+                reference_ids(exchange, resource, term, ids);
+            }
+        }
+        Filter::Not(inner) => reference_ids(exchange, resource, inner, ids),
+        Filter::ValuePath(path, inner) => {
+            if let Filter::Compare(sub, operator, value) = &**inner {
+                let path = AttrPath { sub: Some(sub.attr.clone()), ..path.clone() };
+                let flat = Filter::Compare(path, *operator, value.clone());
+                reference_ids(exchange, resource, &flat, ids);
+            }
+        }
+    }
+}
+
+async fn by_id(sieve: &mut Sieve<'_>, id: &str) -> Result<(), ExchangeError> {
+    let found = async {
+        let located = sieve.exchange.locate(sieve.resource, id).await?;
+        let native = sieve.exchange.native(sieve.resource, &located).await?;
+        Ok((located, native))
+    };
+    match found.await {
+        Ok((located, native)) => sieve.offer(located, native).await,
+        Err(ExchangeError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Another request than the list: one record, or a short list, perhaps with further pages.
+async fn look_up(
+    sieve: &mut Sieve<'_>,
+    request: &Request,
+    call: NativeRequest,
+) -> Result<(), ExchangeError> {
+    let (exchange, resource) = (sieve.exchange, sieve.resource);
+    let asked = call.path.clone();
+    let response = match exchange.call(call, &request.accept, About::Resource).await {
+        Err(ExchangeError::Native(failure))
+            if failure.meaning == Meaning::Outcome(Outcome::NotFound) =>
+        {
+            return Ok(());
+        }
+        other => other?,
+    };
+    let body = response.json().ok_or(ExchangeError::Unexpected)?;
+    let records = match &request.record {
+        Some(path) => path.read(body).cloned().into_iter().collect(),
+        None => record::records(request, body).ok_or(ExchangeError::Unexpected)?,
+    };
+    let read = records.len() as u64;
+    sieve.take(records).await?;
+    // The answer may be the first page of several.
+    let pages = request.pages.as_ref().or_else(|| linked(resource.list.as_ref()?.pages.as_ref()?));
+    let Some(pages) = pages else { return Ok(()) };
+    let seen = page::Seen { response: &response, records: &[], read, size: pages.max };
+    let next = page::next(pages, &At::Start, &seen, &exchange.ambient);
+    let Some(at @ At::Link(_)) = next else { return Ok(()) };
+    let mut walk = Walk::from_link(request, pages, at, asked);
+    while let Some(records) = walk.next(exchange, resource).await? {
+        sieve.take(records).await?;
+        Breadth::Narrowed.check(resource, walk.read)?;
+    }
+    Ok(())
+}
+
+fn linked(pages: &Pages) -> Option<&Pages> {
+    matches!(pages.style, PageStyle::LinkHeader(_) | PageStyle::LinkBody(_)).then_some(pages)
+}
+
+/// Reads the list with these parameters to its end.
+async fn scan(
+    sieve: &mut Sieve<'_>,
+    parameters: Vec<(String, String)>,
+    order: Vec<(String, String)>,
+    breadth: Breadth,
+) -> Result<(), ExchangeError> {
+    let (exchange, resource) = (sieve.exchange, sieve.resource);
+    breadth.check(resource, 0)?;
+    let Some(list) = &resource.list else {
+        let operation = format!("this filter on {}", resource.name);
+        return Err(ExchangeError::NotSupported { operation });
+    };
+    let mut walk = Walk::new(list, parameters, list.pages.as_ref());
+    walk.order = order;
+    while let Some(records) = walk.next(exchange, resource).await? {
+        sieve.take(records).await?;
+        breadth.check(resource, walk.read.max(walk.total.unwrap_or(0)))?;
+    }
+    Ok(())
+}
+
+/// How much of the list a filter leaves to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breadth {
+    /// What the application has chosen.
+    Narrowed,
+    /// All of it.
+    Whole,
+}
+
+/// Records that a narrowed list may have although scanning is forbidden.
+const NARROWED_LIMIT: usize = 2000;
+
+impl Breadth {
+    /// How much a list with these parameters is.
+    pub fn of(parameters: &[(String, String)]) -> Self {
+        if parameters.is_empty() { Self::Whole } else { Self::Narrowed }
+    }
+
+    /// Most records that may be read.
+    pub fn limit(self, resource: &ResourceMapping) -> usize {
+        match (resource.scan_limit, self) {
+            (0, Self::Narrowed) => NARROWED_LIMIT,
+            (limit, Self::Narrowed | Self::Whole) => limit,
+        }
+    }
+
+    /// Refuses to read more than may be read.
+    pub fn check(self, resource: &ResourceMapping, read: u64) -> Result<(), ExchangeError> {
+        let limit = self.limit(resource);
+        if limit == 0 || read > limit as u64 {
+            return Err(ExchangeError::TooMany { limit });
+        }
+        Ok(())
+    }
+}
+
+/// A plain list: entered where the page begins when the application can do that and every one of
+/// its records is a resource; else counted from the start.
+async fn unfiltered(
+    sieve: &mut Sieve<'_>,
+    order: Vec<(String, String)>,
+) -> Result<(), ExchangeError> {
+    let (exchange, resource) = (sieve.exchange, sieve.resource);
+    let list = listed(resource)?;
+    let is_whole = exchange.retired(resource).await?.is_empty();
+    let seekable =
+        list.pages.as_ref().filter(|pages| native::can_seek(pages) && pages.total.is_some());
+    if let (true, Some(pages)) = (is_whole, seekable) {
+        return seek(sieve, list, pages, order).await;
+    }
+    let mut walk = Walk::new(list, Vec::new(), list.pages.as_ref());
+    walk.order = order;
+    let end = sieve.window.start.saturating_sub(1).saturating_add(sieve.window.count);
+    walk.size = usize::try_from(end).unwrap_or(usize::MAX).clamp(1, walk.size);
+    while let Some(records) = walk.next(exchange, resource).await? {
+        sieve.take(records).await?;
+        // With a total, what lies behind the page need not be read.
+        if let Some(total) = walk.total.filter(|_| is_whole && sieve.matched >= end) {
+            sieve.matched = total;
+            return Ok(());
+        }
+    }
+    sieve.take_switched_off().await
+}
+
+/// The list request.
+pub fn listed(resource: &ResourceMapping) -> Result<&Request, ExchangeError> {
+    resource.list.as_ref().ok_or_else(|| {
+        let operation = format!("listing {}", resource.name);
+        ExchangeError::NotSupported { operation }
+    })
+}
+
+async fn seek(
+    sieve: &mut Sieve<'_>,
+    list: &Request,
+    pages: &Pages,
+    order: Vec<(String, String)>,
+) -> Result<(), ExchangeError> {
+    let (exchange, resource) = (sieve.exchange, sieve.resource);
+    let Window { start, count } = sieve.window;
+    let skip = start - 1;
+    let wanted = usize::try_from(count).unwrap_or(usize::MAX).clamp(1, pages.max.max(1));
+    let mut walk = Walk::new(list, Vec::new(), Some(pages));
+    walk.order = order;
+    if pages.size.is_some() {
+        walk.size = wanted;
+    }
+    let size = walk.size as u64;
+    let (at, before) = match &pages.style {
+        PageStyle::Offset(_, first) => (At::Offset(first.saturating_add(skip)), skip),
+        PageStyle::Page(_, first) => {
+            (At::Page(first.saturating_add(skip / size)), skip / size * size)
+        }
+        PageStyle::LinkHeader(_)
+        | PageStyle::LinkBody(_)
+        | PageStyle::Cursor(..)
+        | PageStyle::Marker(..) => (At::Start, 0),
+    };
+    walk.at = Some(at);
+    walk.read = before;
+    let mut unneeded = skip - before;
+    // The sieve counts from the first record it is given.
+    sieve.matched = before;
+    let mut total = native::looked_up_total(exchange, resource, pages).await?;
+    while let Some(mut records) = walk.next(exchange, resource).await? {
+        total = walk.total.or(total);
+        let drop = usize::try_from(unneeded).unwrap_or(usize::MAX).min(records.len());
+        records.drain(..drop);
+        unneeded -= drop as u64;
+        sieve.matched += drop as u64;
+        sieve.take(records).await?;
+        if sieve.is_full() {
+            break;
+        }
+    }
+    sieve.matched = total.ok_or(ExchangeError::Unexpected)?;
+    Ok(())
+}

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tracing::Instrument as _;
 
 use crate::auth::authenticate::SharedTokens;
 use crate::auth::principal::Principal;
 use crate::clock::Clock;
 use crate::exchange::endpoint::{Endpoint, Route, unauthorized};
 use crate::exchange::engine;
+use crate::exchange::error::ExchangeError;
+use crate::exchange::render;
 use crate::exchange::request::ScimRequest;
 use crate::exchange::response::ScimResponse;
 use crate::exchange::tenant::Tenant;
@@ -25,7 +28,7 @@ pub struct Served {
 
 /// Every tenant of the process.
 pub struct Bridge {
-    tenants: Vec<Served>,
+    tenants: Vec<Arc<Served>>,
     tokens: Arc<SharedTokens>,
     clock: Arc<dyn Clock>,
 }
@@ -33,7 +36,7 @@ pub struct Bridge {
 impl Bridge {
     /// Serves these tenants with these tokens.
     pub fn new(tenants: Vec<Served>, tokens: Arc<SharedTokens>, clock: Arc<dyn Clock>) -> Self {
-        Self { tenants, tokens, clock }
+        Self { tenants: tenants.into_iter().map(Arc::new).collect(), tokens, clock }
     }
 }
 
@@ -42,8 +45,8 @@ impl Endpoint for Bridge {
     type Caller = Principal;
 
     fn route(&self, _host: &str, segments: &[String]) -> Option<Route> {
-        let fits = |served: &&(usize, &Served)| segments.starts_with(&served.1.base_path);
-        let tenants: Vec<(usize, &Served)> = self.tenants.iter().enumerate().collect();
+        let fits = |served: &&(usize, &Arc<Served>)| segments.starts_with(&served.1.base_path);
+        let tenants: Vec<(usize, &Arc<Served>)> = self.tenants.iter().enumerate().collect();
         // The longest base path wins, so that a tenant at the root catches what is left.
         let (tenant, served) =
             tenants.iter().filter(fits).max_by_key(|(_, served)| served.base_path.len())?;
@@ -70,9 +73,23 @@ impl Endpoint for Bridge {
         _caller: Principal,
         request: ScimRequest,
     ) -> ScimResponse {
-        match self.tenants.get(route.tenant) {
-            Some(served) => engine::answer(&served.tenant, request).await,
-            None => unauthorized("the tenant is not known"),
+        let Some(served) = self.tenants.get(route.tenant).map(Arc::clone) else {
+            return unauthorized("the tenant is not known");
+        };
+        // A task of its own: whoever gives up waiting does not stop writes half-way, and the
+        // resource stays locked until they are through.
+        let work = async move { engine::answer(&served.tenant, request).await };
+        match tokio::spawn(work.in_current_span()).await {
+            Ok(response) => response,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => busy(),
+            },
         }
     }
+}
+
+/// The answer when the process ends under a request.
+fn busy() -> ScimResponse {
+    render::error(&ExchangeError::Busy)
 }

@@ -2,8 +2,10 @@
 
 pub mod bridge;
 pub mod demo;
+pub mod key;
 pub mod readiness;
 pub mod recorder;
+pub mod seal;
 pub mod serve;
 pub mod settings;
 pub mod tokens;

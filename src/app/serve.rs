@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::bridge::{Bridge, Served};
+use crate::app::key::{self, KeyError};
 use crate::app::readiness::StoreReadiness;
 use crate::app::settings;
 use crate::app::tokens;
@@ -15,6 +16,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::load::environment;
 use crate::config::settings::{Config, Tenant as TenantConfig};
 use crate::console::health;
+use crate::console::metrics::{self, Counted};
+use crate::exchange::cursor::Seal;
 use crate::exchange::tenant::{Locks, Tenant};
 use crate::gateway::listener::{Gateway, Running};
 use crate::id::{IdSource, SystemIds};
@@ -96,6 +99,9 @@ pub enum ServeError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] crate::sidecar::port::StoreError),
+    /// Cursors cannot be sealed.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// A port cannot be had.
     #[error("{address} cannot be listened on")]
     Listen {
@@ -117,17 +123,23 @@ impl Service {
             return Err(ServeError::NoTenants);
         }
         let store = SqliteStore::open(&config.store.url).await?;
+        let seal: Arc<dyn Seal> = Arc::new(key::cursors(&store, &SystemIds).await?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let mut served = Vec::with_capacity(config.tenants.len());
         let mut configured = Vec::new();
         for tenant in &config.tenants {
             configured.extend(token(tenant)?);
             served.push(Served {
-                tenant: build(tenant, &store, &clock)?,
+                tenant: build(tenant, &store, &seal, &clock)?,
                 base_path: tenant.base_segments().map(str::to_owned).collect(),
                 public_url: tenant.public_url.as_deref().map(Arc::from),
             });
         }
+        let counted = served.iter().map(|served| Counted {
+            tenant: served.tenant.name.clone(),
+            deviations: Arc::clone(&served.tenant.deviations),
+        });
+        let metrics = metrics::routes(counted.collect());
         let shared = Arc::new(SharedTokens::default());
         tokens::refresh(&store, &configured, &shared).await?;
         let bridge = Bridge::new(served, Arc::clone(&shared), clock);
@@ -136,7 +148,7 @@ impl Service {
         let gateway = Gateway::start(scim, &config.gateway, Arc::new(bridge));
         let gateway = gateway.map_err(ServeError::Start)?;
         let readiness = Arc::new(StoreReadiness::new(store.clone()));
-        let console = health::start(admin, readiness).map_err(ServeError::Start)?;
+        let console = health::start(admin, readiness, metrics).map_err(ServeError::Start)?;
         let refresher = tokio::spawn(tokens::keep_fresh(store.clone(), configured, shared));
         tracing::info!(address = %gateway.address(), "SCIM port open");
         tracing::info!(address = %console.address(), "admin port open");
@@ -181,6 +193,7 @@ fn token(tenant: &TenantConfig) -> Result<Option<ConfiguredToken>, ServeError> {
 fn build(
     config: &TenantConfig,
     store: &SqliteStore,
+    seal: &Arc<dyn Seal>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Tenant, ServeError> {
     let tenant = config.name.clone();
@@ -205,6 +218,7 @@ fn build(
         dialect: config.dialect,
         deviations: Arc::default(),
         max_results: settings::MAX_RESULTS,
+        seal: Arc::clone(seal),
         locks: Locks::default(),
     })
 }

@@ -38,18 +38,23 @@ pub enum Check {
     Failed(String),
 }
 
-/// Serves both paths on a bound listener, on the current runtime.
+/// Serves both paths, and `more` beside them, on a bound listener, on the current runtime.
 ///
 /// # Errors
 /// The listener has no address or cannot be made non-blocking.
-pub fn start(listener: TcpListener, readiness: Arc<dyn Readiness>) -> io::Result<Running> {
+pub fn start(
+    listener: TcpListener,
+    readiness: Arc<dyn Readiness>,
+    more: Router,
+) -> io::Result<Running> {
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let router = Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
-        .with_state(readiness);
+        .with_state(readiness)
+        .merge(more);
     let (shutdown, mut asked) = watch::channel(());
     let stopped = async move {
         // A dropped sender means the same as a message: stop.

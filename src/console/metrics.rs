@@ -3,7 +3,6 @@
 //! One family so far: where clients leave the letter of the RFCs. Nothing here says anything that
 //! needs a token: tenants by name, and counts.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Router;
@@ -27,10 +26,11 @@ pub struct Counted {
 
 /// The path, ready to be merged into the operators' port.
 pub fn routes(tenants: Vec<Counted>) -> Router {
-    Router::new().route("/metrics", get(metrics)).with_state(Arc::new(tenants))
+    let tenants: Arc<[Counted]> = tenants.into();
+    Router::new().route("/metrics", get(metrics)).with_state(tenants)
 }
 
-async fn metrics(State(tenants): State<Arc<Vec<Counted>>>) -> impl IntoResponse {
+async fn metrics(State(tenants): State<Arc<[Counted]>>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&tenants))
 }
 
@@ -44,9 +44,8 @@ fn text(tenants: &[Counted]) -> String {
         let tenant = label(tenant);
         for (kind, count) in deviations.counts() {
             let kind = kind.keyword();
-            let written =
-                writeln!(text, "{DEVIATIONS}{{tenant=\"{tenant}\",kind=\"{kind}\"}} {count}");
-            debug_assert!(written.is_ok(), "writing to a string does not fail");
+            let line = format!("{DEVIATIONS}{{tenant=\"{tenant}\",kind=\"{kind}\"}} {count}\n");
+            text.push_str(&line);
         }
     }
     text

@@ -1,11 +1,14 @@
 //! Collections: elements as SCIM objects, and SCIM elements as native ones.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
 use serde_json::{Map, Value};
 
 use crate::convert::context::Context;
 use crate::convert::error::ConvertError;
-use crate::convert::{key, lens, place};
+use crate::convert::{key, place, through};
 use crate::mapping::model::{Collection, CollectionSource, ItemRow};
+use crate::native::path::NativePath;
 
 /// A native element as a SCIM element; `None` when nothing in it is assigned, or when it refers
 /// to a resource that is not known.
@@ -17,7 +20,7 @@ pub fn get_element(
     let mut element = Map::new();
     for item in &collection.items {
         let value = item.path.read(native).unwrap_or(&Value::Null);
-        let Some(mut value) = lens::read_through(&item.via, &item.empty, value) else { continue };
+        let Some(mut value) = through::read(&item.via, &item.empty, value) else { continue };
         if let (Some(target), "value") = (&collection.reference, item.sub.as_str()) {
             let key = key::text(&value)?;
             value = Value::from(context.references.id(context.mapping, target, &key)?);
@@ -60,8 +63,10 @@ pub fn put_element(
         let wanted = element.get(&item.sub);
         let have = current.and_then(|current| item.path.read(current));
         let Some(wanted) = wanted.filter(|value| !value.is_null()) else {
-            let was_set = have.is_some_and(|have| !item.empty.contains(have));
-            if was_set {
+            // What has no SCIM form was never shown, so nobody has taken it away.
+            let was_shown =
+                have.is_some_and(|have| through::read(&item.via, &item.empty, have).is_some());
+            if was_shown {
                 target.write(&mut native, Value::Null).map_err(|_| unwritable(item))?;
             }
             continue;
@@ -92,7 +97,7 @@ pub fn native_item(
         }
         wanted = key::typed(rule, &key);
     }
-    lens::write_through(&item.via, &wanted, current)
+    through::write(&item.via, &wanted, current)
         .map_err(|source| ConvertError::Value { path: path(), source })
 }
 
@@ -100,8 +105,10 @@ fn sub_path(collection: &Collection, item: &ItemRow) -> String {
     format!("{}.{}", place::name(&collection.place), item.sub)
 }
 
-/// Writes a whole list into a document, element by element: an element that was there keeps what
-/// the mapping does not know of, and elements that the collection does not select stay.
+/// Writes a whole list into a document, element by element: an element that was there keeps its
+/// position and what the mapping does not know of; elements that the collection does not select,
+/// and those without a SCIM form, stay as they are. SCIM lists have no order (RFC 7643 section
+/// 2.4), so the application's is kept, and new elements follow the collection's last one.
 pub fn put_list(
     context: &Context<'_>,
     collection: &Collection,
@@ -111,29 +118,87 @@ pub fn put_list(
     let CollectionSource::Items(path) = &collection.source else { return Ok(()) };
     let unwritable = || ConvertError::Unwritable { path: place::name(&collection.place) };
     let array = path.array().ok_or_else(unwritable)?;
-    let selected = path.read_all(document);
-    let all: &[Value] = array.read(document).and_then(Value::as_array).map_or(&[], Vec::as_slice);
-    let is_foreign = |element: &&Value| !selected.iter().any(|own| std::ptr::eq(*own, *element));
-    let foreign: Vec<Value> = all.iter().filter(is_foreign).cloned().collect();
-    let mut known: Vec<(Vec<String>, &Value)> = Vec::new();
-    for native in &selected {
-        if let Some(element) = get_element(context, collection, native) {
-            known.push((identity(collection, &element), native));
-        }
+    let mut to_come: BTreeMap<Vec<String>, VecDeque<usize>> = BTreeMap::new();
+    for (index, element) in wanted.iter().enumerate() {
+        to_come.entry(identity(collection, element)).or_default().push_back(index);
     }
-    let mut list = Vec::with_capacity(wanted.len() + foreign.len());
-    for element in wanted {
-        let name = identity(collection, element);
-        let at = known.iter().position(|(have, _)| *have == name);
-        let current = at.map(|index| known.swap_remove(index).1);
-        match put_element(context, collection, element, current) {
-            Ok(native) => list.push(native),
+    let mut is_there = BTreeSet::new();
+    let mut list = Vec::new();
+    let mut behind_last = None;
+    for native in candidates(path, &array, document) {
+        let element = native.own.then(|| get_element(context, collection, native.value)).flatten();
+        let Some(element) = element else {
+            list.push(native.value.clone());
+            continue;
+        };
+        let name = identity(collection, &element);
+        let index = to_come.get_mut(&name).and_then(VecDeque::pop_front);
+        if let Some((index, element)) = index.and_then(|at| Some((at, wanted.get(at)?))) {
+            is_there.insert(index);
+            list.push(replaced(context, collection, element, native.value)?);
+        }
+        behind_last = Some(list.len());
+    }
+    let mut new = Vec::new();
+    for (_, element) in wanted.iter().enumerate().filter(|(index, _)| !is_there.contains(index)) {
+        match put_element(context, collection, element, None) {
+            Ok(native) => new.push(selected(path, native)),
             // A member that the application does not know is left out: refusing it would lose
             // the other members of the same request.
             Err(ConvertError::UnknownReference { .. }) if collection.reference.is_some() => {}
             Err(error) => return Err(error),
         }
     }
-    list.extend(foreign);
+    let at = behind_last.unwrap_or(list.len());
+    list.splice(at..at, new);
     array.write(document, Value::Array(list)).map_err(|_| unwritable())
+}
+
+/// A new element with the members by which the collection selects its own: without them it would
+/// be out of sight.
+fn selected(path: &NativePath, mut native: Value) -> Value {
+    if let (Some(members), Value::Object(tested)) = (native.as_object_mut(), path.new_element()) {
+        for (name, value) in tested {
+            members.entry(name).or_insert(value);
+        }
+    }
+    native
+}
+
+/// The native element that a wanted one replaces, as it is to be. One whose reference cannot be
+/// written is there already: it stays.
+fn replaced(
+    context: &Context<'_>,
+    collection: &Collection,
+    element: &Value,
+    native: &Value,
+) -> Result<Value, ConvertError> {
+    match put_element(context, collection, element, Some(native)) {
+        Err(ConvertError::UnknownReference { .. }) => Ok(native.clone()),
+        other => other,
+    }
+}
+
+/// An element of the array that a collection's elements are in.
+struct Candidate<'n> {
+    value: &'n Value,
+    /// Whether the collection selects it.
+    own: bool,
+}
+
+/// The array's elements in order. What is not an array has only what the collection selects.
+fn candidates<'n>(
+    path: &NativePath,
+    array: &NativePath,
+    document: &'n Value,
+) -> Vec<Candidate<'n>> {
+    let selected = path.read_all(document);
+    let Some(all) = array.read(document).and_then(Value::as_array) else {
+        return selected.into_iter().map(|value| Candidate { value, own: true }).collect();
+    };
+    // By address: equal elements may stand inside and outside of what a filter selects.
+    let own: BTreeSet<usize> =
+        selected.into_iter().map(|value| std::ptr::from_ref(value).addr()).collect();
+    let is_own = |value: &Value| own.contains(&std::ptr::from_ref(value).addr());
+    all.iter().map(|value| Candidate { value, own: is_own(value) }).collect()
 }

@@ -3,11 +3,13 @@
 //! A row whose SCIM value is unchanged never touches the document, so unmapped members, other
 //! array elements and fine distinctions survive (least change).
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::convert::context::Context;
 use crate::convert::error::ConvertError;
-use crate::convert::{collection, lens, place};
+use crate::convert::{collection, lens, place, through};
 use crate::mapping::model::{Carries, Collection, CollectionSource, Mode, Row, SendMode, Source};
 use crate::mapping::model::{Request, ResourceMapping};
 use crate::scim::resource::Resource;
@@ -35,7 +37,8 @@ pub enum Purpose {
 }
 
 impl Difference<'_> {
-    /// Whether a row's SCIM value is to change.
+    /// Whether a row's SCIM value is to change, and with it what is there natively: "Ada" for
+    /// "ada" is no news where the application keeps names in lower case.
     pub fn touches_row(&self, row: &Row) -> bool {
         let wanted = place::read(&row.place, row.lenient_match, self.wanted);
         match row.mode {
@@ -43,9 +46,20 @@ impl Difference<'_> {
             Mode::Write => wanted.is_some(),
             Mode::Both | Mode::Create => {
                 let before = place::read(&row.place, row.lenient_match, self.before);
-                wanted != before
+                wanted != before && !wanted.is_some_and(|wanted| self.is_there(row, &wanted))
             }
         }
+    }
+
+    /// Whether writing a value would write what is in the record already. References are not
+    /// asked: another id is another resource.
+    fn is_there(&self, row: &Row, wanted: &Value) -> bool {
+        let Source::Path { read, write: Some(target) } = &row.source else { return false };
+        if row.reference.is_some() {
+            return false;
+        }
+        let native = through::write(&row.via, wanted, read.read(self.native));
+        native.is_ok_and(|native| target.read(self.native) == Some(&native))
     }
 
     /// Whether a collection is to change.
@@ -121,23 +135,27 @@ pub fn body(
     before: &Value,
     after: &Value,
 ) -> Option<Value> {
-    let null = Value::Null;
-    let part = |document: &'_ Value| match &request.subtree {
-        Some(path) => path.read(document).cloned().unwrap_or(Value::Null),
-        None => document.clone(),
-    };
-    let (before, after) =
-        if before.is_null() { (null, part(after)) } else { (part(before), part(after)) };
+    let part = |document: &Value| part(request, document).cloned().unwrap_or(Value::Null);
+    let before = if before.is_null() { Value::Null } else { part(before) };
+    let after = part(after);
     if before == after {
         return None;
     }
     let Value::Object(members) = &after else { return Some(after) };
-    let changed = |name: &str| before.get(name) != members.get(name);
+    let pair = |(name, value): (&String, &Value)| (name.clone(), value.clone());
     let sent: Map<String, Value> = match request.send {
-        SendMode::Changed => members.iter().filter(|(name, _)| changed(name)).map(pair).collect(),
+        SendMode::Changed => {
+            let changed = members.iter().filter(|(name, value)| before.get(name) != Some(value));
+            let mut sent: Map<String, Value> = changed.map(pair).collect();
+            // What is not there any more can only be said as null.
+            let names = before.as_object().into_iter().flat_map(Map::keys);
+            let gone = names.filter(|name| !members.contains_key(*name));
+            sent.extend(gone.map(|name| (name.clone(), Value::Null)));
+            sent
+        }
         SendMode::Mapped => {
-            let mapped = mapped_members(resource, &request.carries);
-            members.iter().filter(|(name, _)| mapped.contains(&name.as_str())).map(pair).collect()
+            let mapped = mapped_members(resource, request, members);
+            members.iter().filter(|(name, _)| mapped.contains(*name)).map(pair).collect()
         }
         SendMode::Full => {
             let mut full = after.clone();
@@ -148,21 +166,102 @@ pub fn body(
     Some(Value::Object(sent))
 }
 
-fn pair((name, value): (&String, &Value)) -> (String, Value) {
-    (name.clone(), value.clone())
+/// The part of a document that a request sends.
+fn part<'d>(request: &Request, document: &'d Value) -> Option<&'d Value> {
+    match &request.subtree {
+        Some(path) => path.read(document),
+        None => Some(document),
+    }
 }
 
-/// Top-level native members that the carried rows and collections write.
-fn mapped_members<'r>(resource: &'r ResourceMapping, carries: &Carries) -> Vec<&'r str> {
+/// The members of the part that is sent which the carried rows and collections write.
+fn mapped_members(
+    resource: &ResourceMapping,
+    request: &Request,
+    members: &Map<String, Value>,
+) -> BTreeSet<String> {
+    let carries = &request.carries;
     let rows = carries.rows.iter().filter_map(|index| resource.rows.get(*index));
     let rows = rows.filter_map(|row| match &row.source {
-        Source::Path { write: Some(path), .. } => path.first_member(),
+        Source::Path { write: Some(path), .. } => Some(path.clone()),
         Source::Path { write: None, .. } | Source::Sidecar | Source::Constant(_) => None,
     });
     let lists = carries.collections.iter().filter_map(|index| resource.collections.get(*index));
     let lists = lists.filter_map(|collection| match &collection.source {
-        CollectionSource::Items(path) => path.first_member(),
+        CollectionSource::Items(path) => path.array(),
         CollectionSource::List(_) => None,
     });
-    rows.chain(lists).collect()
+    let mut names = BTreeSet::new();
+    for path in rows.chain(lists) {
+        // Written into nothing, a path shows which members are its own.
+        let mut probe = Value::Null;
+        let is_written = path.write(&mut probe, Value::Bool(true)).is_ok();
+        match part(request, &probe) {
+            Some(Value::Object(own)) if is_written => names.extend(own.keys().cloned()),
+            // It writes the whole part, or what the part lies in.
+            _ if request.subtree.as_ref().is_none_or(|subtree| path.overlaps(subtree)) => {
+                names.extend(members.keys().cloned());
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::convert::document::{Difference, Purpose};
+    use crate::mapping::model::Mapping;
+    use crate::scim::resource::Resource;
+
+    const MAPPING: &str = r#"
+bridge: 1
+name: cases
+config: { url: { type: url, required: true } }
+api: { base_url: "{config.url}" }
+resources:
+  User:
+    id: $.id
+    attributes:
+      userName: { path: $.login, via: lower, required: true, mode: create }
+      nickName: $.nick
+      title: { path: $.job, write: $.position }
+    list: { get: /users }
+    create: { post: /users }
+    update: { patch: "/users/{id}" }
+"#;
+
+    fn check(attribute: &str, before: &str, wanted: Option<&str>, expected: bool) {
+        let (mapping, _) = Mapping::load(MAPPING).unwrap();
+        let resource = mapping.resource("User").unwrap();
+        let row = resource.rows.iter().find(|row| row.place.attribute == attribute).unwrap();
+        let native = json!({ "id": "7", "login": "ada", "nick": "Addy", "job": "Boss" });
+        let scim = |value: Option<&str>| {
+            Resource([(attribute.to_owned(), json!(value))].into_iter().collect())
+        };
+        let (old, new) = (scim(Some(before)), scim(wanted));
+        let purpose = Purpose::Update;
+        let difference = Difference { native: &native, before: &old, wanted: &new, purpose };
+        assert_eq!(difference.touches_row(row), expected, "{attribute} {before} {wanted:?}");
+    }
+
+    #[test]
+    fn what_is_written_alike_is_no_change() {
+        check("userName", "ada", Some("Ada"), false);
+        check("userName", "ada", Some("adam"), true);
+        check("userName", "ada", None, true);
+    }
+
+    #[test]
+    fn letters_of_another_case_are_a_change_where_the_application_keeps_them() {
+        check("nickName", "Addy", Some("Addy"), false);
+        check("nickName", "Addy", Some("addy"), true);
+    }
+
+    #[test]
+    fn what_is_written_elsewhere_than_read_is_always_written() {
+        check("title", "Boss", Some("Chief"), true);
+    }
 }

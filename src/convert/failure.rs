@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::convert::record;
+use crate::convert::locate::locate;
 use crate::mapping::expression::{Ambient, Scope};
 use crate::mapping::model::{ErrorRule, Errors, Locator, Outcome, StatusMatch};
 use crate::native::message::{NativeResponse, Payload};
@@ -46,8 +46,8 @@ pub fn judge(
     }
     let body = response.json().cloned().unwrap_or(Value::Null);
     let message = errors.message.iter().find_map(|path| path.read(&body)?.as_str());
-    let headers: Value =
-        response.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let header = |(name, _): &(String, String)| (name.clone(), json!(response.header_list(name)));
+    let headers: Value = response.headers.iter().map(header).collect();
     let (status, text) = (json!(response.status), json!(message));
     let scope = Scope::new(ambient)
         .with("status", &status)
@@ -123,5 +123,177 @@ fn clean(text: &str) -> String {
 
 fn retry_after(response: &NativeResponse) -> Option<u64> {
     let header = Locator::Header("retry-after".to_owned(), None);
-    record::locate(&header, response)?.as_str()?.trim().parse().ok()
+    locate(&header, response)?.as_str()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use regex::{Regex, RegexBuilder};
+    use serde_json::{Value, json};
+
+    use crate::convert::failure::{Failure, MAX_DETAIL, Meaning, judge};
+    use crate::id::SystemIds;
+    use crate::mapping::expression::{Ambient, Expression};
+    use crate::mapping::model::{ErrorRule, Errors, Outcome, StatusMatch};
+    use crate::mapping::template::Template;
+    use crate::native::message::{NativeResponse, Payload};
+    use crate::native::path::NativePath;
+
+    fn errors(failed: Option<&str>, rules: Vec<ErrorRule>) -> Errors {
+        Errors {
+            message: vec![NativePath::parse("$.message").unwrap()],
+            failed: failed.map(|failed| Expression::compile(failed).unwrap()),
+            rules,
+        }
+    }
+
+    fn text(pattern: &str) -> Regex {
+        RegexBuilder::new(pattern).case_insensitive(true).build().unwrap()
+    }
+
+    fn rule(status: StatusMatch, outcome: Outcome) -> ErrorRule {
+        ErrorRule { status, text: None, when: None, outcome, detail: None }
+    }
+
+    fn answer(status: u16, body: Payload) -> NativeResponse {
+        NativeResponse { status, headers: Vec::new(), body }
+    }
+
+    fn told(status: u16, message: &str) -> NativeResponse {
+        answer(status, Payload::Json(json!({ "message": message })))
+    }
+
+    fn judged(errors: &Errors, response: &NativeResponse) -> Result<(), Failure> {
+        let ambient = Ambient {
+            ids: Arc::new(SystemIds),
+            now: jiff::Timestamp::UNIX_EPOCH,
+            request_id: "r".to_owned(),
+        };
+        judge(errors, &ambient, response, &[410])
+    }
+
+    fn meaning(errors: &Errors, response: &NativeResponse) -> Option<Meaning> {
+        judged(errors, response).err().map(|failure| failure.meaning)
+    }
+
+    #[test]
+    fn without_rules_the_table_decides() {
+        let plain = errors(None, Vec::new());
+        let check = |status: u16, expected: Option<Meaning>| {
+            assert_eq!(meaning(&plain, &answer(status, Payload::Empty)), expected, "{status}");
+        };
+        for status in [200, 201, 204, 299] {
+            check(status, None);
+        }
+        // It is accepted by the request.
+        check(410, None);
+        for (status, outcome) in [
+            (400, Outcome::InvalidValue),
+            (422, Outcome::InvalidValue),
+            (404, Outcome::NotFound),
+            (409, Outcome::Uniqueness),
+            (412, Outcome::PreconditionFailed),
+            (429, Outcome::TooMany),
+        ] {
+            check(status, Some(Meaning::Outcome(outcome)));
+        }
+        for status in [401, 403] {
+            check(status, Some(Meaning::Credentials));
+        }
+        for status in [100, 302, 405, 418, 500, 502, 503] {
+            check(status, Some(Meaning::Broken));
+        }
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_decides() {
+        let taken = ErrorRule {
+            text: Some(text("already (exists|taken)")),
+            ..rule(StatusMatch::Exactly(400), Outcome::Uniqueness)
+        };
+        let gone = ErrorRule {
+            when: Some(Expression::compile("body.code == 7").unwrap()),
+            ..rule(StatusMatch::Any, Outcome::NotFound)
+        };
+        let rules = vec![taken, gone, rule(StatusMatch::Class(5), Outcome::Unavailable)];
+        let errors = errors(None, rules);
+        let check = |response: &NativeResponse, expected: Outcome| {
+            let expected = Some(Meaning::Outcome(expected));
+            assert_eq!(meaning(&errors, response), expected, "{response:?}");
+        };
+        check(&told(400, "Name ALREADY taken"), Outcome::Uniqueness);
+        check(&told(400, "Name too long"), Outcome::InvalidValue);
+        check(&told(409, "already taken"), Outcome::Uniqueness);
+        check(&answer(418, Payload::Json(json!({ "code": 7 }))), Outcome::NotFound);
+        check(&told(503, "back soon"), Outcome::Unavailable);
+        check(&answer(500, Payload::Empty), Outcome::Unavailable);
+    }
+
+    #[test]
+    fn a_rule_looks_at_plain_text_where_there_is_no_message() {
+        let taken = ErrorRule {
+            text: Some(text("duplicate")),
+            ..rule(StatusMatch::Any, Outcome::Uniqueness)
+        };
+        let errors = errors(None, vec![taken]);
+        let plain = answer(500, Payload::Text("Duplicate key: secret-row".to_owned()));
+        let failure = judged(&errors, &plain).unwrap_err();
+        assert_eq!(failure.meaning, Meaning::Outcome(Outcome::Uniqueness));
+        assert_eq!(failure.detail, None);
+        let json = answer(500, Payload::Json(json!({ "error": "duplicate" })));
+        assert_eq!(meaning(&errors, &json), Some(Meaning::Broken));
+        let other = answer(500, Payload::Text("full".to_owned()));
+        assert_eq!(meaning(&errors, &other), Some(Meaning::Broken));
+    }
+
+    #[test]
+    fn a_rule_can_call_a_failure_done_and_a_success_a_failure() {
+        let ok = ErrorRule { text: Some(text("no change")), ..rule(StatusMatch::Any, Outcome::Ok) };
+        let errors = errors(Some("'error' in body"), vec![ok]);
+        assert_eq!(meaning(&errors, &told(400, "No change")), None);
+        let disguised = answer(200, Payload::Json(json!({ "error": 1 })));
+        let expected = Some(Meaning::Outcome(Outcome::InvalidValue));
+        assert_eq!(meaning(&errors, &disguised), expected);
+        assert_eq!(meaning(&errors, &answer(200, Payload::Json(json!({ "id": 1 })))), None);
+        assert_eq!(meaning(&errors, &answer(204, Payload::Empty)), None);
+    }
+
+    #[test]
+    fn the_message_is_shown_clean_and_never_of_what_is_broken() {
+        let detail = ErrorRule {
+            detail: Some(Template::compile("status {status}").unwrap()),
+            ..rule(StatusMatch::Exactly(409), Outcome::Uniqueness)
+        };
+        let errors = errors(None, vec![detail]);
+        let check = |status: u16, message: &str, expected: Option<&str>| {
+            let failure = judged(&errors, &told(status, message)).unwrap_err();
+            assert_eq!(failure.detail.as_deref(), expected, "{status} {message}");
+        };
+        check(400, "too\r\n long\u{7}", Some("too long"));
+        check(409, "ours", Some("status 409"));
+        check(500, "at db1.internal", None);
+        check(401, "token expired", None);
+        check(400, &"x".repeat(1000), Some(&"x".repeat(MAX_DETAIL)));
+    }
+
+    #[test]
+    fn waiting_and_repeated_headers_are_read() {
+        let once = ErrorRule {
+            when: Some(Expression::compile("headers.warning == 'a, b'").unwrap()),
+            ..rule(StatusMatch::Any, Outcome::Forbidden)
+        };
+        let errors = errors(None, vec![once]);
+        let headers = |pairs: &[(&str, &str)]| {
+            let owned = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            NativeResponse { headers: owned.collect(), ..answer(429, Payload::Json(Value::Null)) }
+        };
+        let waiting = judged(&errors, &headers(&[("retry-after", " 12 ")])).unwrap_err();
+        assert_eq!(waiting.retry_after, Some(12));
+        let date = headers(&[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")]);
+        assert_eq!(judged(&errors, &date).unwrap_err().retry_after, None);
+        let repeated = headers(&[("warning", "a"), ("x", "y"), ("warning", "b")]);
+        assert_eq!(meaning(&errors, &repeated), Some(Meaning::Outcome(Outcome::Forbidden)));
+    }
 }

@@ -163,7 +163,7 @@ impl Found<'_> {
 enum Term<'m> {
     Usable(Found<'m>),
     Unusable,
-    /// It names a resource that does not exist: nothing matches.
+    /// It asks for the id of a resource that does not exist: nothing matches.
     Impossible,
 }
 
@@ -203,7 +203,7 @@ fn native_term<'m>(context: &Context<'m>, term: &Filter) -> Result<Term<'m>, Con
     }
     Ok(match native_form(context, rule.subject, scim_value) {
         Ok(value) => Term::Usable(Found { term: 0, rule, value, scim_value: scim_value.clone() }),
-        Err(ConvertError::UnknownReference { .. }) => Term::Impossible,
+        Err(ConvertError::UnknownReference { .. }) if operator == CompareOp::Eq => Term::Impossible,
         // A value that the application cannot hold is left to the scan: it is always right.
         Err(_) => Term::Unusable,
     })
@@ -307,7 +307,10 @@ fn phrase(
             let Term::Usable(found) = native_term(context, filter)? else { return Ok(None) };
             let FilterAction::Term(template) = &found.rule.action else { return Ok(None) };
             let is_plain = matches!(filter, Filter::Compare(..));
-            let is_whole = is_plain && found.rule.exact && found.rule.case != FilterCase::Sensitive;
+            let is_whole = is_plain
+                && found.rule.exact
+                && found.rule.case != FilterCase::Sensitive
+                && !may_match_unassigned(context, &found);
             if side == Side::Exact && !is_whole {
                 return Ok(None);
             }
@@ -317,6 +320,23 @@ fn phrase(
         }
         Filter::Present(_) => Ok(None),
     }
+}
+
+/// Whether the application may find a value where SCIM sees none: an empty text begins with an
+/// empty text, and what a row takes for "not assigned" is a value natively. Such a term is wider
+/// than the filter, so its negation would be narrower.
+fn may_match_unassigned(context: &Context<'_>, found: &Found<'_>) -> bool {
+    let resource = context.resource;
+    let empty = match found.rule.subject {
+        FilterSubject::Row(index) => resource.rows.get(index).map(|row| &row.empty),
+        FilterSubject::Item(outer, inner) => {
+            let list = resource.collections.get(outer);
+            list.and_then(|list| list.items.get(inner)).map(|item| &item.empty)
+        }
+        FilterSubject::Id => None,
+    };
+    let is_blank = |value: &Value| value.is_null() || value == "";
+    found.scim_value == "" || empty.is_some_and(|empty| !empty.iter().all(is_blank))
 }
 
 fn combine(

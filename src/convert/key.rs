@@ -31,7 +31,8 @@ pub fn is_plausible(rule: &IdRule, key: &str) -> bool {
         IdType::String => !key.is_empty(),
         // Only the canonical spelling: "+7" and "007" would be other names of 7.
         IdType::Integer => key.parse::<i64>().is_ok_and(|number| number.to_string() == key),
-        IdType::Uuid => uuid::Uuid::try_parse(key).is_ok(),
+        // Here too: other spellings would slip past what is known of the canonical one.
+        IdType::Uuid => uuid::Uuid::try_parse(key).is_ok_and(|uuid| uuid.to_string() == key),
     };
     fits && rule.pattern.as_ref().is_none_or(|pattern| pattern.is_match(key))
 }
@@ -39,4 +40,85 @@ pub fn is_plausible(rule: &IdRule, key: &str) -> bool {
 /// The key of a record.
 pub fn of_record(rule: &IdRule, native: &Value) -> Result<String, ConvertError> {
     rule.path.read(native).and_then(text).ok_or(ConvertError::NoKey)
+}
+
+#[cfg(test)]
+mod tests {
+    use regex::Regex;
+    use serde_json::{Value, json};
+
+    use crate::convert::key::{is_plausible, of_record, text, typed};
+    use crate::mapping::model::{IdRule, IdSourceRule, IdType};
+    use crate::native::path::NativePath;
+
+    fn rule(kind: IdType, pattern: Option<&str>) -> IdRule {
+        IdRule {
+            path: NativePath::parse("$.id").unwrap(),
+            kind,
+            source: IdSourceRule::Native,
+            pattern: pattern.map(|pattern| Regex::new(pattern).unwrap()),
+        }
+    }
+
+    fn check_plausible(kind: IdType, key: &str, expected: bool) {
+        assert_eq!(is_plausible(&rule(kind, None), key), expected, "{kind:?} {key}");
+    }
+
+    #[test]
+    fn only_texts_and_numbers_are_keys() {
+        let check = |value: Value, expected: Option<&str>| {
+            assert_eq!(text(&value).as_deref(), expected, "{value}");
+        };
+        check(json!("ada"), Some("ada"));
+        check(json!(7), Some("7"));
+        check(json!(18_446_744_073_709_551_615_u64), Some("18446744073709551615"));
+        check(json!(""), None);
+        check(json!(null), None);
+        check(json!(true), None);
+        check(json!([7]), None);
+        check(json!({ "id": 7 }), None);
+    }
+
+    #[test]
+    fn keys_go_back_as_the_application_types_them() {
+        let check = |kind: IdType, key: &str, expected: Value| {
+            assert_eq!(typed(&rule(kind, None), key), expected, "{kind:?} {key}");
+        };
+        check(IdType::Integer, "7", json!(7));
+        check(IdType::Integer, "seven", json!("seven"));
+        check(IdType::String, "7", json!("7"));
+        check(IdType::Uuid, "7", json!("7"));
+    }
+
+    #[test]
+    fn one_key_has_one_spelling() {
+        check_plausible(IdType::String, "ada", true);
+        check_plausible(IdType::String, "", false);
+        check_plausible(IdType::Integer, "7", true);
+        check_plausible(IdType::Integer, "-7", true);
+        for other in ["007", "+7", "7.0", " 7", "", "ada", "9223372036854775808"] {
+            check_plausible(IdType::Integer, other, false);
+        }
+        check_plausible(IdType::Uuid, "6f1c9a52-3d41-4b9e-9a59-0d8b0a7c1e2f", true);
+        check_plausible(IdType::Uuid, "6F1C9A52-3D41-4B9E-9A59-0D8B0A7C1E2F", false);
+        check_plausible(IdType::Uuid, "6f1c9a523d414b9e9a590d8b0a7c1e2f", false);
+        check_plausible(IdType::Uuid, "ada", false);
+    }
+
+    #[test]
+    fn a_pattern_is_asked_too() {
+        let rule = rule(IdType::Integer, Some("^[0-9]{3}$"));
+        assert!(is_plausible(&rule, "123"));
+        assert!(!is_plausible(&rule, "12"));
+        assert!(!is_plausible(&rule, "012"));
+    }
+
+    #[test]
+    fn a_record_without_a_key_is_an_error() {
+        let rule = rule(IdType::Integer, None);
+        assert_eq!(of_record(&rule, &json!({ "id": 7 })).unwrap(), "7");
+        for native in [json!({}), json!({ "id": null }), json!({ "id": "" }), json!([])] {
+            assert!(of_record(&rule, &native).is_err(), "{native}");
+        }
+    }
 }

@@ -1,15 +1,11 @@
 //! One row as a lens: get a SCIM value out of a native record, put a wanted one back.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use crate::convert::context::Context;
 use crate::convert::error::ConvertError;
-use crate::convert::{key, place};
+use crate::convert::{key, place, through};
 use crate::mapping::model::{OnClear, Row, Source};
-use crate::mapping::transform::kind::{Transform, TransformError};
-use crate::scim::resource::is_unassigned;
 
 /// The row's SCIM value in a native record. `None` when it is unassigned, and also when the
 /// native value has no SCIM form: one odd value must not make a whole list unreadable.
@@ -17,7 +13,7 @@ pub fn get(context: &Context<'_>, row: &Row, native: &Value) -> Option<Value> {
     match &row.source {
         Source::Path { read, .. } => {
             let value = read.read(native).unwrap_or(&Value::Null);
-            let value = read_through(&row.via, &row.empty, value)?;
+            let value = through::read(&row.via, &row.empty, value)?;
             match &row.reference {
                 None => Some(value),
                 Some(target) => {
@@ -31,42 +27,6 @@ pub fn get(context: &Context<'_>, row: &Row, native: &Value) -> Option<Value> {
     }
 }
 
-/// A native value through transforms, left to right.
-pub fn read_through(via: &[Arc<dyn Transform>], empty: &[Value], native: &Value) -> Option<Value> {
-    let is_blank = |value: &Value| value.is_null() || value.as_str() == Some("");
-    // A transform may give null a meaning (`timestamp_flag`, `map`): then its result decides.
-    if empty.contains(native) && (via.is_empty() || !is_blank(native)) {
-        return None;
-    }
-    let mut value = native.clone();
-    for transform in via {
-        value = transform.to_scim(&value).ok()?;
-    }
-    let is_empty = is_unassigned(&value) || empty.contains(&value);
-    (!is_empty).then_some(value)
-}
-
-/// A SCIM value through the inverses, right to left. `current` is the native value that is there
-/// now: a transform keeps it when it already reads as wanted.
-pub fn write_through(
-    via: &[Arc<dyn Transform>],
-    scim: &Value,
-    current: Option<&Value>,
-) -> Result<Value, TransformError> {
-    // What each transform would be given when reading: its own "current" value.
-    let mut stages: Vec<Option<Value>> = vec![current.cloned()];
-    for transform in via {
-        let next =
-            stages.last().cloned().flatten().and_then(|value| transform.to_scim(&value).ok());
-        stages.push(next);
-    }
-    let mut value = scim.clone();
-    for (transform, stage) in via.iter().zip(&stages).rev() {
-        value = transform.to_native(&value, stage.as_ref())?;
-    }
-    Ok(value)
-}
-
 /// The native form of a row's SCIM value, without putting it anywhere.
 pub fn native_value(
     context: &Context<'_>,
@@ -76,7 +36,7 @@ pub fn native_value(
 ) -> Result<Value, ConvertError> {
     let path = || place::name(&row.place);
     let Some(target) = &row.reference else {
-        return write_through(&row.via, scim, current)
+        return through::write(&row.via, scim, current)
             .map_err(|source| ConvertError::Value { path: path(), source });
     };
     let id = key::text(scim).ok_or_else(|| ConvertError::Unwritable { path: path() })?;
@@ -86,8 +46,23 @@ pub fn native_value(
     if !key::is_plausible(rule, &key) {
         return Err(unknown());
     }
-    write_through(&row.via, &key::typed(rule, &key), current)
+    through::write(&row.via, &key::typed(rule, &key), current)
         .map_err(|source| ConvertError::Value { path: path(), source })
+}
+
+/// Whether the application has a way to say that nothing is there: a flag that means true when it
+/// is missing is not cleared but set, and nobody asked for that.
+fn can_be_cleared(context: &Context<'_>, row: &Row, document: &Value) -> bool {
+    let Source::Path { read, write: Some(target) } = &row.source else { return false };
+    let mut trial = document.clone();
+    match row.on_clear {
+        OnClear::Null => drop(target.write(&mut trial, Value::Null)),
+        OnClear::Empty => drop(target.write(&mut trial, Value::from(""))),
+        OnClear::Remove => target.remove(&mut trial),
+        OnClear::Omit | OnClear::Reject => return true,
+    }
+    // What is written elsewhere than it is read cannot be read back.
+    !read.overlaps(target) || get(context, row, &trial).is_none()
 }
 
 /// Puts a wanted value (or `None`, to clear) into a native document.
@@ -100,6 +75,9 @@ pub fn put(
     let Source::Path { read, write: Some(target) } = &row.source else { return Ok(()) };
     let unwritable = || ConvertError::Unwritable { path: place::name(&row.place) };
     let Some(wanted) = wanted else {
+        if !can_be_cleared(context, row, document) {
+            return Ok(());
+        }
         let cleared = match row.on_clear {
             OnClear::Null => Value::Null,
             OnClear::Empty => Value::from(""),

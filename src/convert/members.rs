@@ -1,6 +1,6 @@
 //! Changes of a collection that are made by calls of their own: fewest adds, changes, removes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -43,8 +43,9 @@ pub struct MemberCall<'m> {
 /// The delta that PATCH operations describe without anybody reading the collection; `None` when
 /// they need its present elements. The last operation on an element wins.
 pub fn from_operations(collection: &Collection, operations: &[&Operation]) -> Option<Delta> {
-    let mut last: BTreeMap<Vec<String>, (bool, Value)> = BTreeMap::new();
-    let mut order: Vec<Vec<String>> = Vec::new();
+    // By identity: when it was last spoken of, whether it is added then, and the element.
+    let mut last: BTreeMap<Vec<String>, (usize, bool, Value)> = BTreeMap::new();
+    let mut sequence = 0;
     for operation in operations {
         if operation.target.sub.is_some() {
             return None;
@@ -59,18 +60,18 @@ pub fn from_operations(collection: &Collection, operations: &[&Operation]) -> Op
             _ => return None,
         };
         for element in elements {
-            let name = collection::identity(collection, &element);
-            order.retain(|other| *other != name);
-            order.push(name.clone());
-            last.insert(name, (adds, element));
+            sequence += 1;
+            last.insert(collection::identity(collection, &element), (sequence, adds, element));
         }
     }
+    let mut ordered: Vec<(usize, bool, Value)> = last.into_values().collect();
+    ordered.sort_by_key(|(sequence, ..)| *sequence);
     let mut delta = Delta::default();
-    for name in order {
-        match last.remove(&name) {
-            Some((true, element)) => delta.add.push(element),
-            Some((false, element)) => delta.remove.push((element, Value::Null)),
-            None => {}
+    for (_, adds, element) in ordered {
+        if adds {
+            delta.add.push(element);
+        } else {
+            delta.remove.push((element, Value::Null));
         }
     }
     Some(delta)
@@ -83,7 +84,8 @@ fn removed_element(collection: &Collection, filter: &Filter) -> Option<Value> {
     (path.attr.eq_ignore_ascii_case(key) && path.sub.is_none()).then(|| json!({ key: value }))
 }
 
-/// The difference between two states of a collection. `present` are the native elements.
+/// The difference between two states of a collection. `present` are the native elements; one may
+/// be there twice, as when it slipped onto the next page while the list was read.
 pub fn between(
     context: &Context<'_>,
     collection: &Collection,
@@ -96,31 +98,32 @@ pub fn between(
             have.push((collection::identity(collection, &element), element, native));
         }
     }
-    let mut index: BTreeMap<&[String], usize> = BTreeMap::new();
-    for (position, (name, ..)) in have.iter().enumerate() {
-        index.entry(name.as_slice()).or_insert(position);
+    let mut index: BTreeMap<&[String], (&Value, &Value)> = BTreeMap::new();
+    for (name, element, native) in &have {
+        index.entry(name.as_slice()).or_insert((element, *native));
     }
     let mut delta = Delta::default();
-    let mut kept = vec![false; have.len()];
-    let mut seen = std::collections::BTreeSet::new();
+    let mut settled = BTreeSet::new();
     for element in wanted {
         let name = collection::identity(collection, element);
-        match index.get(name.as_slice()).and_then(|at| Some((*at, have.get(*at)?))) {
-            Some((at, (_, before, native))) => {
-                if let Some(kept) = kept.get_mut(at) {
-                    *kept = true;
-                }
-                if is_changed(collection, before, element) {
-                    delta.change.push((element.clone(), (*native).clone()));
-                }
+        if let Some((before, native)) = index.get(name.as_slice()) {
+            if is_changed(collection, before, element) {
+                delta.change.push((element.clone(), (*native).clone()));
             }
-            None if seen.insert(name) => delta.add.push(element.clone()),
-            None => {}
+        } else if !settled.contains(&name) {
+            delta.add.push(element.clone());
         }
+        settled.insert(name);
     }
-    for ((_, element, native), kept) in have.iter().zip(kept) {
-        if !kept {
-            delta.remove.push((element.clone(), (*native).clone()));
+    for (name, element, native) in &have {
+        if settled.contains(name) {
+            continue;
+        }
+        delta.remove.push((element.clone(), (*native).clone()));
+        // Nobody is a member twice, so one call removes them. Other elements that have their key
+        // in common are two.
+        if collection.reference.is_some() {
+            settled.insert(name.clone());
         }
     }
     delta
@@ -155,7 +158,9 @@ pub fn calls<'m>(
     }
     if let Some(remove) = &collection.remove {
         let gone = delta.remove.iter().map(|(element, native)| (element, Some(native)));
-        let elements = natives(context, collection, gone)?;
+        let references = context.references.with_hidden();
+        let context = Context { references: &references, ..*context };
+        let elements = natives(&context, collection, gone)?;
         batches(remove, collection, &elements, scope, &mut calls)?;
     }
     Ok(calls)
@@ -165,6 +170,14 @@ pub fn calls<'m>(
 struct Element {
     member: Value,
     item: Value,
+}
+
+impl Element {
+    fn new(collection: &Collection, native: &Value) -> Self {
+        let row = collection.items.iter().find(|item| item.sub == "value");
+        let member = row.and_then(|row| row.path.read(native)).cloned().unwrap_or(Value::Null);
+        Self { member, item: native.clone() }
+    }
 }
 
 /// Elements in the application's terms. A reference to a resource that is not known is left out:
@@ -177,14 +190,11 @@ fn natives<'e>(
     let mut natives = Vec::new();
     for (element, current) in elements {
         let current = current.filter(|native| !native.is_null());
-        let item = match collection::put_element(context, collection, element, current) {
-            Ok(item) => item,
-            Err(ConvertError::UnknownReference { .. }) => continue,
+        match collection::put_element(context, collection, element, current) {
+            Ok(item) => natives.push(Element::new(collection, &item)),
+            Err(ConvertError::UnknownReference { .. }) => {}
             Err(error) => return Err(error),
-        };
-        let row = collection.items.iter().find(|item| item.sub == "value");
-        let member = row.and_then(|row| row.path.read(&item)).cloned().unwrap_or(Value::Null);
-        natives.push(Element { member, item });
+        }
     }
     Ok(natives)
 }
@@ -226,14 +236,12 @@ fn change<'m>(
     calls: &mut Vec<MemberCall<'m>>,
 ) -> Result<(), ConvertError> {
     let after = collection::put_element(context, collection, element, Some(native))?;
-    let member = element.get("value").cloned().unwrap_or(Value::Null);
     let Some(request) = &collection.change else {
-        let element = |item: &Value| vec![Element { member: member.clone(), item: item.clone() }];
         if let Some(remove) = &collection.remove {
-            batches(remove, collection, &element(native), scope, calls)?;
+            batches(remove, collection, &[Element::new(collection, native)], scope, calls)?;
         }
         if let Some(add) = &collection.add {
-            batches(add, collection, &element(&after), scope, calls)?;
+            batches(add, collection, &[Element::new(collection, &after)], scope, calls)?;
         }
         return Ok(());
     };
@@ -246,7 +254,136 @@ fn change<'m>(
             target.write(&mut body, value.clone()).map_err(unwritable)?;
         }
     }
-    let scope = scope.clone().with("member", &member).with("item", native);
+    let Element { member, item } = Element::new(collection, native);
+    let scope = scope.clone().with("member", &member).with("item", &item);
     calls.push(MemberCall { request, native: request::build(request, &scope, Some(body))? });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use crate::convert::collection::put_list;
+    use crate::convert::context::Context;
+    use crate::convert::members::{between, from_operations};
+    use crate::convert::references::References;
+    use crate::id::SystemIds;
+    use crate::mapping::expression::Ambient;
+    use crate::mapping::model::{Collection, Mapping};
+    use crate::scim::attr::AttrPath;
+    use crate::scim::filter::ast::{CompareOp, Filter};
+    use crate::scim::patch::operation::{Operation, OperationKind, Target};
+
+    const MAPPING: &str = r#"
+bridge: 1
+name: large
+config: { url: { type: url, required: true } }
+api: { base_url: "{config.url}" }
+resources:
+  User:
+    id: $.id
+    attributes: { userName: { path: $.login, required: true } }
+    list: { get: /users }
+    create: { post: /users }
+  Group:
+    id: $.id
+    attributes:
+      displayName: { path: $.name, required: true }
+      members: { ref: User, items: "$.members[?@.id]", item: { value: $.id } }
+    list: { get: /groups }
+    create: { post: /groups }
+    update: { patch: "/groups/{id}" }
+"#;
+
+    fn with_members(check: impl FnOnce(&Context<'_>, &Collection)) {
+        let (mapping, _) = Mapping::load(MAPPING).unwrap();
+        let resource = mapping.resource("Group").unwrap();
+        let ambient = Ambient {
+            ids: Arc::new(SystemIds),
+            now: jiff::Timestamp::UNIX_EPOCH,
+            request_id: "r".to_owned(),
+        };
+        let references = References::default();
+        let config = Value::Null;
+        let context = Context {
+            mapping: &mapping,
+            resource,
+            ambient: &ambient,
+            config: &config,
+            references: &references,
+        };
+        check(&context, &resource.collections[0]);
+    }
+
+    fn target(filter: Option<Filter>) -> Target {
+        Target { extension: None, attribute: "members".to_owned(), filter, sub: None }
+    }
+
+    fn add(id: &str) -> Operation {
+        let value = Some(json!([{ "value": id }]));
+        Operation { kind: OperationKind::Add, target: target(None), value }
+    }
+
+    fn remove(id: &str) -> Operation {
+        let path = AttrPath { urn: None, attr: "value".to_owned(), sub: None };
+        let filter = Filter::Compare(path, CompareOp::Eq, json!(id));
+        Operation { kind: OperationKind::Remove, target: target(Some(filter)), value: None }
+    }
+
+    fn members(ids: impl Iterator<Item = usize>) -> Vec<Value> {
+        ids.map(|id| json!({ "value": id.to_string() })).collect()
+    }
+
+    #[test]
+    fn the_last_operation_on_a_member_counts_and_says_when() {
+        with_members(|_, collection| {
+            let operations = [add("a"), add("b"), remove("c"), remove("a"), add("c"), add("d")];
+            let operations: Vec<&Operation> = operations.iter().collect();
+            let delta = from_operations(collection, &operations).unwrap();
+            assert_eq!(delta.add, ["b", "c", "d"].map(|id| json!({ "value": id })));
+            assert_eq!(delta.remove, [(json!({ "value": "a" }), Value::Null)]);
+        });
+    }
+
+    /// A cost that grows with the square would take minutes here.
+    #[test]
+    fn fifty_thousand_operations_are_one_delta() {
+        with_members(|_, collection| {
+            let owned: Vec<Operation> = (0..50_000).map(|id| add(&id.to_string())).collect();
+            let operations: Vec<&Operation> = owned.iter().collect();
+            let delta = from_operations(collection, &operations).unwrap();
+            assert_eq!(delta.add, members(0..50_000));
+        });
+    }
+
+    #[test]
+    fn fifty_thousand_members_are_put_and_compared() {
+        with_members(|context, collection| {
+            let mut natives: Vec<Value> =
+                (0..50_000).map(|id| json!({ "id": id.to_string(), "since": id })).collect();
+            natives.push(json!({ "team": 1 }));
+            let mut group = json!({ "id": "g", "members": &natives });
+            let wanted = members((1..50_001).rev());
+            put_list(context, collection, &mut group, &wanted).unwrap();
+            let list = group["members"].as_array().unwrap();
+            assert_eq!(list[0], json!({ "id": "1", "since": 1 }));
+            assert_eq!(list[49_998], json!({ "id": "49999", "since": 49_999 }));
+            assert_eq!(list[49_999..], [json!({ "id": "50000" }), json!({ "team": 1 })]);
+            let delta = between(context, collection, &natives, &wanted);
+            assert_eq!((delta.add.len(), delta.change.len(), delta.remove.len()), (1, 0, 1));
+        });
+    }
+
+    #[test]
+    fn a_member_who_is_there_twice_is_removed_once_or_not_at_all() {
+        with_members(|context, collection| {
+            let present = ["1", "2", "1"].map(|id| json!({ "id": id }));
+            assert!(between(context, collection, &present, &members(1..3)).is_empty());
+            let delta = between(context, collection, &present, &members(2..3));
+            assert_eq!(delta.remove, [(json!({ "value": "1" }), json!({ "id": "1" }))]);
+        });
+    }
 }

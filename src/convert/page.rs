@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::convert::key;
-use crate::convert::record::locate;
+use crate::convert::locate::locate;
 use crate::mapping::expression::{Ambient, Scope};
 use crate::mapping::model::{PageStyle, Pages, Total};
 use crate::native::message::NativeResponse;
@@ -70,8 +70,8 @@ pub fn next(pages: &Pages, at: &At, seen: &Seen<'_>, ambient: &Ambient) -> Optio
     }
     match &pages.style {
         PageStyle::LinkHeader(relation) => {
-            let header = seen.response.header("link")?;
-            link_target(header, relation).map(At::Link)
+            let header = seen.response.header_list("link")?;
+            link_target(&header, relation).map(At::Link)
         }
         PageStyle::LinkBody(path) => {
             let link = path.read(seen.response.json()?)?.as_str()?;
@@ -130,29 +130,95 @@ pub fn as_count(value: &Value) -> Option<u64> {
 /// The target of the first link of a relation in a `Link` header (RFC 8288 section 3).
 fn link_target(header: &str, relation: &str) -> Option<String> {
     let mut rest = header;
-    while let Some((_, after)) = rest.split_once('<') {
-        let (target, after) = after.split_once('>')?;
-        let (parameters, next) = match after.split_once(",<").or_else(|| after.split_once(", <")) {
-            Some((parameters, _)) => {
-                (parameters, after.get(parameters.len()..).unwrap_or_default())
-            }
-            None => (after, ""),
-        };
-        if has_relation(parameters, relation) {
+    loop {
+        let (_, link) = rest.split_once('<')?;
+        let (target, after) = link.split_once('>')?;
+        let (parameters, next) = parameters_of(after);
+        if has_relation(&parameters, relation) {
             return Some(target.to_owned());
         }
         rest = next;
     }
-    None
 }
 
-fn has_relation(parameters: &str, relation: &str) -> bool {
-    parameters.split(';').any(|parameter| {
-        parameter.trim().split_once('=').is_some_and(|(name, value)| {
-            let mut relations =
-                value.trim().trim_matches(|c| c == '"' || c == ',').split_whitespace();
-            name.trim().eq_ignore_ascii_case("rel")
-                && relations.any(|have| have.eq_ignore_ascii_case(relation))
-        })
+/// The parameters of a link, and what stands behind the comma that ends it. Within quotes neither
+/// a comma nor a semicolon ends anything.
+fn parameters_of(text: &str) -> (Vec<&str>, &str) {
+    let mut parameters = Vec::new();
+    let (mut begin, mut is_quoted, mut is_escaped) = (0, false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            ';' | ',' if !is_quoted => {
+                parameters.extend(text.get(begin..at));
+                begin = at + 1;
+                if c == ',' {
+                    return (parameters, text.get(begin..).unwrap_or_default());
+                }
+            }
+            _ => {}
+        }
+    }
+    parameters.extend(text.get(begin..));
+    (parameters, "")
+}
+
+/// Whether the first `rel` names the relation: further ones are to be ignored.
+fn has_relation(parameters: &[&str], relation: &str) -> bool {
+    let mut pairs = parameters.iter().filter_map(|parameter| parameter.split_once('='));
+    let rel = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("rel"));
+    rel.is_some_and(|(_, value)| {
+        let mut relations = value.trim().trim_matches('"').split_whitespace();
+        relations.any(|have| have.eq_ignore_ascii_case(relation))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::convert::page::link_target;
+
+    fn check(header: &str, expected: Option<&str>) {
+        assert_eq!(link_target(header, "next").as_deref(), expected, "{header}");
+    }
+
+    #[test]
+    fn the_link_of_a_relation_is_found() {
+        check(r#"</a?page=2>; rel="next""#, Some("/a?page=2"));
+        check("</a>; rel=next", Some("/a"));
+        check("</a>;REL=Next", Some("/a"));
+        check(r#"</a> ; title="x" ; rel = "next""#, Some("/a"));
+        check(r#"</a>; rel="last next""#, Some("/a"));
+        check(r#"</a?x=1,2;3>; rel="next""#, Some("/a?x=1,2;3"));
+    }
+
+    #[test]
+    fn links_on_one_line_are_told_apart() {
+        check(r#"</a>; rel="prev", </b>; rel="next", </c>; rel="last""#, Some("/b"));
+        check(r#"</a>; rel="prev", </b>; rel="next",</c>; rel="last""#, Some("/b"));
+        check(r#"</a>; rel="prev",   </b>; rel="next""#, Some("/b"));
+        check(r#"</a>; rel="prev" , </b>; rel="next""#, Some("/b"));
+        check("</a>; rel=prev,</b>; rel=next", Some("/b"));
+        check(r#"</a>, </b>; rel="next""#, Some("/b"));
+        check(r#"</a>; rel="next", </b>; rel="next""#, Some("/a"));
+    }
+
+    #[test]
+    fn quotes_hide_what_looks_like_a_link() {
+        check(r#"</a>; title="x, </b>; rel=next"; rel="prev""#, None);
+        check(r#"</a>; title="x\"; rel=next; y=\""; rel="prev""#, None);
+        check(r#"</a>; title="x, </b>; rel=next"; rel="next""#, Some("/a"));
+    }
+
+    #[test]
+    fn without_the_relation_there_is_no_next_page() {
+        check("", None);
+        check("</a>", None);
+        check("</a>; title=next", None);
+        check(r#"</a>; rel="nextish""#, None);
+        check(r#"</a>; rel="prev"; rel="next""#, None);
+        check("</a; rel=next", None);
+        check(r#"/a; rel="next""#, None);
+    }
 }

@@ -91,6 +91,29 @@ fn empty_object() -> Value {
     Value::Object(Map::new())
 }
 
+/// Takes the value at a place away; an element or attribute that is left with nothing goes too.
+pub fn clear(place: &Place, resource: &mut Resource) {
+    let section = resource.section_mut(place.extension.as_deref());
+    let Some(value) = section.get_mut(&place.attribute) else { return };
+    match (&mut *value, &place.sub) {
+        (Value::Array(elements), Some(sub)) => {
+            for element in elements.iter_mut().filter(|element| is_selected(place, element)) {
+                element.as_object_mut().map(|members| members.shift_remove(sub));
+            }
+        }
+        (Value::Array(elements), None) if !place.selector.is_empty() => {
+            elements.retain(|element| !is_selected(place, element));
+        }
+        (Value::Object(members), Some(sub)) => {
+            members.shift_remove(sub);
+        }
+        (other, _) => *other = Value::Null,
+    }
+    if is_unassigned(value) {
+        section.shift_remove(&place.attribute);
+    }
+}
+
 /// Whether a row's place is, or lies in, this attribute.
 pub fn is_of(place: &Place, extension: Option<&str>, attribute: &str) -> bool {
     place.extension.as_deref() == extension && place.attribute == attribute
@@ -114,4 +137,95 @@ pub fn name(place: &Place) -> String {
         text.push_str(sub);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use crate::convert::place::{clear, name, read, write};
+    use crate::mapping::model::Place;
+    use crate::scim::resource::Resource;
+
+    fn emails(kind: &str) -> Place {
+        Place {
+            extension: None,
+            attribute: "emails".to_owned(),
+            selector: vec![("type".to_owned(), json!(kind))],
+            sub: Some("value".to_owned()),
+            multi_valued: true,
+        }
+    }
+
+    fn resource(emails: &Value) -> Resource {
+        Resource(Map::from_iter([("emails".to_owned(), emails.clone())]))
+    }
+
+    fn check(emails_sent: &Value, lenient: Option<&str>, strict: Option<&str>) {
+        let sent = resource(emails_sent);
+        let work = emails("work");
+        let found = |lenient| read(&work, lenient, &sent);
+        assert_eq!(found(true), lenient.map(Value::from), "lenient {emails_sent}");
+        assert_eq!(found(false), strict.map(Value::from), "strict {emails_sent}");
+    }
+
+    #[test]
+    fn the_element_of_the_type_comes_first() {
+        check(&json!([{ "value": "a", "type": "work" }]), Some("a"), Some("a"));
+        check(&json!([{ "value": "a", "type": "Work" }]), Some("a"), Some("a"));
+        let primary = json!({ "value": "p", "primary": true });
+        check(&json!([primary, { "value": "a", "type": "work" }]), Some("a"), Some("a"));
+        let two = json!([{ "value": "a", "type": "work" }, { "value": "b", "type": "work" }]);
+        check(&two, Some("a"), Some("a"));
+    }
+
+    #[test]
+    fn then_the_primary_one_without_a_type() {
+        let primary = json!({ "value": "p", "primary": true });
+        check(&json!([{ "value": "a" }, primary]), Some("p"), None);
+        check(&json!([primary, { "value": "h", "type": "home" }]), Some("p"), None);
+        let home = json!({ "value": "h", "type": "home", "primary": true });
+        check(&json!([home, { "value": "a" }]), Some("a"), None);
+    }
+
+    #[test]
+    fn then_the_only_one_without_a_type() {
+        check(&json!([{ "value": "a" }]), Some("a"), None);
+        check(&json!([{ "value": "a" }, { "value": "b" }]), None, None);
+        check(&json!([{ "value": "h", "type": "home" }]), None, None);
+        check(&json!([]), None, None);
+    }
+
+    #[test]
+    fn an_element_of_the_type_without_a_value_is_not_replaced_by_another() {
+        check(&json!([{ "type": "work" }, { "value": "a" }]), None, None);
+        check(&json!([{ "type": "work", "value": "" }, { "value": "a" }]), Some(""), Some(""));
+    }
+
+    #[test]
+    fn only_types_are_matched_leniently() {
+        let primary =
+            Place { selector: vec![("primary".to_owned(), json!(true))], ..emails("work") };
+        assert_eq!(read(&primary, true, &resource(&json!([{ "value": "a" }]))), None);
+        let both = Place {
+            selector: vec![("type".to_owned(), json!("work")), ("primary".to_owned(), json!(true))],
+            ..emails("work")
+        };
+        assert_eq!(read(&both, true, &resource(&json!([{ "value": "a" }]))), None);
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_cleared() {
+        let mut scim = Resource::default();
+        let emit = Map::from_iter([("primary".to_owned(), json!(true))]);
+        write(&emails("work"), &mut scim, json!("a"), &emit);
+        write(&emails("home"), &mut scim, json!("b"), &Map::new());
+        let work = json!({ "value": "a", "type": "work", "primary": true });
+        assert_eq!(scim.0["emails"], json!([work, { "value": "b", "type": "home" }]));
+        assert_eq!(read(&emails("home"), false, &scim), Some(json!("b")));
+        clear(&emails("home"), &mut scim);
+        assert_eq!(read(&emails("home"), false, &scim), None);
+        assert_eq!(read(&emails("work"), false, &scim), Some(json!("a")));
+        assert_eq!(name(&emails("work")), r#"emails[type eq "work"].value"#);
+    }
 }

@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
-use crate::convert::key;
-use crate::mapping::model::{Locator, Request, ResourceMapping, Returns};
+use crate::convert::locate::locate;
+use crate::convert::{key, page};
+use crate::mapping::model::{Request, ResourceMapping, Returns};
 use crate::native::message::NativeResponse;
+use crate::native::path::NativePath;
 
 /// The record in an answer to a request about one resource; `None` when the answer holds none.
 pub fn record(
@@ -25,32 +27,62 @@ pub fn record(
     (found.is_object() && is_record).then(|| found.clone())
 }
 
+/// Whether an answer says that there is no such record: null, or an empty list, where the record
+/// would be. An answer without that place is something else, and says nothing about anybody.
+pub fn is_nobody(request: &Request, body: &Value) -> bool {
+    match (&request.record, &request.wrap) {
+        (Some(path), _) => match path.read(body) {
+            Some(found) => found.is_null(),
+            None => {
+                let holder = holder(path);
+                let elements = holder.as_ref().and_then(|holder| holder.read(body)?.as_array());
+                elements.is_some_and(Vec::is_empty)
+            }
+        },
+        (None, Some(member)) => body.get(member).is_some_and(Value::is_null),
+        (None, None) => false,
+    }
+}
+
+/// The array that a path like `$.items[0]` picks from.
+fn holder(path: &NativePath) -> Option<NativePath> {
+    let text = path.to_string();
+    let (holder, _) = text.rsplit_once('[')?;
+    NativePath::parse(holder).ok()
+}
+
+/// The record of a look-up that answers with one; empty when there is nobody, `None` when the
+/// answer is not what the mapping describes.
+pub fn looked_up(request: &Request, path: &NativePath, body: &Value) -> Option<Vec<Value>> {
+    if is_nobody(request, body) {
+        return Some(Vec::new());
+    }
+    path.read(body).map(|found| vec![found.clone()])
+}
+
 /// The records in a list answer; `None` when the answer is not the list that the mapping
-/// describes. A missing member is an empty list: many APIs leave it out.
-pub fn records(request: &Request, body: &Value) -> Option<Vec<Value>> {
-    if request.records.to_string() == "$[*]" && !body.is_array() {
-        return None;
-    }
-    if !body.is_array() && !body.is_object() {
-        return None;
-    }
-    Some(request.records.read_all(body).into_iter().cloned().collect())
+/// describes. A member that is not there is an empty list only in an empty object, or beside a
+/// total of 0: some APIs leave it out then. In any other answer an empty list would tell an
+/// identity provider that everybody has gone.
+pub fn records(request: &Request, response: &NativeResponse) -> Option<Vec<Value>> {
+    let body = response.json()?;
+    let is_empty = || {
+        let total = request.pages.as_ref().and_then(|pages| page::total(pages, response));
+        body.as_object().is_some_and(|members| members.is_empty() || total == Some(0))
+    };
+    let is_list = match request.records.array() {
+        None => body.is_array() || body.is_object(),
+        Some(array) if array.is_root() => body.is_array(),
+        Some(array) => match array.read(body) {
+            Some(found) if !found.is_null() => found.is_array() || found.is_object(),
+            Some(_) => true,
+            None => is_empty(),
+        },
+    };
+    is_list.then(|| request.records.read_all(body).into_iter().cloned().collect())
 }
 
 /// The key of a new record when the answer names it elsewhere than in the record.
 pub fn new_key(request: &Request, response: &NativeResponse) -> Option<String> {
     locate(request.id.as_ref()?, response).as_ref().and_then(key::text)
-}
-
-/// The value at a place in an answer.
-pub fn locate(locator: &Locator, response: &NativeResponse) -> Option<Value> {
-    match locator {
-        Locator::Body(path) => path.read(response.json()?).cloned(),
-        Locator::Header(name, None) => response.header(name).map(Value::from),
-        Locator::Header(name, Some(pattern)) => {
-            let captures = pattern.captures(response.header(name)?)?;
-            let part = captures.get(1).or_else(|| captures.get(0))?;
-            Some(Value::from(part.as_str()))
-        }
-    }
 }

@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::convert::{key, place};
+use crate::convert::{key, place, through};
 use crate::mapping::model::{CollectionSource, IdSourceRule, Mapping, ResourceMapping, Source};
+use crate::native::path::NativePath;
 use crate::scim::resource::Resource;
+use crate::scim::segment;
 
 /// Pairs of SCIM ids and native keys, by resource type.
 #[derive(Debug, Clone, Default)]
@@ -43,10 +45,22 @@ impl References {
         (!hidden).then_some(id)
     }
 
-    /// The native key of a SCIM id; `None` when no such resource is known.
+    /// The same without regard to deletion: whoever is gone may still have to be taken out of
+    /// somewhere.
+    #[must_use]
+    pub fn with_hidden(&self) -> Self {
+        Self { hidden: BTreeSet::new(), ..self.clone() }
+    }
+
+    /// The native key of a SCIM id; `None` when no such resource is known, when SCIM clients have
+    /// deleted it, or when no request could name it.
     pub fn key(&self, mapping: &Mapping, resource: &str, id: &str) -> Option<String> {
+        if self.hidden.contains(&(resource.to_owned(), id.to_owned())) {
+            return None;
+        }
         if !is_issued(mapping, resource) {
-            return Some(id.to_owned());
+            // What cannot be the id in a SCIM path must not get into the application's either.
+            return segment::decode(id).filter(|decoded| decoded == id);
         }
         self.keys.get(&(resource.to_owned(), id.to_owned())).cloned()
     }
@@ -59,7 +73,7 @@ impl References {
 }
 
 /// A reference in a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reference {
     /// The attribute that holds it.
     pub path: String,
@@ -106,7 +120,9 @@ pub fn keys_in(mapping: &Mapping, resource: &ResourceMapping, native: &Value, fo
     for row in &resource.rows {
         if let (Some(target), Source::Path { read, .. }) = (&row.reference, &row.source)
             && is_issued(mapping, target)
-            && let Some(key) = read.read(native).and_then(key::text)
+            && let Some(key) = through::read(&row.via, &row.empty, found_at(read, native))
+                .as_ref()
+                .and_then(key::text)
         {
             found.insert((target.clone(), key));
         }
@@ -116,6 +132,10 @@ pub fn keys_in(mapping: &Mapping, resource: &ResourceMapping, native: &Value, fo
             keys_in_elements(mapping, collection, path.read_all(native), found);
         }
     }
+}
+
+fn found_at<'n>(path: &NativePath, native: &'n Value) -> &'n Value {
+    path.read(native).unwrap_or(&Value::Null)
 }
 
 /// The native keys in elements of a collection that stand for issued ids.
@@ -131,7 +151,8 @@ pub fn keys_in_elements<'v>(
         return;
     }
     for element in elements {
-        if let Some(key) = item.path.read(element).and_then(key::text) {
+        let value = through::read(&item.via, &item.empty, found_at(&item.path, element));
+        if let Some(key) = value.as_ref().and_then(key::text) {
             found.insert((target.clone(), key));
         }
     }

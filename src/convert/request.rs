@@ -74,7 +74,8 @@ fn encode(encoding: Encoding, body: Value) -> Body {
     }
 }
 
-/// Members become fields, members of members `outer[inner]`, array elements a field each.
+/// Members become fields, members of members `outer[inner]`, array elements a field each,
+/// an empty array an empty field.
 fn form_fields(name: Option<&str>, value: &Value, fields: &mut Vec<(String, String)>) {
     let field = name.unwrap_or_default();
     match value {
@@ -83,6 +84,10 @@ fn form_fields(name: Option<&str>, value: &Value, fields: &mut Vec<(String, Stri
                 let name = name.map_or_else(|| inner.clone(), |outer| format!("{outer}[{inner}]"));
                 form_fields(Some(&name), value, fields);
             }
+        }
+        // A field that is not sent would leave the old elements in place.
+        Value::Array(elements) if elements.is_empty() => {
+            fields.push((field.to_owned(), String::new()));
         }
         Value::Array(elements) => {
             for element in elements {

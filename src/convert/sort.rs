@@ -12,12 +12,15 @@ use crate::convert::request;
 use crate::scim::attr::AttrPath;
 use crate::scim::query::SortOrder;
 
+/// Query parameters, in order.
+pub type Parameters = Vec<(String, String)>;
+
 /// The parameters that sort the list; `None` when the mapping has no key for the attribute.
 pub fn parameters(
     context: &Context<'_>,
     path: &AttrPath,
     order: SortOrder,
-) -> Result<Option<Vec<(String, String)>>, ConvertError> {
+) -> Result<Option<Parameters>, ConvertError> {
     let Some(rule) = &context.resource.sort else { return Ok(None) };
     let key = rule.by.iter().find(|(have, _)| is_same(context, have, path));
     let Some((_, key)) = key else { return Ok(None) };

@@ -5,29 +5,27 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::FutureExt as _;
-use futures_util::future::{self, BoxFuture};
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 
 use crate::convert::change::{self, Step, Switch};
+use crate::convert::context::Context;
 use crate::convert::document::{self, Difference, Purpose};
 use crate::convert::members::{self, Delta, MemberCall};
-use crate::convert::references::{References, Wanted, ids_in, keys_in_elements};
+use crate::convert::references::{References, Wanted, ids_in, keys_in, keys_in_elements};
 use crate::convert::{key, place, record, request};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
-use crate::exchange::recorded::Changed;
+use crate::exchange::recorded::Redirected;
 use crate::exchange::state::{self, Located, State};
+use crate::exchange::version::{self, Record};
+use crate::exchange::{names, send};
 use crate::mapping::model::{
     Activate, Carries, Collection, CollectionSource, Deactivate, Delete, IdSourceRule, Request,
-    ResourceMapping, Source,
+    ResourceMapping, Row, Source,
 };
+use crate::native::message::NativeResponse;
 use crate::scim::resource::Resource;
 use crate::sidecar::entry::{Entry, EntryState};
-
-/// Member calls in flight for one request.
-const MEMBER_CALLS: usize = 4;
 
 /// What is to be made true.
 #[derive(Debug, Clone)]
@@ -44,7 +42,9 @@ pub struct Goal {
 #[derive(Debug)]
 pub struct Outcome {
     /// The record, as the application last told it; `None` when it must be read again.
-    pub native: Option<Value>,
+    pub record: Option<Record>,
+    /// Whether the application may not have taken every element of a collection.
+    pub doubts: bool,
 }
 
 impl Exchange<'_> {
@@ -56,29 +56,43 @@ impl Exchange<'_> {
         before: &State,
         goal: &Goal,
     ) -> Result<Outcome, ExchangeError> {
-        let (goal, redirected) = self.without_left(resource, &located.key, goal).await?;
-        let goal = &goal;
-        let references = self.references_for(resource, before, goal).await?;
-        let is_off = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
-        if is_off {
-            return self.apply_off(resource, located, before, goal, &references).await;
+        names::check(self, resource, Some(&located.id), &goal.wanted).await?;
+        if matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. })) {
+            return self.apply_off(resource, located, before, goal).await;
         }
+        self.apply_live(resource, located, before, goal).await
+    }
+
+    /// The same for a resource whose record is in the application.
+    pub async fn apply_live(
+        &self,
+        resource: &ResourceMapping,
+        located: &mut Located,
+        before: &State,
+        goal: &Goal,
+    ) -> Result<Outcome, ExchangeError> {
+        let (goal, redirected) = self.without_left(resource, goal).await?;
+        let references = self.references_for(resource, before, &goal).await?;
         let mut change = Change {
             exchange: self,
             resource,
             references: &references,
-            goal,
-            native: before.native.clone(),
+            goal: &goal,
+            before,
+            record: Record { native: before.native.clone(), told: before.told.clone() },
             stale: false,
+            sent: false,
+            doubts: false,
         };
-        let plan = change.plan(located, before)?;
-        change.update(located, before, plan.updates).await?;
-        change.switch(located, &plan.switch).await?;
-        change.collections(plan.members).await?;
-        self.save_redirected(&redirected).await?;
+        let plan = change.plan(located)?;
+        change.check_key(located).await?;
+        change.update(located, plan.updates).await?;
+        change.switch(located, plan.switch).await?;
+        change.collections(located, plan.members).await?;
+        self.write_redirected(resource, &located.key, &redirected).await?;
         self.keep_attributes(resource, located, &goal.wanted).await?;
-        let native = (!change.stale).then_some(change.native);
-        Ok(Outcome { native })
+        let record = (!change.stale).then_some(change.record);
+        Ok(Outcome { record, doubts: change.doubts })
     }
 
     /// Makes changes of collections alone, without anybody having read the resource.
@@ -90,7 +104,7 @@ impl Exchange<'_> {
     ) -> Result<(), ExchangeError> {
         let unread = State::unread();
         let goal = Goal { wanted: Resource::default(), allowed: Carries::default(), deltas };
-        let (goal, redirected) = self.without_left(resource, &located.key, &goal).await?;
+        let (goal, redirected) = self.without_left(resource, &goal).await?;
         let references = self.references_for(resource, &unread, &goal).await?;
         let context = self.context(resource, &references);
         let id = key::typed(&resource.id, &located.key);
@@ -102,30 +116,29 @@ impl Exchange<'_> {
             }
         }
         for (collection, calls) in built {
-            send_all(self, collection, calls).await?;
+            send::all(self, resource, &located.key, collection, calls).await?;
         }
-        self.save_redirected(&redirected).await
+        self.write_redirected(resource, &located.key, &redirected).await
     }
 
-    /// The goal without members who have left the application, and their changed records.
+    /// The goal without members who have left the application, and their memberships.
     async fn without_left(
         &self,
         resource: &ResourceMapping,
-        group: &str,
         goal: &Goal,
-    ) -> Result<(Goal, Changed), ExchangeError> {
+    ) -> Result<(Goal, Vec<Redirected>), ExchangeError> {
         let mut goal = goal.clone();
-        let mut changed = Changed::new();
+        let mut redirected = Vec::new();
         for (index, delta) in &mut goal.deltas {
             if let Some(collection) = resource.collections.get(*index) {
-                changed.extend(self.redirect(resource, group, collection, delta).await?);
+                redirected.extend(self.redirect(collection, delta).await?);
             }
         }
-        Ok((goal, changed))
+        Ok((goal, redirected))
     }
 
     /// What the conversions of a change need to know about other resources.
-    async fn references_for(
+    pub(crate) async fn references_for(
         &self,
         resource: &ResourceMapping,
         before: &State,
@@ -133,7 +146,7 @@ impl Exchange<'_> {
     ) -> Result<References, ExchangeError> {
         let mapping = &self.tenant.mapping;
         let (mut keys, mut ids) = (Wanted::new(), Wanted::new());
-        crate::convert::references::keys_in(mapping, resource, &before.native, &mut keys);
+        keys_in(mapping, resource, &before.native, &mut keys);
         for (index, elements) in &before.external {
             if let Some(collection) = resource.collections.get(*index) {
                 keys_in_elements(mapping, collection, elements, &mut keys);
@@ -153,7 +166,16 @@ impl Exchange<'_> {
             );
             ids_in(mapping, resource, &probe, &mut ids);
         }
-        self.resolve(keys, ids).await
+        let mut references = self.resolve(keys, ids).await?;
+        for target in &mapping.resources {
+            for entry in self.retired(target).await? {
+                // An application that has deleted somebody cannot be told of them.
+                if matches!(entry.state, EntryState::Off(_)) {
+                    references.hide(&target.name, &entry.id);
+                }
+            }
+        }
+        Ok(references)
     }
 
     /// Writes the side-car attributes of a resource, when they differ from what is kept.
@@ -199,7 +221,7 @@ pub fn sidecar_attributes(
 
 /// Everything a change will send, built beforehand.
 struct Plan<'m> {
-    updates: Vec<(&'m Request, Step<'m>)>,
+    updates: Vec<Step<'m>>,
     switch: SwitchPlan<'m>,
     members: Vec<(&'m Collection, Vec<MemberCall<'m>>)>,
 }
@@ -216,27 +238,40 @@ struct Change<'a> {
     resource: &'a ResourceMapping,
     references: &'a References,
     goal: &'a Goal,
+    before: &'a State,
     /// The record as last known.
-    native: Value,
-    /// Whether the application's record may differ from `native`.
+    record: Record,
+    /// Whether the application's record may differ from `record`.
     stale: bool,
+    /// Whether anything has been sent.
+    sent: bool,
+    /// Whether the application may not have taken every element of a collection.
+    doubts: bool,
 }
 
 impl<'a> Change<'a> {
-    fn plan(&self, located: &Located, before: &State) -> Result<Plan<'a>, ExchangeError> {
-        let context = self.exchange.context(self.resource, self.references);
-        let difference = Difference {
-            native: &before.native,
-            before: &before.view,
+    fn difference(&self) -> Difference<'a> {
+        Difference {
+            native: &self.before.native,
+            before: &self.before.view,
             wanted: &self.goal.wanted,
             purpose: Purpose::Update,
-        };
+        }
+    }
+
+    fn context(&self) -> Context<'a> {
+        self.exchange.context(self.resource, self.references)
+    }
+
+    fn plan(&self, located: &Located) -> Result<Plan<'a>, ExchangeError> {
+        let context = self.context();
+        let difference = self.difference();
         change::check_carried(self.resource, &difference)?;
         let mut updates = Vec::new();
         let allowed = change::without_switch(self.resource, &difference, &self.goal.allowed);
         for request in &self.resource.update {
             let step = change::update_step(&context, request, &located.key, &difference, &allowed)?;
-            updates.extend(step.map(|step| (request, step)));
+            updates.extend(step);
         }
         let steps = |requests: &'a [Request]| {
             change::plain_steps(&context, requests, &located.key, &difference)
@@ -269,68 +304,129 @@ impl<'a> Change<'a> {
     async fn update(
         &mut self,
         located: &mut Located,
-        before: &State,
-        steps: Vec<(&'a Request, Step<'a>)>,
+        steps: Vec<Step<'a>>,
     ) -> Result<(), ExchangeError> {
-        if steps.is_empty() {
-            return Ok(());
-        }
-        let expected = self.expected_key(before)?;
-        for (request, mut step) in steps {
-            if self.stale && request::needs_record(request) {
-                self.native = self.exchange.record(self.resource, &located.key).await?;
-                self.stale = false;
+        let planned = located.key.clone();
+        for mut step in steps {
+            let request = step.request;
+            let has_moved = located.key != planned;
+            let sees = request::needs_record(request) || version::is_sent(self.resource);
+            if self.sent && (has_moved || sees) {
+                self.refresh(located).await?;
                 let Some(fresh) = self.rebuild(located, request).await? else { continue };
                 step = fresh;
             }
-            let response =
-                self.exchange.call(step.native, &request.accept, About::Resource).await?;
+            let response = self.send(step).await?;
             match record::record(self.resource, request, &response) {
                 Some(native) => {
-                    self.native = native;
-                    self.stale = false;
-                    let now = key::of_record(&self.resource.id, &self.native)?;
+                    let now = key::of_record(&self.resource.id, &native)?;
+                    self.learn(native, &response);
                     self.follow(located, now).await?;
                 }
                 None => {
                     self.stale = true;
-                    self.follow(located, expected.clone()).await?;
+                    if self.carries_key(request) {
+                        let expected = self.expected_key()?;
+                        self.follow(located, expected).await?;
+                    }
                 }
             }
         }
         Ok(())
     }
 
+    async fn send(&mut self, mut step: Step<'a>) -> Result<NativeResponse, ExchangeError> {
+        version::guard(self.resource, &self.record, &mut step.native);
+        self.sent = true;
+        self.exchange.call(step.native, &step.request.accept, About::Resource).await
+    }
+
+    /// Reads the record again, if it may have changed.
+    async fn refresh(&mut self, located: &Located) -> Result<(), ExchangeError> {
+        if self.stale {
+            self.record = self.exchange.record(self.resource, &located.key).await?;
+            self.stale = false;
+        }
+        Ok(())
+    }
+
+    /// Takes the record that an answer holds. Without the version that should have come with it,
+    /// it will be read again.
+    fn learn(&mut self, native: Value, response: &NativeResponse) {
+        let complete = Record::complete(self.resource, native.clone(), response);
+        self.stale = complete.is_none();
+        self.record = complete.unwrap_or_else(|| native.into());
+    }
+
+    /// Whether a request writes the value that is the record's key.
+    fn carries_key(&self, request: &Request) -> bool {
+        let carried = request.carries.rows.union(&request.carries.mentioned);
+        let rows = carried.filter_map(|index| self.resource.rows.get(*index));
+        rows.into_iter().any(|row| is_key(self.resource, row))
+    }
+
     /// The key that the record has after the change: it may be one of the attributes.
-    fn expected_key(&self, before: &State) -> Result<String, ExchangeError> {
-        let context = self.exchange.context(self.resource, self.references);
-        let difference = Difference {
-            native: &before.native,
-            before: &before.view,
-            wanted: &self.goal.wanted,
-            purpose: Purpose::Update,
-        };
-        let allowed = change::without_switch(self.resource, &difference, &self.goal.allowed);
-        let after = document::put(&context, &difference, &allowed)?;
+    fn expected_key(&self) -> Result<String, ExchangeError> {
+        let difference = self.difference();
+        let mut keys = Carries::default();
+        let rows = self.resource.rows.iter().enumerate();
+        keys.rows.extend(rows.filter(|(_, row)| is_key(self.resource, row)).map(|(at, _)| at));
+        let after = document::put(&self.context(), &difference, &keys)?;
         Ok(key::of_record(&self.resource.id, &after)?)
     }
 
+    /// Refuses a new key that belongs to somebody who has left the application.
+    async fn check_key(&self, located: &Located) -> Result<(), ExchangeError> {
+        if !state::uses_sidecar(self.resource) || self.before.native.is_null() {
+            return Ok(());
+        }
+        let expected = self.expected_key()?;
+        if expected == located.key {
+            return Ok(());
+        }
+        let has_left = |state: &EntryState| matches!(state, EntryState::Off(_));
+        names::check_key(self.exchange, self.resource, &located.id, &expected, has_left).await
+    }
+
+    /// The step of a route over the record as it is now: what the request changes is changed, and
+    /// what the application changed itself meanwhile stays.
     async fn rebuild(
         &self,
         located: &Located,
         request: &'a Request,
     ) -> Result<Option<Step<'a>>, ExchangeError> {
-        let view =
-            self.exchange.view(self.resource, located, &self.native, &BTreeMap::new()).await?;
-        let context = self.exchange.context(self.resource, self.references);
-        let difference = Difference {
-            native: &self.native,
-            before: &view,
-            wanted: &self.goal.wanted,
-            purpose: Purpose::Update,
-        };
+        let native = &self.record.native;
+        let view = self.exchange.view(self.resource, located, native, &BTreeMap::new()).await?;
+        let wanted = self.overlaid(&view);
+        let difference =
+            Difference { native, before: &view, wanted: &wanted, purpose: Purpose::Update };
         let allowed = change::without_switch(self.resource, &difference, &self.goal.allowed);
+        let context = self.context();
         Ok(change::update_step(&context, request, &located.key, &difference, &allowed)?)
+    }
+
+    /// A view with everything that the request changes.
+    fn overlaid(&self, view: &Resource) -> Resource {
+        let difference = self.difference();
+        let mut wanted = view.clone();
+        for row in self.resource.rows.iter().filter(|row| difference.touches_row(row)) {
+            match place::read(&row.place, row.lenient_match, &self.goal.wanted) {
+                Some(value) => place::write(&row.place, &mut wanted, value, &row.emit),
+                None => place::clear(&row.place, &mut wanted),
+            }
+        }
+        for list in &self.resource.collections {
+            let extension = list.place.extension.as_deref();
+            if difference.touches_collection(list) {
+                let value = self.goal.wanted.get(extension, &list.place.attribute).cloned();
+                let value = value.unwrap_or(Value::Null);
+                place::write(&list.place, &mut wanted, value, &serde_json::Map::new());
+            }
+        }
+        if let Some(active) = self.goal.wanted.0.get("active") {
+            wanted.0.insert("active".to_owned(), active.clone());
+        }
+        wanted
     }
 
     /// The record's key has changed: an issued id stays, and leads to the new key from now on.
@@ -353,35 +449,44 @@ impl<'a> Change<'a> {
     async fn switch(
         &mut self,
         located: &mut Located,
-        plan: &SwitchPlan<'a>,
+        plan: SwitchPlan<'a>,
     ) -> Result<(), ExchangeError> {
         let (steps, leaves) = match plan {
             SwitchPlan::None => return Ok(()),
             SwitchPlan::Steps(steps) => (steps, false),
             SwitchPlan::Leave(steps) => (steps, true),
         };
-        if leaves && self.stale {
-            self.native = self.exchange.record(self.resource, &located.key).await?;
-            self.stale = false;
-        }
-        for step in steps {
-            let call =
-                self.exchange.call(step.native.clone(), &step.request.accept, About::Resource);
-            let response = call.await?;
+        for mut step in steps {
+            let request = step.request;
+            let sees = request::needs_record(request) || version::is_sent(self.resource);
+            if self.sent {
+                if leaves || sees {
+                    self.refresh(located).await?;
+                }
+                let native = &self.record.native;
+                let difference = Difference { native, ..self.difference() };
+                let one = std::slice::from_ref(request);
+                let fresh = change::plain_steps(&self.context(), one, &located.key, &difference)?;
+                let Some(fresh) = fresh.into_iter().next() else { continue };
+                step = fresh;
+            }
+            let response = self.send(step).await?;
             if leaves {
                 continue;
             }
-            match record::record(self.resource, step.request, &response) {
-                Some(native) => self.native = native,
+            match record::record(self.resource, request, &response) {
+                Some(native) => self.learn(native, &response),
                 None => self.stale = true,
             }
         }
         if leaves {
             let entry = located.entry.take().unwrap_or_default();
-            let state = EntryState::Off(self.native.clone());
+            let state = EntryState::Off(self.record.native.clone());
             let entry = Entry { id: located.id.clone(), key: located.key.clone(), state, ..entry };
             let partition = self.exchange.tenant.partition();
-            self.exchange.tenant.sidecar.save(&partition, &self.resource.name, &entry).await?;
+            let name = &self.resource.name;
+            let _held = self.exchange.tenant.locks.hold_kept(name, &located.id).await;
+            self.exchange.tenant.sidecar.save(&partition, name, &entry).await?;
             located.entry = Some(entry);
         }
         Ok(())
@@ -389,44 +494,25 @@ impl<'a> Change<'a> {
 
     async fn collections(
         &mut self,
+        located: &Located,
         members: Vec<(&'a Collection, Vec<MemberCall<'a>>)>,
     ) -> Result<(), ExchangeError> {
         for (collection, calls) in members {
             let is_in_record = matches!(collection.source, CollectionSource::Items(_));
-            self.stale |= is_in_record && !calls.is_empty();
-            send_all(self.exchange, collection, calls).await?;
+            // An application with versions of its own may count memberships among what changes.
+            let is_told = is_in_record || self.resource.version.is_some();
+            self.stale |= is_told && !calls.is_empty();
+            let sent = send::all(self.exchange, self.resource, &located.key, collection, calls);
+            self.doubts |= sent.await?;
         }
         Ok(())
     }
 }
 
-/// Sends member calls and stops at the first failure. Adds are through before changes begin, and
-/// changes before removes. Elements of the record itself are written one after another: an
-/// application that reads, changes and writes its record loses one of two calls at once.
-pub async fn send_all(
-    exchange: &Exchange<'_>,
-    collection: &Collection,
-    calls: Vec<MemberCall<'_>>,
-) -> Result<(), ExchangeError> {
-    let at_once = match collection.source {
-        CollectionSource::Items(_) => 1,
-        CollectionSource::List(_) => MEMBER_CALLS,
-    };
-    let mut calls = calls.into_iter().peekable();
-    while let Some(first) = calls.next() {
-        let request = first.request;
-        let mut group = vec![first];
-        while let Some(next) = calls.next_if(|next| std::ptr::eq(next.request, request)) {
-            group.push(next);
-        }
-        // Boxed one by one: a closure that borrows across an await has no type that is `Send`
-        // enough.
-        let mut pending: Vec<BoxFuture<'_, _>> = Vec::with_capacity(group.len());
-        for call in group {
-            pending.push(exchange.call(call.native, &request.accept, About::Resource).boxed());
-        }
-        let sent = stream::iter(pending).buffered(at_once);
-        sent.try_for_each(|_| future::ready(Ok(()))).await?;
+/// Whether a row writes the value that is the record's key.
+fn is_key(resource: &ResourceMapping, row: &Row) -> bool {
+    match &row.source {
+        Source::Path { write: Some(path), .. } => path.overlaps(&resource.id.path),
+        Source::Path { write: None, .. } | Source::Sidecar | Source::Constant(_) => false,
     }
-    Ok(())
 }

@@ -46,7 +46,7 @@ pub async fn answer(
         return Err(BulkError::TooLarge { most: MAX_PAYLOAD_SIZE }.into());
     }
     let body: Value = serde_json::from_slice(&request.body).map_err(ExchangeError::Syntax)?;
-    let bulk = BulkRequest::parse(&body, exchange.tenant.dialect)?;
+    let bulk = exchange.bulk_request(&body)?;
     let resources = exchange.tenant.mapping.resources.iter();
     let types: Vec<_> = resources.map(|resource| &resource.resource_type).collect();
     let steps = plan(&bulk.operations, &types);
@@ -220,13 +220,12 @@ impl<'r> Run<'r> {
         }
         let operation = task.step.operation;
         match &task.step.part {
-            Part::Whole => {}
             // As long as its references are missing the operation has not succeeded.
             Part::Without(_) if result.is_success() => {
                 let error = render::error(&OperationError::Circular.into());
                 (result.status, result.response) = (error.status, error.body);
             }
-            Part::Without(_) => {}
+            Part::Whole | Part::Without(_) => {}
             Part::Rest(_) => {
                 let created = self.results.get(&operation).and_then(|it| it.location.clone());
                 result.location = created.or(result.location);

@@ -3,11 +3,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::convert::page::At;
-use crate::exchange::native::Exchange;
 use crate::scim::query::{Query, SortOrder};
 
 /// Seconds for which a cursor is good.
@@ -35,9 +35,6 @@ pub enum CursorError {
     /// It is too old.
     #[error("the cursor has expired; begin again with an empty one")]
     Expired,
-    /// A page of no results leads nowhere.
-    #[error("`count` must be at least 1 where a cursor is used")]
-    Count,
 }
 
 /// Where a query goes on.
@@ -91,22 +88,16 @@ impl Cursor {
     pub const START: Self = Self { resource: 0, position: None };
 
     /// As the client gets it; `None` when it would be too long.
-    pub fn write(&self, exchange: &Exchange<'_>, endpoint: &str, query: &Query) -> Option<String> {
+    pub fn write(&self, desk: &Desk<'_>) -> Option<String> {
         let lifetime = i64::try_from(LIFETIME).unwrap_or(i64::MAX);
-        let expires = exchange.ambient.now.as_second().saturating_add(lifetime);
+        let expires = desk.now.as_second().saturating_add(lifetime);
         let text = serde_json::to_vec(&Sealed { expires, cursor: self.clone() }).ok()?;
-        let sealed = exchange.tenant.seal.seal(&purpose(exchange, endpoint, query), &text);
-        let text = URL_SAFE_NO_PAD.encode(sealed);
+        let text = URL_SAFE_NO_PAD.encode(desk.seal.seal(&desk.purpose, &text));
         (text.len() <= LONGEST).then_some(text)
     }
 
     /// As the client sends it back. An empty one is the beginning.
-    pub fn read(
-        exchange: &Exchange<'_>,
-        endpoint: &str,
-        query: &Query,
-        text: &str,
-    ) -> Result<Self, CursorError> {
+    pub fn read(desk: &Desk<'_>, text: &str) -> Result<Self, CursorError> {
         if text.is_empty() {
             return Ok(Self::START);
         }
@@ -114,35 +105,43 @@ impl Cursor {
             return Err(CursorError::Invalid);
         }
         let sealed = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError::Invalid)?;
-        let opened = exchange.tenant.seal.open(&purpose(exchange, endpoint, query), &sealed);
+        let opened = desk.seal.open(&desk.purpose, &sealed);
         let opened = opened.and_then(|text| serde_json::from_slice::<Sealed>(&text).ok());
         let opened = opened.ok_or(CursorError::Invalid)?;
-        if opened.expires < exchange.ambient.now.as_second() {
+        if opened.expires < desk.now.as_second() {
             return Err(CursorError::Expired);
         }
         Ok(opened.cursor)
     }
 }
 
+/// Where the cursors of one query are sealed and opened.
+pub struct Desk<'s> {
+    seal: &'s dyn Seal,
+    now: Timestamp,
+    purpose: Vec<u8>,
+}
+
+impl<'s> Desk<'s> {
+    /// The desk of a query. `place` says whose it is: the tenant, the mapping, the endpoint.
+    pub fn new(seal: &'s dyn Seal, now: Timestamp, place: [&str; 3], query: &Query) -> Self {
+        Self { seal, now, purpose: purpose(place, query) }
+    }
+}
+
 /// What a cursor belongs to: a tenant, an endpoint, a filter and an order. The attributes and the
 /// number of results asked for may change between pages.
-fn purpose(exchange: &Exchange<'_>, endpoint: &str, query: &Query) -> Vec<u8> {
+fn purpose([tenant, mapping, endpoint]: [&str; 3], query: &Query) -> Vec<u8> {
     let order = match query.sort_order {
         SortOrder::Ascending => "+",
         SortOrder::Descending => "-",
     };
-    let parts = [
-        exchange.tenant.name.clone(),
-        exchange.tenant.mapping.name.clone(),
-        endpoint.to_owned(),
-        query.filter.as_ref().map(ToString::to_string).unwrap_or_default(),
-        query.sort_by.as_ref().map(ToString::to_string).unwrap_or_default(),
-        order.to_owned(),
-    ];
+    let filter = query.filter.as_ref().map(ToString::to_string).unwrap_or_default();
+    let sort_by = query.sort_by.as_ref().map(ToString::to_string).unwrap_or_default();
     let mut digest = Sha256::new();
-    for part in parts {
+    for part in [tenant, mapping, endpoint, &filter, &sort_by, order] {
         // Each part with its length, so that no two lists of parts look alike.
-        digest.update(part.len().to_le_bytes());
+        digest.update((part.len() as u64).to_le_bytes());
         digest.update(part.as_bytes());
     }
     digest.finalize().to_vec()

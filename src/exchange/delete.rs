@@ -6,13 +6,15 @@ use serde_json::Value;
 
 use crate::convert::change;
 use crate::convert::document::{Difference, Purpose};
+use crate::convert::failure::Meaning;
 use crate::convert::request;
 use crate::exchange::apply::Goal;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
 use crate::exchange::response::ScimResponse;
 use crate::exchange::state::{self, Located};
-use crate::mapping::model::{Delete, Request, ResourceMapping};
+use crate::exchange::version::{self, Conditions, Record};
+use crate::mapping::model::{Delete, Outcome, Request, ResourceMapping};
 use crate::sidecar::entry::{Entry, EntryState};
 
 /// Deletes a resource.
@@ -20,20 +22,28 @@ pub async fn answer(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
     id: &str,
+    conditions: &Conditions,
 ) -> Result<ScimResponse, ExchangeError> {
     let _held = exchange.tenant.locks.hold(&resource.name, id).await;
     let mut located = exchange.locate(resource, id).await?;
     let is_off = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
+    if matches!(resource.delete, Delete::NotAllowed) {
+        let operation = format!("deleting {}", resource.name);
+        return Err(ExchangeError::NotSupported { operation });
+    }
+    let admitted = exchange.admit(resource, &located, conditions).await?;
     match &resource.delete {
-        Delete::NotAllowed => {
-            return Err(ExchangeError::NotSupported {
-                operation: format!("deleting {}", resource.name),
-            });
+        Delete::NotAllowed => {}
+        Delete::Requests(requests) => {
+            // The record that the bridge keeps is not the one that may be there by now.
+            let record = admitted.filter(|_| !is_off);
+            match remove(exchange, resource, &located, requests, record).await {
+                // It has left the application already, unless somebody let it back in.
+                Err(error) if is_off && is_gone(&error) => {}
+                other => other?,
+            }
         }
-        // It has left the application already.
-        Delete::Requests(_) if is_off => {}
-        Delete::Requests(requests) => remove(exchange, resource, &located, requests).await?,
-        Delete::Deactivate => return bury(exchange, resource, &mut located).await,
+        Delete::Deactivate => return bury(exchange, resource, &mut located, admitted).await,
     }
     if state::uses_sidecar(resource) {
         let partition = exchange.tenant.partition();
@@ -42,23 +52,36 @@ pub async fn answer(
     Ok(ScimResponse::no_content())
 }
 
+fn is_gone(error: &ExchangeError) -> bool {
+    let gone = Meaning::Outcome(Outcome::NotFound);
+    match error {
+        ExchangeError::NotFound { .. } => true,
+        ExchangeError::Native(failure) => failure.meaning == gone,
+        _ => false,
+    }
+}
+
 async fn remove(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
     located: &Located,
     requests: &[Request],
+    admitted: Option<Record>,
 ) -> Result<(), ExchangeError> {
-    let native = if requests.iter().any(request::needs_record) {
-        exchange.record(resource, &located.key).await?
-    } else {
-        Value::Null
+    let record = match admitted {
+        Some(record) => record,
+        None if requests.iter().any(request::needs_record) || version::is_sent(resource) => {
+            exchange.record(resource, &located.key).await?
+        }
+        None => Record::from(Value::Null),
     };
+    let native = &record.native;
     let references = crate::convert::references::References::default();
     let context = exchange.context(resource, &references);
-    let view = exchange.view(resource, located, &native, &BTreeMap::new()).await?;
-    let difference =
-        Difference { native: &native, before: &view, wanted: &view, purpose: Purpose::Update };
-    for step in change::plain_steps(&context, requests, &located.key, &difference)? {
+    let view = exchange.view(resource, located, native, &BTreeMap::new()).await?;
+    let difference = Difference { native, before: &view, wanted: &view, purpose: Purpose::Update };
+    for mut step in change::plain_steps(&context, requests, &located.key, &difference)? {
+        version::guard(resource, &record, &mut step.native);
         exchange.call(step.native, &step.request.accept, About::Resource).await?;
     }
     Ok(())
@@ -69,9 +92,13 @@ async fn bury(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
     located: &mut Located,
+    admitted: Option<Record>,
 ) -> Result<ScimResponse, ExchangeError> {
-    let native = exchange.native(resource, located).await?;
-    let before = exchange.state(resource, located, native, &[]).await?;
+    let record = match admitted {
+        Some(record) => record,
+        None => exchange.native(resource, located).await?,
+    };
+    let before = exchange.state(resource, located, record, &[]).await?;
     let mut wanted = before.view.clone();
     wanted.0.insert("active".to_owned(), Value::Bool(false));
     let goal = Goal { wanted, allowed: change::everything(resource), deltas: BTreeMap::new() };

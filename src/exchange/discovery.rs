@@ -103,7 +103,7 @@ fn capabilities(exchange: &Exchange<'_>) -> Capabilities {
         filter_max_results: Some(exchange.tenant.max_results),
         change_password: has_password,
         sort: true,
-        etag: false,
+        etag: true,
         pagination: Some(Pagination {
             cursor: true,
             index: true,

@@ -10,6 +10,7 @@ use crate::exchange::native::Exchange;
 use crate::exchange::request::ScimRequest;
 use crate::exchange::response::ScimResponse;
 use crate::exchange::tenant::Tenant;
+use crate::exchange::version::Conditions;
 use crate::exchange::{
     bulk, create, delete, discovery, everywhere, patch, query, render, replace, retrieve,
 };
@@ -153,11 +154,21 @@ async fn one(
     request: &ScimRequest,
 ) -> Result<ScimResponse, ExchangeError> {
     let projection = exchange.query(&request.query)?.projection;
+    let conditions =
+        Conditions::parse(request.if_match.as_deref(), request.if_none_match.as_deref());
     match request.method {
-        Method::GET | Method::HEAD => retrieve::answer(exchange, resource, id, &projection).await,
-        Method::PUT => replace::answer(exchange, resource, id, &body(request)?, &projection).await,
-        Method::PATCH => patch::answer(exchange, resource, id, &body(request)?, &projection).await,
-        Method::DELETE => delete::answer(exchange, resource, id).await,
+        Method::GET | Method::HEAD => {
+            retrieve::answer(exchange, resource, id, &projection, &conditions).await
+        }
+        Method::PUT => {
+            let body = body(request)?;
+            replace::answer(exchange, resource, id, &body, &projection, &conditions).await
+        }
+        Method::PATCH => {
+            let body = body(request)?;
+            patch::answer(exchange, resource, id, &body, &projection, &conditions).await
+        }
+        Method::DELETE => delete::answer(exchange, resource, id, &conditions).await,
         _ => Err(ExchangeError::MethodNotAllowed { allow: "GET, HEAD, PUT, PATCH, DELETE" }),
     }
 }

@@ -79,6 +79,12 @@ pub enum ExchangeError {
         /// The attribute.
         attribute: String,
     },
+    /// The resource is not in the version that the request speaks of.
+    #[error("the resource is not in the version that the request names")]
+    PreconditionFailed,
+    /// What the request needs is being changed by another request.
+    #[error("a resource that this request needs is being changed; try again")]
+    Busy,
     /// The application refused.
     #[error("the application refused the request")]
     Native(Failure),

@@ -7,12 +7,13 @@ use serde_json::Value;
 use crate::exchange::cursor::{Cursor, Position};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
-use crate::exchange::query::{page_size, present, window};
+use crate::exchange::query::{desk, page_size, present, window};
 use crate::exchange::response::ScimResponse;
 use crate::exchange::search::{self, Asked, Found};
 use crate::exchange::sieve::{Hit, Window};
 use crate::exchange::{sorted, trail};
 use crate::mapping::model::ResourceMapping;
+use crate::scim::deviation::Deviation;
 use crate::scim::list::{cursor_page, list_response};
 use crate::scim::query::Query;
 use crate::scim::sort::{Rank, Sorting};
@@ -22,10 +23,7 @@ use crate::scim::value::Dialect;
 const EVERYWHERE: &str = "";
 
 /// Answers a query of all resource types.
-pub async fn answer(
-    exchange: &Exchange<'_>,
-    query: &Query,
-) -> Result<ScimResponse, ExchangeError> {
+pub async fn answer(exchange: &Exchange<'_>, query: &Query) -> Result<ScimResponse, ExchangeError> {
     let is_sorted = is_sorted(exchange, query)?;
     match &query.cursor {
         None => {
@@ -37,8 +35,8 @@ pub async fn answer(
             Ok(ScimResponse::json(200, list_response(resources, total, query.start_index)))
         }
         Some(text) => {
-            let count = page_size(exchange, query)?;
-            let cursor = Cursor::read(exchange, EVERYWHERE, query, text)?;
+            let count = page_size(exchange, query);
+            let cursor = Cursor::read(&desk(exchange, EVERYWHERE, query), text)?;
             if is_sorted {
                 sorted_by_cursor(exchange, query, &cursor, count).await
             } else {
@@ -55,9 +53,13 @@ fn is_sorted(exchange: &Exchange<'_>, query: &Query) -> Result<bool, ExchangeErr
     let mut types = exchange.tenant.mapping.resources.iter().map(|it| &it.resource_type);
     let has_order = types.any(|it| Sorting::new(path, it, dialect).is_some());
     match dialect {
-        Dialect::Strict if !has_order => Err(sorted::unsortable()),
-        Dialect::Strict | Dialect::Lenient => Ok(has_order),
+        Dialect::Strict if !has_order => return Err(sorted::unsortable()),
+        Dialect::Lenient if !has_order => {
+            exchange.noting(|noted| noted.note(Deviation::UnsortableAttribute));
+        }
+        Dialect::Strict | Dialect::Lenient => {}
     }
+    Ok(has_order)
 }
 
 async fn listed_page(
@@ -122,7 +124,7 @@ async fn sorted_by_cursor(
     let given = given.saturating_add(resources.len() as u64);
     let goes_on = !resources.is_empty() && given < total;
     let next = Cursor { resource: 0, position: Some(Position::Behind(given)) };
-    let next = goes_on.then(|| next.write(exchange, EVERYWHERE, query)).flatten();
+    let next = goes_on.then(|| next.write(&desk(exchange, EVERYWHERE, query))).flatten();
     Ok(ScimResponse::json(200, cursor_page(resources, Some(total), next.as_deref())))
 }
 
@@ -139,7 +141,7 @@ async fn listed_by_cursor(
     for (index, resource) in all.skip(cursor.resource) {
         let rest = count.saturating_sub(resources.len() as u64);
         let write = |position| {
-            Cursor { resource: index, position }.write(exchange, EVERYWHERE, query)
+            Cursor { resource: index, position }.write(&desk(exchange, EVERYWHERE, query))
         };
         if rest == 0 {
             next = write(None);

@@ -5,18 +5,44 @@ use serde_json::Value;
 
 use crate::convert::change::{self, Switch};
 use crate::convert::document::{self, Difference, Purpose};
+use crate::convert::failure::Meaning;
 use crate::convert::members::{self, Delta, MemberCall};
-use crate::convert::references::{References, Wanted, ids_in};
-use crate::convert::{collection, key, record};
+use crate::convert::references::References;
+use crate::convert::{collection, key};
 use crate::exchange::apply::{Goal, Outcome, sidecar_attributes};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
 use crate::exchange::state::{Located, State};
+use crate::exchange::version::Record;
+use crate::exchange::{make, names};
+use crate::mapping::model;
 use crate::mapping::model::{Collection, ResourceMapping};
 use crate::scim::resource::Resource;
 use crate::sidecar::entry::{Entry, EntryState};
 
 impl Exchange<'_> {
+    /// The record of a resource that had left, if somebody made it again natively. It lives from
+    /// then on: the application's word is newer than ours.
+    pub async fn came_back(
+        &self,
+        resource: &ResourceMapping,
+        located: &mut Located,
+    ) -> Result<Option<Record>, ExchangeError> {
+        let Some(Entry { state: EntryState::Off(_), .. }) = &located.entry else {
+            return Ok(None);
+        };
+        let record = match self.record(resource, &located.key).await {
+            Err(ExchangeError::NotFound { .. }) => return Ok(None),
+            other => other?,
+        };
+        let _held = self.tenant.locks.hold_kept(&resource.name, &located.id).await;
+        let entry = located.entry.take().unwrap_or_default();
+        let entry = Entry { state: EntryState::Live, ..entry };
+        self.tenant.sidecar.save(&self.tenant.partition(), &resource.name, &entry).await?;
+        located.entry = Some(entry);
+        Ok(Some(record))
+    }
+
     /// A resource that has left the application changes in the side-car, or comes back.
     pub(crate) async fn apply_off(
         &self,
@@ -24,80 +50,84 @@ impl Exchange<'_> {
         located: &mut Located,
         before: &State,
         goal: &Goal,
-        references: &References,
     ) -> Result<Outcome, ExchangeError> {
-        let context = self.context(resource, references);
+        let _held = self.tenant.locks.hold_kept(&resource.name, &located.id).await;
+        let partition = self.tenant.partition();
+        // A group may have been joined or left since this was read.
+        let ids = [located.id.clone()];
+        let kept = self.tenant.sidecar.by_ids(&partition, &resource.name, &ids).await?.pop();
+        let Some(Entry { state: EntryState::Off(last), .. }) = kept else {
+            return Err(ExchangeError::Busy);
+        };
+        let references = self.references_for(resource, before, goal).await?;
+        let context = self.context(resource, &references);
         let difference = Difference {
-            native: &before.native,
+            native: &last,
             before: &before.view,
             wanted: &goal.wanted,
             purpose: Purpose::Update,
         };
         let native = document::put(&context, &difference, &change::everything(resource))?;
         let new_key = key::of_record(&resource.id, &native)?;
-        if change::switch(resource, &difference) == Some(Switch::On) {
-            located.key = new_key;
-            let created = self.create_again(resource, located, &native, goal).await?;
-            self.keep_attributes(resource, located, &goal.wanted).await?;
-            return Ok(Outcome { native: created });
+        if new_key != located.key {
+            names::check_key(self, resource, &located.id, &new_key, |_| true).await?;
         }
-        let partition = self.tenant.partition();
         located.key.clone_from(&new_key);
+        if change::switch(resource, &difference) == Some(Switch::On) {
+            let record = self.create_again(resource, located, &native, &goal.wanted).await?;
+            return Ok(Outcome { record, doubts: false });
+        }
         let attributes = sidecar_attributes(resource, &goal.wanted);
-        let entry = Entry {
-            id: located.id.clone(),
-            key: new_key,
-            attributes,
-            state: EntryState::Off(native.clone()),
-        };
+        let state = EntryState::Off(native.clone());
+        let entry = Entry { id: located.id.clone(), key: new_key, attributes, state };
         self.tenant.sidecar.save(&partition, &resource.name, &entry).await?;
         located.entry = Some(entry);
-        Ok(Outcome { native: Some(native) })
+        Ok(Outcome { record: Some(native.into()), doubts: false })
     }
 
-    /// Switching on by creation: the record is made again, then its memberships.
+    /// Switching on by creation: the record is made again, then its memberships. The resource
+    /// counts as switched off until all of it is back, so that a failure half-way is mended by
+    /// the same request again.
     async fn create_again(
         &self,
         resource: &ResourceMapping,
         located: &mut Located,
         last: &Value,
-        goal: &Goal,
-    ) -> Result<Option<Value>, ExchangeError> {
-        let (mut keys, mut ids) = (Wanted::new(), Wanted::new());
-        crate::convert::references::keys_in(&self.tenant.mapping, resource, last, &mut keys);
-        ids_in(&self.tenant.mapping, resource, &goal.wanted, &mut ids);
-        let references = self.resolve(keys, ids).await?;
-        let context = self.context(resource, &references);
-        let nothing = Resource::default();
-        let difference = Difference {
-            native: &Value::Null,
-            before: &nothing,
-            wanted: &goal.wanted,
-            purpose: Purpose::Create,
+        wanted: &Resource,
+    ) -> Result<Option<Record>, ExchangeError> {
+        let mut wanted = wanted.clone();
+        make::fill_defaults(self, resource, &mut wanted)?;
+        let (made, record) = match make::make(self, resource, &wanted, Some(located)).await {
+            Ok(made) => (made.located, made.record),
+            // It is there: an earlier attempt came half-way, or somebody made it natively.
+            Err(error) if is_taken(&error) => {
+                let record = self.record(resource, &located.key).await.map_err(|_| error)?;
+                (located.clone(), record)
+            }
+            Err(error) => return Err(error),
         };
-        let mut steps = Vec::new();
-        for (index, request) in resource.create.iter().enumerate() {
-            let own_key = (index > 0).then_some(located.key.as_str());
-            steps.extend(change::create_step(&context, request, own_key, &difference)?);
-        }
-        let memberships = self.memberships(resource, located, last)?;
-        let mut native = None;
-        for step in steps {
-            let response = self.call(step.native, &step.request.accept, About::Endpoint).await?;
-            native = record::record(resource, step.request, &response).or(native);
-        }
-        if let Some(native) = &native {
-            located.key = key::of_record(&resource.id, native)?;
-        }
-        let entry = located.entry.take().unwrap_or_default();
-        let entry = Entry { key: located.key.clone(), state: EntryState::Live, ..entry };
-        self.tenant.sidecar.save(&self.tenant.partition(), &resource.name, &entry).await?;
-        located.entry = Some(entry);
+        let memberships = self.memberships(resource, &made, last)?;
         let is_stale = !memberships.is_empty();
         for call in memberships {
-            self.call(call.native, &call.request.accept, About::Resource).await?;
+            match self.call(call.native, &call.request.accept, About::Resource).await {
+                // The group is gone; there is nothing to come back to.
+                Err(ExchangeError::Native(failure))
+                    if failure.meaning == Meaning::Outcome(model::Outcome::NotFound) =>
+                {
+                    tracing::info!(resource = resource.name, "a recorded group is gone");
+                }
+                other => drop(other?),
+            }
         }
-        Ok(native.filter(|_| !is_stale))
+        let entry = Entry {
+            id: made.id.clone(),
+            key: made.key.clone(),
+            attributes: sidecar_attributes(resource, &wanted),
+            state: EntryState::Live,
+        };
+        self.tenant.sidecar.save(&self.tenant.partition(), &resource.name, &entry).await?;
+        *located = Located { entry: Some(entry), ..made };
+        Ok((!is_stale).then_some(record))
     }
 
     /// The calls that put a resource back into the groups that its last record names.
@@ -109,29 +139,86 @@ impl Exchange<'_> {
     ) -> Result<Vec<MemberCall<'m>>, ExchangeError> {
         let mut calls = Vec::new();
         for list in &resource.collections {
-            let Some(target) =
-                list.reference.as_ref().and_then(|name| self.tenant.mapping.resource(name))
-            else {
-                continue;
-            };
-            let holds_us = |collection: &&Collection| {
-                collection.reference.as_ref() == Some(&resource.name) && collection.add.is_some()
-            };
-            let Some(members) = target.collections.iter().find(holds_us) else { continue };
-            let row = list.items.iter().find(|item| item.sub == "value");
-            for native in collection::native_elements(list, last) {
-                let group = row.and_then(|row| row.path.read(native)).and_then(key::text);
-                let Some(group) = group else { continue };
-                let mut references = References::default();
-                references.insert(&resource.name, &located.id, &located.key);
-                let context = self.context(target, &references);
-                let id = key::typed(&target.id, &group);
-                let scope = context.scope().with("id", &id);
-                let us = serde_json::json!({ "value": located.id });
-                let delta = Delta { add: vec![us], ..Delta::default() };
-                calls.extend(members::calls(&context, members, &delta, &scope)?);
-            }
+            let elements = collection::native_elements(list, last);
+            calls.extend(self.membership_calls(resource, located, list, &elements, Way::In)?);
         }
         Ok(calls)
     }
+
+    /// Takes a resource out of every group it is in: one that SCIM clients deleted and create
+    /// again must not come back with what it was allowed before.
+    pub(crate) async fn leave_groups(
+        &self,
+        resource: &ResourceMapping,
+        located: &Located,
+        native: &Value,
+    ) -> Result<(), ExchangeError> {
+        for list in &resource.collections {
+            if self.counterpart(resource, list).is_none() {
+                continue;
+            }
+            let behind = self.elements(resource, list, &located.key, native).await?;
+            let mut elements = collection::native_elements(list, native);
+            elements.extend(&behind);
+            for call in self.membership_calls(resource, located, list, &elements, Way::Out)? {
+                self.call(call.native, &call.request.accept, About::Resource).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The resource type that a list of memberships names, and its collection that has us.
+    fn counterpart(
+        &self,
+        resource: &ResourceMapping,
+        list: &Collection,
+    ) -> Option<(&ResourceMapping, &Collection)> {
+        let target = self.tenant.mapping.resource(list.reference.as_ref()?)?;
+        let holds_us = |collection: &&Collection| {
+            collection.reference.as_ref() == Some(&resource.name) && collection.add.is_some()
+        };
+        Some((target, target.collections.iter().find(holds_us)?))
+    }
+
+    /// The calls that bring a resource into the groups of a list of its own, or out of them.
+    fn membership_calls<'m>(
+        &'m self,
+        resource: &ResourceMapping,
+        located: &Located,
+        list: &Collection,
+        groups: &[&Value],
+        way: Way,
+    ) -> Result<Vec<MemberCall<'m>>, ExchangeError> {
+        let mut calls = Vec::new();
+        let row = list.items.iter().find(|item| item.sub == "value");
+        let (Some((target, members)), Some(row)) = (self.counterpart(resource, list), row) else {
+            return Ok(calls);
+        };
+        let mut references = References::default();
+        references.insert(&resource.name, &located.id, &located.key);
+        let context = self.context(target, &references);
+        let us = serde_json::json!({ "value": located.id });
+        let delta = match way {
+            Way::In => Delta { add: vec![us], ..Delta::default() },
+            Way::Out => Delta { remove: vec![(us, Value::Null)], ..Delta::default() },
+        };
+        for group in groups.iter().filter_map(|native| key::text(row.path.read(native)?)) {
+            let id = key::typed(&target.id, &group);
+            let scope = context.scope().with("id", &id);
+            calls.extend(members::calls(&context, members, &delta, &scope)?);
+        }
+        Ok(calls)
+    }
+}
+
+/// A direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    In,
+    Out,
+}
+
+fn is_taken(error: &ExchangeError) -> bool {
+    let taken = Meaning::Outcome(model::Outcome::Uniqueness);
+    matches!(error, ExchangeError::Native(failure) if failure.meaning == taken)
 }

@@ -13,6 +13,7 @@ use crate::convert::references::{self, References, Wanted};
 use crate::convert::{key, record, request};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::tenant::Tenant;
+use crate::exchange::version::Record;
 use crate::mapping::expression::{Ambient, Scope};
 use crate::mapping::model::{
     Collection, CollectionSource, Delete, Outcome, PageStyle, Pages, Request, ResourceMapping,
@@ -121,10 +122,10 @@ impl<'t> Exchange<'t> {
         &self,
         resource: &ResourceMapping,
         native_key: &str,
-    ) -> Result<Value, ExchangeError> {
+    ) -> Result<Record, ExchangeError> {
         let not_found = || ExchangeError::NotFound { resource: resource.name.clone() };
         let Some(get) = &resource.get else {
-            return self.pick(resource, native_key).await;
+            return self.pick(resource, native_key).await.map(Record::from);
         };
         let id = key::typed(&resource.id, native_key);
         let none = References::default();
@@ -140,11 +141,15 @@ impl<'t> Exchange<'t> {
             other => other?,
         };
         let body = response.json().ok_or(ExchangeError::Unexpected)?;
-        let has_place = get.record.as_ref().is_some_and(|path| path.read(body).is_none());
-        if has_place {
+        if record::is_nobody(get, body) {
             return Err(not_found());
         }
-        record::record(resource, get, &response).ok_or(ExchangeError::Unexpected)
+        let native = record::record(resource, get, &response).ok_or(ExchangeError::Unexpected)?;
+        // An application may have other names for its records (`me`); SCIM ids are not among them.
+        if key::of_record(&resource.id, &native)? != native_key {
+            return Err(not_found());
+        }
+        Ok(Record::answered(resource, native, &response))
     }
 
     /// Without a request for one record: the list, and the one of this key.
@@ -340,8 +345,7 @@ impl<'m> Walk<'m> {
         let native = self.build(exchange, resource, &at)?;
         self.asked.clone_from(&native.path);
         let response = exchange.call(native, &self.request.accept, self.about).await?;
-        let body = response.json().ok_or(ExchangeError::Unexpected)?;
-        let records = record::records(self.request, body).ok_or(ExchangeError::Unexpected)?;
+        let records = record::records(self.request, &response).ok_or(ExchangeError::Unexpected)?;
         self.read += records.len() as u64;
         if let Some(pages) = self.pages {
             self.total = page::total(pages, &response).or(self.total);

@@ -6,18 +6,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::convert::change;
 use crate::convert::members::{self, Delta};
 use crate::convert::place;
 use crate::exchange::apply::Goal;
+use crate::exchange::differences;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
-use crate::exchange::replace;
 use crate::exchange::represent;
 use crate::exchange::response::ScimResponse;
+use crate::exchange::shown;
 use crate::exchange::state::Located;
+use crate::exchange::version::{Conditions, Record};
 use crate::mapping::model::{CollectionSource, Mode, Request, ResourceMapping};
 use crate::scim::attr::AttrPath;
 use crate::scim::patch::operation::Operation;
@@ -32,11 +34,13 @@ pub async fn answer(
     id: &str,
     body: &Value,
     projection: &Projection,
+    conditions: &Conditions,
 ) -> Result<ScimResponse, ExchangeError> {
     let resource_type = &resource.resource_type;
     let patch = exchange.patch_request(body, resource_type)?;
     let _held = exchange.tenant.locks.hold(&resource.name, id).await;
     let mut located = exchange.locate(resource, id).await?;
+    let admitted = exchange.admit(resource, &located, conditions).await?;
     let is_live = located
         .entry
         .as_ref()
@@ -51,12 +55,22 @@ pub async fn answer(
         exchange.apply_members(resource, &located, direct).await?;
         return Ok(ScimResponse::no_content());
     }
-    let native = exchange.native(resource, &located).await?;
+    let record = match admitted {
+        Some(record) => record,
+        None => exchange.native(resource, &located).await?,
+    };
     let external = touched_external(resource, &rest);
-    let before = exchange.state(resource, &located, native, &external).await?;
-    let wanted = exchange.noting(|noted| rest.apply(&before.view, resource_type, noted))?;
+    let mut before = exchange.state(resource, &located, record, &external).await?;
+    let mut wanted = exchange.noting(|noted| rest.apply(&before.view, resource_type, noted))?;
+    // Before it stays switched off: perhaps it is not.
+    if wanted.0.get("active") != Some(&Value::Bool(true))
+        && let Some(record) = exchange.came_back(resource, &mut located).await?
+    {
+        before = exchange.state(resource, &located, record, &external).await?;
+        wanted = exchange.noting(|noted| rest.apply(&before.view, resource_type, noted))?;
+    }
     let touched = touched_collections(resource, &rest);
-    let mut deltas = replace::differences(exchange, resource, &before, &wanted).await?;
+    let mut deltas = differences::differences(exchange, resource, &before, &wanted).await?;
     deltas.retain(|index, _| touched.contains(index));
     deltas.extend(direct);
     let goal = Goal { wanted, allowed: change::everything(resource), deltas };
@@ -65,10 +79,12 @@ pub async fn answer(
         return Ok(ScimResponse::no_content());
     }
     let replaced: Vec<usize> = external.into_iter().filter(|_| !answers).collect();
+    let doubts = outcome.doubts;
     let named: Vec<AttrPath> =
         patch.operations.iter().map(|operation| operation.target.path()).collect();
-    let shown = Shown { projection, named: &named, replaced: &replaced, wanted: &goal.wanted };
-    respond(exchange, resource, &located, outcome.native, &shown).await
+    let wanted = &goal.wanted;
+    let shown = Shown { projection, named: &named, replaced: &replaced, wanted, doubts };
+    respond(exchange, resource, &located, outcome.record, &shown).await
 }
 
 /// What an answer shows.
@@ -80,36 +96,35 @@ struct Shown<'a> {
     /// and then made what was wanted.
     replaced: &'a [usize],
     wanted: &'a Resource,
+    /// Whether the application may not have taken every element.
+    doubts: bool,
 }
 
 async fn respond(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
     located: &Located,
-    native: Option<Value>,
+    record: Option<Record>,
     shown: &Shown<'_>,
 ) -> Result<ScimResponse, ExchangeError> {
-    let Shown { projection, named, replaced, wanted } = shown;
-    let native = match native {
-        Some(native) => native,
+    let Shown { projection, named, replaced, wanted, doubts } = shown;
+    let record = match record {
+        Some(record) => record,
         None => exchange.native(resource, located).await?,
     };
     // Members of a large group are read for nobody who did not ask.
     let asked = if projection.attributes.is_empty() {
-        Vec::new()
+        if *doubts { replaced.to_vec() } else { Vec::new() }
     } else {
         represent::needed(resource, projection)
     };
-    let mut state = exchange.state(resource, located, native, &asked).await?;
-    for collection in replaced.iter().filter_map(|index| resource.collections.get(*index)) {
-        let extension = collection.place.extension.as_deref();
-        if let Some(elements) = wanted.get(extension, &collection.place.attribute) {
-            place::write(&collection.place, &mut state.view, elements.clone(), &Map::new());
+    let mut state = exchange.state(resource, located, record, &asked).await?;
+    for index in replaced.iter().filter(|index| !asked.contains(index)) {
+        if let Some(collection) = resource.collections.get(*index) {
+            shown::show(exchange, resource, collection, wanted, &mut state.view).await?;
         }
     }
-    let body = represent::body(exchange, resource, &state.view, projection, named);
-    Ok(ScimResponse::json(200, body)
-        .with_header("Location", represent::location(exchange, resource, &located.id)))
+    Ok(represent::answer(exchange, resource, 200, &state.view, projection, named))
 }
 
 /// Takes the operations apart: those that are member calls as they stand, by collection, and the

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::exchange::cursor::{Cursor, CursorError, Position};
+use crate::exchange::cursor::{Cursor, Desk, Position};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::represent;
@@ -21,6 +21,7 @@ pub async fn answer(
     resource: &ResourceMapping,
     query: &Query,
 ) -> Result<ScimResponse, ExchangeError> {
+    exchange.note_literals(resource, query);
     if let Some(cursor) = &query.cursor {
         return by_cursor(exchange, resource, query, cursor).await;
     }
@@ -38,11 +39,15 @@ pub fn window(exchange: &Exchange<'_>, query: &Query) -> Window {
 }
 
 /// How many results a page of a query by cursor has.
-pub fn page_size(exchange: &Exchange<'_>, query: &Query) -> Result<u64, CursorError> {
-    match window(exchange, query).count {
-        0 => Err(CursorError::Count),
-        count => Ok(count),
-    }
+pub fn page_size(exchange: &Exchange<'_>, query: &Query) -> u64 {
+    window(exchange, query).count.max(1)
+}
+
+/// Where the cursors of a query at an endpoint are sealed and opened.
+pub fn desk<'t>(exchange: &Exchange<'t>, endpoint: &str, query: &Query) -> Desk<'t> {
+    let tenant = exchange.tenant;
+    let place = [tenant.name.as_str(), tenant.mapping.name.as_str(), endpoint];
+    Desk::new(&*tenant.seal, exchange.ambient.now, place, query)
 }
 
 async fn by_cursor(
@@ -51,14 +56,12 @@ async fn by_cursor(
     query: &Query,
     cursor: &str,
 ) -> Result<ScimResponse, ExchangeError> {
-    let count = page_size(exchange, query)?;
-    let cursor = Cursor::read(exchange, &resource.name, query, cursor)?;
+    let count = page_size(exchange, query);
+    let desk = desk(exchange, &resource.name, query);
+    let cursor = Cursor::read(&desk, cursor)?;
     let leg = trail::leg(exchange, resource, query, cursor.position, count).await?;
     let next = leg.next.and_then(|position| {
-        let write = |position| {
-            let cursor = Cursor { resource: 0, position: Some(position) };
-            cursor.write(exchange, &resource.name, query)
-        };
+        let write = |position| Cursor { resource: 0, position: Some(position) }.write(&desk);
         // A link that no URL can hold: the next page is counted off instead.
         write(position).or_else(|| write(Position::Behind(leg.given)))
     });

@@ -4,7 +4,7 @@
 //! engine, the dialect meets text of a client; what only the lenient one understands is noted, and
 //! told once a request: as an event for logs and in the tenant's counters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -15,7 +15,9 @@ use crate::convert::references::{self, Reference, References, Wanted};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::mapping::model::ResourceMapping;
+use crate::scim::bulk::request::BulkRequest;
 use crate::scim::deviation::Deviation;
+use crate::scim::filter::eval;
 use crate::scim::patch::request::PatchRequest;
 use crate::scim::query::Query;
 use crate::scim::resource::Resource;
@@ -34,17 +36,35 @@ impl Exchange<'_> {
         Ok(self.noting(|noted| Query::from_search_request(body, self.tenant.dialect, noted))?)
     }
 
+    /// Notes the literals of a query's filter that are not of their attributes' types. The query
+    /// itself is read before its resource type is looked at.
+    pub fn note_literals(&self, resource: &ResourceMapping, query: &Query) {
+        if let Some(filter) = &query.filter
+            && self.tenant.dialect == Dialect::Lenient
+        {
+            self.noting(|noted| eval::note_literals(filter, &resource.resource_type, noted));
+        }
+    }
+
     /// The body of a POST or PUT, with everything that is required.
     pub fn resource(
         &self,
         body: &Value,
         resource_type: &ResourceType,
     ) -> Result<Resource, ExchangeError> {
-        let read = self.noting(|noted| {
-            validate::read_resource(body, resource_type, self.tenant.dialect, noted)
-        })?;
+        let read = self.read(body, resource_type)?;
         validate::require(&read, resource_type)?;
         Ok(read)
+    }
+
+    /// The same, where what is required may still come from elsewhere.
+    pub fn read(
+        &self,
+        body: &Value,
+        resource_type: &ResourceType,
+    ) -> Result<Resource, ExchangeError> {
+        let dialect = self.tenant.dialect;
+        Ok(self.noting(|noted| validate::read_resource(body, resource_type, dialect, noted))?)
     }
 
     /// The body of a PATCH.
@@ -55,6 +75,11 @@ impl Exchange<'_> {
     ) -> Result<PatchRequest, ExchangeError> {
         let dialect = self.tenant.dialect;
         Ok(self.noting(|noted| PatchRequest::parse(body, resource_type, dialect, noted))?)
+    }
+
+    /// The body of a bulk request.
+    pub fn bulk_request(&self, body: &Value) -> Result<BulkRequest, ExchangeError> {
+        Ok(self.noting(|noted| BulkRequest::parse_noting(body, self.tenant.dialect, noted))?)
     }
 
     /// Whether a path segment names this endpoint. URLs compare by letter case; not all clients
@@ -87,7 +112,7 @@ impl Exchange<'_> {
         references: &References,
     ) -> Result<(), ExchangeError> {
         let mapping = &self.tenant.mapping;
-        let have = references::named(resource, before);
+        let have: BTreeSet<Reference> = references::named(resource, before).into_iter().collect();
         for reference in references::named(resource, wanted) {
             let Reference { path, target, id } = &reference;
             if have.contains(&reference) || references.knows(mapping, target, id) {
@@ -107,6 +132,9 @@ impl Exchange<'_> {
         resource: &ResourceMapping,
         deltas: &BTreeMap<usize, Delta>,
     ) -> Result<(), ExchangeError> {
+        if deltas.values().all(|delta| delta.add.is_empty()) {
+            return Ok(());
+        }
         let mut added = Resource::default();
         for (index, delta) in deltas {
             let Some(collection) = resource.collections.get(*index) else { continue };

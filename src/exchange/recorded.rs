@@ -12,19 +12,24 @@ use crate::exchange::native::Exchange;
 use crate::mapping::model::{Collection, CollectionSource, Deactivate, ResourceMapping};
 use crate::sidecar::entry::{Entry, EntryState};
 
-/// Entries whose records have changed, with their resource type.
-pub type Changed = Vec<(String, Entry)>;
+/// A membership of somebody who has left.
+#[derive(Debug, Clone)]
+pub struct Redirected {
+    /// The member's resource type.
+    target: String,
+    /// The member's id.
+    id: String,
+    /// Whether the group is joined or left.
+    joins: bool,
+}
 
 impl Exchange<'_> {
-    /// Takes the members who have left out of a delta; what it says of them goes into their
-    /// records. Nothing is saved yet.
+    /// Takes the members who have left out of a delta. Nothing is saved yet.
     pub async fn redirect(
         &self,
-        resource: &ResourceMapping,
-        group: &str,
         list: &Collection,
         delta: &mut Delta,
-    ) -> Result<Changed, ExchangeError> {
+    ) -> Result<Vec<Redirected>, ExchangeError> {
         let mapping = &self.tenant.mapping;
         let Some(target) = list.reference.as_ref().and_then(|name| mapping.resource(name)) else {
             return Ok(Vec::new());
@@ -32,33 +37,48 @@ impl Exchange<'_> {
         if !matches!(target.deactivate, Deactivate::Delete) {
             return Ok(Vec::new());
         }
-        let mut changed = Vec::new();
+        let mut redirected = Vec::new();
         for entry in self.retired(target).await? {
-            let EntryState::Off(native) = &entry.state else { continue };
+            if !matches!(entry.state, EntryState::Off(_)) {
+                continue;
+            }
             let is_it =
                 |element: &Value| element.get("value").and_then(Value::as_str) == Some(&entry.id);
             let joins = take(&mut delta.add, is_it);
             let leaves = take(&mut delta.remove, |(element, _)| is_it(element));
-            if !joins && !leaves {
-                continue;
+            if joins || leaves {
+                let (target, id) = (target.name.clone(), entry.id.clone());
+                redirected.push(Redirected { target, id, joins });
             }
-            let mut native = native.clone();
-            for memberships in &target.collections {
-                if memberships.reference.as_ref() == Some(&resource.name) {
-                    write(resource, memberships, &mut native, group, joins);
-                }
-            }
-            let entry = Entry { state: EntryState::Off(native), ..entry.clone() };
-            changed.push((target.name.clone(), entry));
         }
-        Ok(changed)
+        Ok(redirected)
     }
 
-    /// Saves what [`Self::redirect`] changed.
-    pub async fn save_redirected(&self, changed: &Changed) -> Result<(), ExchangeError> {
+    /// Writes the memberships that [`Self::redirect`] took out into the records that are kept.
+    pub async fn write_redirected(
+        &self,
+        resource: &ResourceMapping,
+        group: &str,
+        redirected: &[Redirected],
+    ) -> Result<(), ExchangeError> {
         let partition = self.tenant.partition();
-        for (resource, entry) in changed {
-            self.tenant.sidecar.save(&partition, resource, entry).await?;
+        for Redirected { target, id, joins } in redirected {
+            let Some(mapping) = self.tenant.mapping.resource(target) else { continue };
+            let _held = self.tenant.locks.hold_kept(target, id).await;
+            let ids = [id.clone()];
+            let entry = self.tenant.sidecar.by_ids(&partition, target, &ids).await?.pop();
+            let Some(Entry { state: EntryState::Off(mut native), id, key, attributes }) = entry
+            else {
+                // Somebody switched it on in the meantime: the membership belongs there now.
+                return Err(ExchangeError::Busy);
+            };
+            for memberships in &mapping.collections {
+                if memberships.reference.as_ref() == Some(&resource.name) {
+                    write(resource, memberships, &mut native, group, *joins);
+                }
+            }
+            let entry = Entry { state: EntryState::Off(native), id, key, attributes };
+            self.tenant.sidecar.save(&partition, target, &entry).await?;
         }
         Ok(())
     }

@@ -57,10 +57,11 @@ fn face(error: &ExchangeError) -> (u16, Option<ScimType>) {
         ExchangeError::Convert(error) => convert(error),
         ExchangeError::TooMany { .. } => (400, Some(ScimType::TooMany)),
         ExchangeError::Taken { .. } => (409, Some(ScimType::Uniqueness)),
+        ExchangeError::PreconditionFailed => (412, None),
         ExchangeError::Native(failure) => native(failure.meaning),
         ExchangeError::Unexpected => (502, None),
         ExchangeError::Upstream(error) => upstream(error),
-        ExchangeError::Store(StoreError::Unavailable(_)) => (503, None),
+        ExchangeError::Busy | ExchangeError::Store(StoreError::Unavailable(_)) => (503, None),
         ExchangeError::Store(StoreError::Corrupt(_)) => (500, None),
     }
 }
@@ -69,7 +70,6 @@ fn cursor(error: CursorError) -> ScimType {
     match error {
         CursorError::Invalid => ScimType::InvalidCursor,
         CursorError::Expired => ScimType::ExpiredCursor,
-        CursorError::Count => ScimType::InvalidCount,
     }
 }
 

@@ -1,20 +1,17 @@
 //! PUT of a resource (RFC 7644 section 3.5.1).
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 use crate::convert::change;
-use crate::convert::members::{self, Delta};
 use crate::convert::place;
-use crate::convert::references::{Wanted, ids_in, keys_in_elements};
 use crate::exchange::apply::Goal;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::response::ScimResponse;
-use crate::exchange::state::{self, State};
-use crate::exchange::{create, represent};
-use crate::mapping::model::{CollectionSource, Mode, ReplaceMode, ResourceMapping};
+use crate::exchange::state;
+use crate::exchange::version::Conditions;
+use crate::exchange::{create, differences, represent, shown};
+use crate::mapping::model::{Mode, ReplaceMode, ResourceMapping};
 use crate::scim::projection::Projection;
 use crate::scim::resource::Resource;
 use crate::scim::validate;
@@ -26,31 +23,40 @@ pub async fn answer(
     id: &str,
     body: &Value,
     projection: &Projection,
+    conditions: &Conditions,
 ) -> Result<ScimResponse, ExchangeError> {
     let resource_type = &resource.resource_type;
     let sent = exchange.resource(body, resource_type)?;
     let _held = exchange.tenant.locks.hold(&resource.name, id).await;
     let mut located = exchange.locate(resource, id).await?;
-    let native = exchange.native(resource, &located).await?;
-    let by_calls: Vec<usize> =
-        state::external(resource).filter(|index| is_written(resource, *index)).collect();
-    let before = exchange.state(resource, &located, native, &by_calls).await?;
-    let mut wanted = merge(resource, &sent, &before.view);
-    validate::keep_immutable(&before.view, &mut wanted, resource_type);
-    validate::check_immutable(&before.view, &wanted, resource_type)?;
-    let deltas = differences(exchange, resource, &before, &wanted).await?;
-    let goal = Goal { wanted: wanted.clone(), allowed: change::everything(resource), deltas };
-    let outcome = exchange.apply(resource, &mut located, &before, &goal).await?;
-    let native = match outcome.native {
-        Some(native) => native,
+    let record = match exchange.admit(resource, &located, conditions).await? {
+        Some(record) => record,
         None => exchange.native(resource, &located).await?,
     };
-    let mut view = exchange.view(resource, &located, &native, &BTreeMap::new()).await?;
-    create::show_external(resource, &wanted, &mut view);
+    let by_calls: Vec<usize> =
+        state::external(resource).filter(|index| is_written(resource, *index)).collect();
+    let mut before = exchange.state(resource, &located, record, &by_calls).await?;
+    let mut wanted = merge(resource, &sent, &before.view);
+    // Before it stays switched off: perhaps it is not.
+    if wanted.0.get("active") != Some(&Value::Bool(true))
+        && let Some(record) = exchange.came_back(resource, &mut located).await?
+    {
+        before = exchange.state(resource, &located, record, &by_calls).await?;
+        wanted = merge(resource, &sent, &before.view);
+    }
+    validate::keep_immutable(&before.view, &mut wanted, resource_type);
+    validate::check_immutable(&before.view, &wanted, resource_type)?;
+    let deltas = differences::differences(exchange, resource, &before, &wanted).await?;
+    let goal = Goal { wanted: wanted.clone(), allowed: change::everything(resource), deltas };
+    let outcome = exchange.apply(resource, &mut located, &before, &goal).await?;
+    let record = match outcome.record {
+        Some(record) => record,
+        None => exchange.native(resource, &located).await?,
+    };
+    let doubts = outcome.doubts;
+    let view = shown::view(exchange, resource, &located, record, &wanted, doubts).await?;
     let named = create::named_attributes(&sent);
-    let body = represent::body(exchange, resource, &view, projection, &named);
-    Ok(ScimResponse::json(200, body)
-        .with_header("Location", represent::location(exchange, resource, &located.id)))
+    Ok(represent::answer(exchange, resource, 200, &view, projection, &named))
 }
 
 fn is_written(resource: &ResourceMapping, index: usize) -> bool {
@@ -98,50 +104,4 @@ fn merge(resource: &ResourceMapping, sent: &Resource, before: &Resource) -> Reso
         }
     }
     wanted
-}
-
-/// What must happen to the collections that have calls of their own.
-pub async fn differences(
-    exchange: &Exchange<'_>,
-    resource: &ResourceMapping,
-    before: &State,
-    wanted: &Resource,
-) -> Result<BTreeMap<usize, Delta>, ExchangeError> {
-    let (mut keys, mut ids) = (Wanted::new(), Wanted::new());
-    let mapping = &exchange.tenant.mapping;
-    crate::convert::references::keys_in(mapping, resource, &before.native, &mut keys);
-    for (index, elements) in &before.external {
-        if let Some(collection) = resource.collections.get(*index) {
-            keys_in_elements(mapping, collection, elements, &mut keys);
-        }
-    }
-    ids_in(mapping, resource, wanted, &mut ids);
-    let references = exchange.resolve(keys, ids).await?;
-    exchange.check_references(resource, &before.view, wanted, &references)?;
-    let context = exchange.context(resource, &references);
-    let mut deltas = BTreeMap::new();
-    for (index, collection) in resource.collections.iter().enumerate() {
-        let has_calls = collection.add.is_some() || collection.remove.is_some();
-        if collection.mode == Mode::Read || !has_calls {
-            continue;
-        }
-        let present: Vec<Value> = match &collection.source {
-            CollectionSource::Items(path) => {
-                path.read_all(&before.native).into_iter().cloned().collect()
-            }
-            CollectionSource::List(_) => match before.external.get(&index) {
-                Some(elements) => elements.clone(),
-                // It was not read, so nothing of it is to change.
-                None => continue,
-            },
-        };
-        let extension = collection.place.extension.as_deref();
-        let list = wanted.get(extension, &collection.place.attribute).and_then(Value::as_array);
-        let delta =
-            members::between(&context, collection, &present, list.map_or(&[], Vec::as_slice));
-        if !delta.is_empty() {
-            deltas.insert(index, delta);
-        }
-    }
-    Ok(deltas)
 }

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::exchange::native::Exchange;
-use crate::exchange::state;
+use crate::exchange::response::ScimResponse;
+use crate::exchange::{state, version};
 use crate::mapping::model::{Fetch, ResourceMapping};
 use crate::scim::attr::AttrPath;
 use crate::scim::projection::{Projection, Wanted};
@@ -18,6 +19,26 @@ pub fn location(exchange: &Exchange<'_>, resource: &ResourceMapping, id: &str) -
 /// Everything but the unreserved characters of RFC 3986.
 const SEGMENT: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The answer that holds one resource, with its place and its version in the head.
+pub fn answer(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    status: u16,
+    view: &Resource,
+    projection: &Projection,
+    named: &[AttrPath],
+) -> ScimResponse {
+    let mut response =
+        ScimResponse::json(status, body(exchange, resource, view, projection, named));
+    if let Some(id) = view.id() {
+        response = response.with_header("Location", location(exchange, resource, id));
+    }
+    match version::stamped(view) {
+        Some(version) => response.with_header("ETag", version),
+        None => response,
+    }
+}
 
 /// The body of an answer that holds one resource. `named` are attributes that a write request
 /// named.

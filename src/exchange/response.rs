@@ -24,6 +24,11 @@ impl ScimResponse {
         Self { status: 204, headers: Vec::new(), body: None }
     }
 
+    /// 304: the client's own copy is up to date.
+    pub fn not_modified() -> Self {
+        Self { status: 304, headers: Vec::new(), body: None }
+    }
+
     /// The same answer with one more header.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {

@@ -1,24 +1,41 @@
-//! GET of one resource (RFC 7644 section 3.4.1).
+//! GET of one resource (RFC 7644 section 3.4.1), perhaps on condition (section 3.14).
 
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::represent;
 use crate::exchange::response::ScimResponse;
+use crate::exchange::version::{Conditions, Verdict};
 use crate::mapping::model::ResourceMapping;
+use crate::scim::etag::EntityTag;
 use crate::scim::projection::Projection;
 
-/// Answers with the resource of an id.
+/// Answers with the resource of an id, or that the client has it already.
 pub async fn answer(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
     id: &str,
     projection: &Projection,
+    conditions: &Conditions,
 ) -> Result<ScimResponse, ExchangeError> {
     let located = exchange.locate(resource, id).await?;
-    let native = exchange.native(resource, &located).await?;
+    let record = exchange.native(resource, &located).await?;
+    if !conditions.are_none() {
+        // Judged before collections are read: who knows the version gets nothing of them.
+        match exchange.judge(resource, &located, &record, conditions).await? {
+            (Verdict::Proceed, _) => {}
+            (Verdict::Known, version) => return Ok(unchanged(version)),
+            (Verdict::Failed, _) => return Err(ExchangeError::PreconditionFailed),
+        }
+    }
     let external = represent::needed(resource, projection);
-    let state = exchange.state(resource, &located, native, &external).await?;
-    let body = represent::body(exchange, resource, &state.view, projection, &[]);
-    Ok(ScimResponse::json(200, body)
-        .with_header("Location", represent::location(exchange, resource, id)))
+    let state = exchange.state(resource, &located, record, &external).await?;
+    Ok(represent::answer(exchange, resource, 200, &state.view, projection, &[]))
+}
+
+fn unchanged(version: Option<EntityTag>) -> ScimResponse {
+    let response = ScimResponse::not_modified();
+    match version {
+        Some(version) => response.with_header("ETag", version.to_string()),
+        None => response,
+    }
 }

@@ -10,12 +10,12 @@ use serde_json::Value;
 use crate::convert::failure::Meaning;
 use crate::convert::filter::{self, Calls};
 use crate::convert::page::{self, At};
-use crate::convert::record;
 use crate::convert::references::{Wanted, ids_in};
+use crate::convert::{place, record};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{self, About, Exchange, Walk};
 use crate::exchange::sieve::{Hit, Sieve, Tombstones, Window};
-use crate::mapping::model::{Outcome, PageStyle, Pages, Request, ResourceMapping};
+use crate::mapping::model::{Outcome, PageStyle, Pages, Place, Request, ResourceMapping, Total};
 use crate::native::message::NativeRequest;
 use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::Filter;
@@ -137,7 +137,7 @@ async fn filtered(
             scan(sieve, parameters, order.clone(), breadth).await?;
         }
     }
-    if plan.may_miss && sieve.matched == 0 {
+    if plan.may_miss && sieve.matched == 0 && resource.list.is_some() {
         sieve.forget();
         sieve.sift(Some(filter))?;
         scan(sieve, Vec::new(), order, Breadth::Whole).await?;
@@ -199,10 +199,15 @@ fn reference_ids(
             let Some(found) = resource.resource_type.resolve(path) else { return };
             let mut probe = Resource::default();
             let extension = found.extension.map(|schema| schema.id.as_str());
-            let value = serde_json::json!({ "value": id });
-            let value =
-                if found.attribute.multi_valued { Value::Array(vec![value]) } else { value };
-            probe.section_mut(extension).insert(found.attribute.name.clone(), value);
+            let name = found.attribute.name.as_str();
+            let is_meant = |place: &Place| place::is_of(place, extension, name);
+            for row in resource.rows.iter().filter(|row| is_meant(&row.place)) {
+                place::write(&row.place, &mut probe, Value::from(id.as_str()), &row.emit);
+            }
+            for list in resource.collections.iter().filter(|list| is_meant(&list.place)) {
+                let element = serde_json::json!([{ "value": id }]);
+                place::write(&list.place, &mut probe, element, &serde_json::Map::new());
+            }
             ids_in(&exchange.tenant.mapping, resource, &probe, ids);
         }
         Filter::Compare(..) | Filter::Present(_) => {}
@@ -213,10 +218,16 @@ fn reference_ids(
         }
         Filter::Not(inner) => reference_ids(exchange, resource, inner, ids),
         Filter::ValuePath(path, inner) => {
-            if let Filter::Compare(sub, operator, value) = &**inner {
-                let path = AttrPath { sub: Some(sub.attr.clone()), ..path.clone() };
-                let flat = Filter::Compare(path, *operator, value.clone());
-                reference_ids(exchange, resource, &flat, ids);
+            let terms: &[Filter] = match &**inner {
+                Filter::And(terms) => terms,
+                single => std::slice::from_ref(single),
+            };
+            for term in terms {
+                if let Filter::Compare(sub, operator, value) = term {
+                    let path = AttrPath { sub: Some(sub.attr.clone()), ..path.clone() };
+                    let flat = Filter::Compare(path, *operator, value.clone());
+                    reference_ids(exchange, resource, &flat, ids);
+                }
             }
         }
     }
@@ -225,7 +236,7 @@ fn reference_ids(
 async fn by_id(sieve: &mut Sieve<'_>, id: &str) -> Result<(), ExchangeError> {
     let found = async {
         let located = sieve.exchange.locate(sieve.resource, id).await?;
-        let native = sieve.exchange.native(sieve.resource, &located).await?;
+        let native = sieve.exchange.native(sieve.resource, &located).await?.native;
         Ok((located, native))
     };
     match found.await {
@@ -253,9 +264,10 @@ async fn look_up(
     };
     let body = response.json().ok_or(ExchangeError::Unexpected)?;
     let records = match &request.record {
-        Some(path) => path.read(body).cloned().into_iter().collect(),
-        None => record::records(request, body).ok_or(ExchangeError::Unexpected)?,
+        Some(path) => record::looked_up(request, path, body),
+        None => record::records(request, &response),
     };
+    let records = records.ok_or(ExchangeError::Unexpected)?;
     let read = records.len() as u64;
     sieve.take(records).await?;
     // The answer may be the first page of several.
@@ -346,12 +358,21 @@ async fn unfiltered(
     let seekable =
         list.pages.as_ref().filter(|pages| native::can_seek(pages) && pages.total.is_some());
     if let (true, Some(pages)) = (is_whole, seekable) {
-        return seek(sieve, list, pages, order).await;
+        if seek(sieve, list, pages, &order).await? == Seek::Found {
+            return Ok(());
+        }
+        sieve.forget();
     }
     let mut walk = Walk::new(list, Vec::new(), list.pages.as_ref());
     walk.order = order;
     let end = sieve.window.start.saturating_sub(1).saturating_add(sieve.window.count);
-    walk.size = usize::try_from(end).unwrap_or(usize::MAX).clamp(1, walk.size);
+    // A total ends the walk behind the window; without one all is read, in pages as large as can
+    // be.
+    if is_whole
+        && list.pages.as_ref().is_some_and(|pages| matches!(pages.total, Some(Total::Here(_))))
+    {
+        walk.size = usize::try_from(end).unwrap_or(usize::MAX).clamp(1, walk.size);
+    }
     while let Some(records) = walk.next(exchange, resource).await? {
         sieve.take(records).await?;
         // With a total, what lies behind the page need not be read.
@@ -371,18 +392,26 @@ pub fn listed(resource: &ResourceMapping) -> Result<&Request, ExchangeError> {
     })
 }
 
+/// Whether a list could be entered in its middle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seek {
+    Found,
+    /// The application's pages are shorter than asked for, so nobody knows where they begin.
+    Lost,
+}
+
 async fn seek(
     sieve: &mut Sieve<'_>,
     list: &Request,
     pages: &Pages,
-    order: Vec<(String, String)>,
-) -> Result<(), ExchangeError> {
+    order: &[(String, String)],
+) -> Result<Seek, ExchangeError> {
     let (exchange, resource) = (sieve.exchange, sieve.resource);
     let Window { start, count } = sieve.window;
     let skip = start - 1;
     let wanted = usize::try_from(count).unwrap_or(usize::MAX).clamp(1, pages.max.max(1));
     let mut walk = Walk::new(list, Vec::new(), Some(pages));
-    walk.order = order;
+    walk.order = order.to_vec();
     if pages.size.is_some() {
         walk.size = wanted;
     }
@@ -405,6 +434,11 @@ async fn seek(
     let mut total = native::looked_up_total(exchange, resource, pages).await?;
     while let Some(mut records) = walk.next(exchange, resource).await? {
         total = walk.total.or(total);
+        let is_numbered = matches!(pages.style, PageStyle::Page(..));
+        let is_last = total.is_none_or(|total| walk.read >= total);
+        if is_numbered && before > 0 && records.len() < walk.size && !is_last {
+            return Ok(Seek::Lost);
+        }
         let drop = usize::try_from(unneeded).unwrap_or(usize::MAX).min(records.len());
         records.drain(..drop);
         unneeded -= drop as u64;
@@ -415,5 +449,5 @@ async fn seek(
         }
     }
     sieve.matched = total.ok_or(ExchangeError::Unexpected)?;
-    Ok(())
+    Ok(Seek::Found)
 }

@@ -117,6 +117,8 @@ impl<'a> Sieve<'a> {
     /// Begins again: what was seen may be seen once more.
     pub fn forget(&mut self) {
         self.seen.clear();
+        self.page.clear();
+        self.matched = 0;
     }
 
     /// Whether the window has all that it can hold.

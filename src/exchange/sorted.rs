@@ -7,6 +7,7 @@ use crate::exchange::native::Exchange;
 use crate::exchange::search::{self, Asked, Found, Reading};
 use crate::exchange::sieve::{Hit, Window, mentioned, switched_off};
 use crate::mapping::model::ResourceMapping;
+use crate::scim::deviation::Deviation;
 use crate::scim::query::{Query, QueryError, SortOrder};
 use crate::scim::sort::{Rank, Sorting};
 use crate::scim::value::Dialect;
@@ -32,7 +33,10 @@ pub async fn order(
     let dialect = exchange.tenant.dialect;
     let Some(sorting) = Sorting::new(path, &resource.resource_type, dialect) else {
         return match dialect {
-            Dialect::Lenient => Ok(Order::AsListed),
+            Dialect::Lenient => {
+                exchange.noting(|noted| noted.note(Deviation::UnsortableAttribute));
+                Ok(Order::AsListed)
+            }
             Dialect::Strict => Err(unsortable()),
         };
     };

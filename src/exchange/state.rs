@@ -8,9 +8,11 @@ use crate::convert::key;
 use crate::convert::to_scim::{self, Kept, Presence};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
+use crate::exchange::version::{self, Conditions, Keeper, Record, Verdict};
 use crate::mapping::model::{
     CollectionSource, Deactivate, Delete, IdSourceRule, ResourceMapping, Source,
 };
+use crate::scim::etag::EntityTag;
 use crate::scim::resource::Resource;
 use crate::sidecar::entry::{Entry, EntryState};
 
@@ -30,7 +32,9 @@ pub struct Located {
 pub struct State {
     /// Its native record; the last one, when it has been switched off by deletion.
     pub native: Value,
-    /// Its SCIM view.
+    /// The application's version of it, where a header told that.
+    pub told: Option<String>,
+    /// Its SCIM view, with its version in `meta` where that is known.
     pub view: Resource,
     /// Native elements of the collections behind requests of their own that have been read, by
     /// index.
@@ -40,7 +44,12 @@ pub struct State {
 impl State {
     /// The state of a resource that nobody has read.
     pub fn unread() -> Self {
-        Self { native: Value::Null, view: Resource::default(), external: BTreeMap::new() }
+        Self {
+            native: Value::Null,
+            told: None,
+            view: Resource::default(),
+            external: BTreeMap::new(),
+        }
     }
 }
 
@@ -92,9 +101,9 @@ impl Exchange<'_> {
         &self,
         resource: &ResourceMapping,
         located: &Located,
-    ) -> Result<Value, ExchangeError> {
+    ) -> Result<Record, ExchangeError> {
         match &located.entry {
-            Some(Entry { state: EntryState::Off(native), .. }) => Ok(native.clone()),
+            Some(Entry { state: EntryState::Off(native), .. }) => Ok(native.clone().into()),
             _ => self.record(resource, &located.key).await,
         }
     }
@@ -105,22 +114,61 @@ impl Exchange<'_> {
         &self,
         resource: &ResourceMapping,
         located: &Located,
-        native: Value,
+        record: impl Into<Record>,
         external: &[usize],
     ) -> Result<State, ExchangeError> {
+        let record = record.into();
         let mut read = BTreeMap::new();
         let is_off = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
         for index in external.iter().filter(|_| !is_off) {
             if let Some(collection) = resource.collections.get(*index) {
-                let elements = self.elements(resource, collection, &located.key, &native).await?;
+                let native = &record.native;
+                let elements = self.elements(resource, collection, &located.key, native).await?;
                 read.insert(*index, elements);
             }
         }
-        let view = self.view(resource, located, &native, &read).await?;
-        Ok(State { native, view, external: read })
+        let mut view = self.view(resource, located, &record.native, &read).await?;
+        if let Some(version) = version::of(resource, keeper(located), &record, &view) {
+            version::stamp(&mut view, &version);
+        }
+        let Record { native, told } = record;
+        Ok(State { native, told, view, external: read })
     }
 
-    /// The SCIM view of a record, with collections that have been read beside it.
+    /// Judges what a request asks of the version of a resource whose record has been read.
+    pub async fn judge(
+        &self,
+        resource: &ResourceMapping,
+        located: &Located,
+        record: &Record,
+        conditions: &Conditions,
+    ) -> Result<(Verdict, Option<EntityTag>), ExchangeError> {
+        let view = self.view(resource, located, &record.native, &BTreeMap::new()).await?;
+        let current = version::of(resource, keeper(located), record, &view);
+        Ok((conditions.judge(current.as_ref()), current))
+    }
+
+    /// Reads a resource that is to be changed when there are conditions on its version, and
+    /// refuses when they do not hold. What `If-None-Match` names may not be changed either
+    /// (RFC 9110 section 13.1.2).
+    pub async fn admit(
+        &self,
+        resource: &ResourceMapping,
+        located: &Located,
+        conditions: &Conditions,
+    ) -> Result<Option<Record>, ExchangeError> {
+        if conditions.are_none() {
+            return Ok(None);
+        }
+        let record = self.native(resource, located).await?;
+        match self.judge(resource, located, &record, conditions).await? {
+            (Verdict::Proceed, _) => Ok(Some(record)),
+            (Verdict::Known | Verdict::Failed, _) => Err(ExchangeError::PreconditionFailed),
+        }
+    }
+
+    /// The SCIM view of a record, with collections that have been read beside it, without
+    /// version.
     pub async fn view(
         &self,
         resource: &ResourceMapping,
@@ -147,6 +195,15 @@ impl Exchange<'_> {
             }
         }
         Ok(view)
+    }
+}
+
+fn keeper(located: &Located) -> Keeper {
+    match &located.entry {
+        Some(Entry { state: EntryState::Off(_), .. }) => Keeper::Bridge,
+        Some(Entry { state: EntryState::Live | EntryState::Deleted, .. }) | None => {
+            Keeper::Application
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::clock::Clock;
-use crate::exchange::cursor::Seal;
 use crate::exchange::counters::DeviationCounters;
+use crate::exchange::cursor::Seal;
 use crate::exchange::upstream::Upstream;
 use crate::id::IdSource;
 use crate::mapping::model::Mapping;
@@ -52,21 +52,39 @@ impl Tenant {
 }
 
 /// Locks by resource, striped: two resources may share one, one never has two.
-pub struct Locks([Mutex<()>; 64]);
+///
+/// What is kept of resources that have left has locks of its own: a change of a group holds the
+/// group's lock while it writes into them, and both may fall on one stripe.
+pub struct Locks {
+    resources: [Mutex<()>; STRIPES],
+    kept: [Mutex<()>; STRIPES],
+}
+
+const STRIPES: usize = 64;
 
 impl Default for Locks {
     fn default() -> Self {
-        Self(std::array::from_fn(|_| Mutex::new(())))
+        let stripes = || std::array::from_fn(|_| Mutex::new(()));
+        Self { resources: stripes(), kept: stripes() }
     }
 }
 
 impl Locks {
     /// Waits until nobody else changes this resource.
     pub async fn hold(&self, resource: &str, id: &str) -> MutexGuard<'_, ()> {
-        let mut hasher = DefaultHasher::new();
-        (resource, id).hash(&mut hasher);
-        let [first, ..] = &self.0;
-        let stripe = usize::try_from(hasher.finish() % 64).unwrap_or_default();
-        self.0.get(stripe).unwrap_or(first).lock().await
+        stripe(&self.resources, resource, id).lock().await
     }
+
+    /// Waits until nobody else changes what is kept of this resource.
+    pub async fn hold_kept(&self, resource: &str, id: &str) -> MutexGuard<'_, ()> {
+        stripe(&self.kept, resource, id).lock().await
+    }
+}
+
+fn stripe<'l>(stripes: &'l [Mutex<()>; STRIPES], resource: &str, id: &str) -> &'l Mutex<()> {
+    let mut hasher = DefaultHasher::new();
+    (resource, id).hash(&mut hasher);
+    let [first, ..] = stripes;
+    let number = hasher.finish() % STRIPES as u64;
+    usize::try_from(number).ok().and_then(|number| stripes.get(number)).unwrap_or(first)
 }

@@ -127,7 +127,7 @@ impl Trail<'_> {
         let mut sieve = Sieve::new(self.exchange, self.resource, window, Tombstones::Respected);
         let mut total = None;
         let (mut off, begun) = match position {
-            Some(Position::Off(skip, given) ) => (skip, given),
+            Some(Position::Off(skip, given)) => (skip, given),
             other => {
                 let place = match other {
                     Some(Position::Listed(place)) => place,
@@ -166,8 +166,8 @@ impl Trail<'_> {
         let at = At::Start;
         let largest = list.pages.as_ref().map_or(1, |pages| pages.max);
         // Without a filter a page of theirs is a page of ours, where its size can be asked for.
-        let is_plain = self.filter.is_none()
-            && list.pages.as_ref().is_some_and(|pages| pages.size.is_some());
+        let is_plain =
+            self.filter.is_none() && list.pages.as_ref().is_some_and(|pages| pages.size.is_some());
         let size = match usize::try_from(self.count) {
             Ok(count) if is_plain => count.clamp(1, largest),
             Ok(_) | Err(_) => largest,
@@ -204,8 +204,7 @@ impl Trail<'_> {
         total: &mut Option<u64>,
     ) -> Result<End, ExchangeError> {
         let (exchange, resource) = (self.exchange, self.resource);
-        let parameters =
-            if place.widened { Vec::new() } else { self.narrowing.parameters.clone() };
+        let parameters = if place.widened { Vec::new() } else { self.narrowing.parameters.clone() };
         let breadth = Breadth::of(&parameters);
         if place.widened {
             sieve.sift(self.filter)?;

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::scim::bulk::request::MAX_PAYLOAD_SIZE;
+
 /// What a request may cost before it is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -31,7 +33,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            body_bytes: 1024 * 1024,
+            body_bytes: MAX_PAYLOAD_SIZE,
             header_bytes: 32 * 1024,
             header_count: 100,
             // A filter of 8 KiB grows threefold when every byte is percent-encoded.

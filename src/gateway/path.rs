@@ -6,7 +6,7 @@
 //! no identifier can be stays in its place as [`Segment::Impossible`]. Which tenant is meant is
 //! decided elsewhere.
 
-use percent_encoding::percent_decode_str;
+use crate::scim::segment;
 
 /// One non-empty segment of the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,13 +70,7 @@ fn is(segment: &str, name: &str) -> bool {
 }
 
 fn decode(raw: &str) -> Segment {
-    let Ok(text) = percent_decode_str(raw).decode_utf8() else { return Segment::Impossible };
-    // A per cent sign left after decoding would be decoded once more further on.
-    let leads_astray = |c: char| c.is_control() || matches!(c, '/' | '\\' | '?' | '#' | '%');
-    if text == "." || text == ".." || text.contains(leads_astray) {
-        return Segment::Impossible;
-    }
-    Segment::Text(text.into_owned())
+    segment::decode(raw).map_or(Segment::Impossible, Segment::Text)
 }
 
 #[cfg(test)]

@@ -246,11 +246,32 @@ resources:
     }
 
     #[test]
+    fn versions() {
+        let version = |written: &str, codes: &str| {
+            check("id: $.id\n", &format!("id: $.id\n    version: {written}\n"), codes);
+        };
+        version("$.rev", "");
+        version("\"header:ETag\"", "");
+        version("{ from: \"header:ETag\", send: If-Match }", "");
+        version("rev", "E101");
+        version("{ send: If-Match }", "E011");
+        version("{ from: $.rev, sent: If-Match }", "E010");
+        version("{ from: $.rev, send: \"If Match\" }", "E012");
+        version("{ from: $.rev, send: Host }", "E117");
+        let listed = BASE.replace("    get: { get: \"/users/{id}\" }\n", "");
+        assert_ne!(listed, BASE);
+        for (from, codes) in [("$.rev", ""), ("\"header:ETag\"", "E012")] {
+            let written = format!("id: $.id\n    version: {from}\n");
+            assert_eq!(report(&listed.replace("id: $.id\n", &written)), codes, "{from}");
+        }
+    }
+
+    #[test]
     fn what_is_not_supported_yet_is_said() {
         check("$.first", "{ path: $.first, memo: true }", "E900");
         check("$.first", "{ path: $.first, via: { split: \" \" } }", "E900");
         check("name.givenName:", "name.givenName + name.familyName:", "E900");
-        check("id: $.id\n", "id: $.id\n    version: $.etag\n", "E900");
+        check("id: $.id\n", "id: $.id\n    unique: [ userName ]\n", "E900");
         check("post: /users }", "post: /users, idempotency: X-Key }", "E900");
         check("post: /users }", "post: /users, send: each }", "E900");
         check("api: {", "api: { rate: 10/s,", "E900");

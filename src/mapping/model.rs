@@ -292,6 +292,8 @@ pub struct ResourceMapping {
     pub filter_language: Option<FilterLanguage>,
     /// Most records read to answer a filter that is not pushed down; 0 forbids scanning.
     pub scan_limit: usize,
+    /// Where versions come from; `None`: a hash of the SCIM view.
+    pub version: Option<VersionRule>,
     /// What the application can sort its list by.
     pub sort: Option<SortRule>,
     /// Native/SCIM pairs, checked both ways.
@@ -309,6 +311,16 @@ pub struct IdRule {
     pub source: IdSourceRule,
     /// What a native key must match.
     pub pattern: Option<Regex>,
+}
+
+/// Where versions come from.
+#[derive(Debug)]
+pub struct VersionRule {
+    /// Where the version is: in the record, or in a header of the answer to a request about one
+    /// resource.
+    pub from: Locator,
+    /// The header, in lower case, that makes a native write conditional on it.
+    pub send: Option<String>,
 }
 
 /// Types of native keys.
@@ -352,7 +364,8 @@ pub struct Row {
     pub empty: Vec<Value>,
     /// Another row owns the native value; this one yields when both change.
     pub alias: bool,
-    /// For `x[type eq …]`: whether the primary or only untyped element is accepted too.
+    /// For `x[type eq …]`: whether the primary or only untyped element is accepted too. True for
+    /// one type of an attribute only, the first in the file.
     pub lenient_match: bool,
     /// Constant sub-attributes added on reading.
     pub emit: Map<String, Value>,

@@ -104,6 +104,14 @@ impl NativeResponse {
         self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
     }
 
+    /// The values of all headers of this name as one list (RFC 9110 section 5.3); `name` in lower
+    /// case.
+    pub fn header_list(&self, name: &str) -> Option<String> {
+        let own = self.headers.iter().filter(|(have, _)| have == name);
+        let values: Vec<&str> = own.map(|(_, value)| value.as_str()).collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    }
+
     /// The body as JSON, if it is.
     pub fn json(&self) -> Option<&Value> {
         match &self.body {

@@ -60,6 +60,8 @@ pub enum Deviation {
     MergedElement,
     /// A filter's value has no quotes, or single ones.
     UnquotedLiteral,
+    /// A filter compares a dateTime with a date alone; it means midnight, UTC.
+    DateAsInstant,
     /// A filter has more or fewer blanks than its grammar.
     FilterBlanks,
     /// A filter goes on behind a value path as a PATCH path does.
@@ -72,15 +74,21 @@ pub enum Deviation {
     TextParameter,
     /// `sortOrder` is neither of its two words, and counts as not sent.
     UnknownSortOrder,
+    /// `sortBy` names nothing that has an order, and counts as not sent.
+    UnsortableAttribute,
     /// `attributes` and `excludedAttributes` come together.
     AttributesAndExcluded,
+    /// The method of a bulk operation is not in capital letters.
+    MethodCase,
+    /// `failOnErrors` is 0, and counts as not sent.
+    ZeroErrors,
     /// An endpoint's name is in other letters than the RFC's, or SCIM 1.1's.
     EndpointSpelling,
 }
 
 impl Deviation {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 37] = [
         Self::MissingSchemas,
         Self::ForeignSchema,
         Self::UnknownAttribute,
@@ -106,13 +114,17 @@ impl Deviation {
         Self::CreatedElement,
         Self::MergedElement,
         Self::UnquotedLiteral,
+        Self::DateAsInstant,
         Self::FilterBlanks,
         Self::ValuePathSuffix,
         Self::ParameterCase,
         Self::EmptyParameter,
         Self::TextParameter,
         Self::UnknownSortOrder,
+        Self::UnsortableAttribute,
         Self::AttributesAndExcluded,
+        Self::MethodCase,
+        Self::ZeroErrors,
         Self::EndpointSpelling,
     ];
 
@@ -144,13 +156,17 @@ impl Deviation {
             Self::CreatedElement => "createdElement",
             Self::MergedElement => "mergedElement",
             Self::UnquotedLiteral => "unquotedLiteral",
+            Self::DateAsInstant => "dateAsInstant",
             Self::FilterBlanks => "filterBlanks",
             Self::ValuePathSuffix => "valuePathSuffix",
             Self::ParameterCase => "parameterCase",
             Self::EmptyParameter => "emptyParameter",
             Self::TextParameter => "textParameter",
             Self::UnknownSortOrder => "unknownSortOrder",
+            Self::UnsortableAttribute => "unsortableAttribute",
             Self::AttributesAndExcluded => "attributesAndExcluded",
+            Self::MethodCase => "methodCase",
+            Self::ZeroErrors => "zeroErrors",
             Self::EndpointSpelling => "endpointSpelling",
         }
     }

@@ -6,10 +6,11 @@
 
 pub mod attr;
 pub mod builtin;
-pub mod deviation;
 pub mod bulk;
+pub mod deviation;
 pub mod discovery;
 pub mod error;
+pub mod etag;
 pub mod filter;
 pub mod list;
 pub mod patch;

@@ -59,17 +59,21 @@ pub enum QueryError {
         /// What would have been right, with its article.
         expected: &'static str,
     },
+    /// A page of a query by cursor has at least one result (RFC 9865 section 2).
+    #[error("`count` must be a whole number from 1 where a cursor is used")]
+    Count,
     /// The body is not a search request.
     #[error("the body is not a search request: {0}")]
     NotASearch(&'static str),
 }
 
 impl QueryError {
-    /// The keyword of RFC 7644 table 9. The status is 400 in every case.
+    /// The keyword of RFC 7644 table 9 or RFC 9865 table 3. The status is 400 in every case.
     pub fn scim_type(&self) -> ScimType {
         match self {
             Self::Filter(_) | Self::Malformed { parameter: FILTER, .. } => ScimType::InvalidFilter,
             Self::Malformed { .. } => ScimType::InvalidValue,
+            Self::Count => ScimType::InvalidCount,
             Self::NotASearch(_) => ScimType::InvalidSyntax,
         }
     }
@@ -115,6 +119,7 @@ impl Query {
         noted: &mut Deviations,
     ) -> Result<Self, QueryError> {
         let pairs: Vec<_> = form_urlencoded::parse(raw_query.as_bytes()).collect();
+        let has_cursor = pairs.iter().any(|(key, _)| key == CURSOR);
         let mut text = |name: &'static str| find(&pairs, name, dialect, noted);
         Parts {
             filter: text(FILTER)?,
@@ -123,13 +128,10 @@ impl Query {
                 excluded: listed(EXCLUDED, text(EXCLUDED)?)?,
             },
             start_index: text(START_INDEX)?.map(|text| integer(START_INDEX, text)).transpose()?,
-            count: text(COUNT)?.map(|text| integer(COUNT, text)).transpose()?,
+            count: count(text(COUNT)?.map(|text| integer(COUNT, text)).transpose(), has_cursor)?,
             sort_by: text(SORT_BY)?,
             sort_order: text(SORT_ORDER)?,
-            cursor: pairs
-                .iter()
-                .any(|(key, _)| key == CURSOR)
-                .then_some(text(CURSOR)?.unwrap_or_default()),
+            cursor: has_cursor.then_some(text(CURSOR)?.unwrap_or_default()),
         }
         .understand(dialect, noted)
     }
@@ -147,6 +149,7 @@ impl Query {
         let members = body.as_object().ok_or(QueryError::NotASearch("it is not an object"))?;
         let mut body = Body { members, dialect, noted };
         body.check_schemas()?;
+        let has_cursor = body.member(CURSOR).is_some();
         Parts {
             filter: body.text(FILTER)?,
             projection: Projection {
@@ -154,10 +157,10 @@ impl Query {
                 excluded: body.names(EXCLUDED)?,
             },
             start_index: body.integer(START_INDEX)?,
-            count: body.integer(COUNT)?,
+            count: count(body.integer(COUNT), has_cursor)?,
             sort_by: body.text(SORT_BY)?,
             sort_order: body.text(SORT_ORDER)?,
-            cursor: body.member(CURSOR).is_some().then_some(body.text(CURSOR)?.unwrap_or_default()),
+            cursor: has_cursor.then_some(body.text(CURSOR)?.unwrap_or_default()),
         }
         .understand(dialect, noted)
     }
@@ -245,6 +248,17 @@ fn listed(name: &'static str, text: Option<&str>) -> Result<Vec<AttrPath>, Query
 
 fn integer(name: &'static str, text: &str) -> Result<i64, QueryError> {
     text.trim().parse().map_err(|_| malformed(name, NUMBER))
+}
+
+/// A number of results. Where a cursor is used, anything but one from 1 has a keyword of its own.
+fn count(
+    read: Result<Option<i64>, QueryError>,
+    has_cursor: bool,
+) -> Result<Option<i64>, QueryError> {
+    match read {
+        Ok(Some(..1)) | Err(_) if has_cursor => Err(QueryError::Count),
+        other => other,
+    }
 }
 
 fn at_least(least: u64, number: i64) -> u64 {

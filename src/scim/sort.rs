@@ -170,7 +170,7 @@ mod tests {
     use crate::scim::sort::{Rank, Sorting};
     use crate::scim::value::Dialect;
 
-    fn resource(value: Value) -> Resource {
+    fn resource(value: &Value) -> Resource {
         Resource(value.as_object().unwrap().clone())
     }
 
@@ -181,8 +181,7 @@ mod tests {
     /// These users stand in this order, and each before the next.
     fn check(path: &str, users: &[Value]) {
         let sorting = sorting(path, Dialect::Lenient).unwrap();
-        let ranks: Vec<Rank> =
-            users.iter().map(|user| sorting.rank(&resource(user.clone()))).collect();
+        let ranks: Vec<Rank> = users.iter().map(|user| sorting.rank(&resource(user))).collect();
         for pair in ranks.windows(2) {
             assert_eq!(pair[0].compare(&pair[1], SortOrder::Ascending), Ordering::Less, "{path}");
             let reverse = pair[0].compare(&pair[1], SortOrder::Descending);
@@ -233,7 +232,7 @@ mod tests {
             let sorting = sorting("userName", Dialect::Strict).unwrap();
             let rank = |name: &Option<String>| {
                 let user = name.as_ref().map_or(json!({}), |name| json!({ "userName": name }));
-                sorting.rank(&resource(user))
+                sorting.rank(&resource(&user))
             };
             let [a, b, c] = [rank(&names[0]), rank(&names[1]), rank(&names[2])];
             let order = SortOrder::Ascending;

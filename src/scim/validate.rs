@@ -13,7 +13,7 @@ use crate::scim::attr::AttrPath;
 use crate::scim::deviation::{Deviation, Deviations};
 use crate::scim::resource::{Resource, is_unassigned};
 use crate::scim::schema::{Attribute, Mutability, Resolved, ResourceType, Schema};
-use crate::scim::value::{Dialect, ValueError, read_value, without_read_only};
+use crate::scim::value::{Dialect, ValueError, is_same, read_value, without_read_only};
 
 /// Why a body is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -145,7 +145,7 @@ pub fn check_immutable(
 ) -> Result<(), ValidationError> {
     for place in immutable_places(resource_type) {
         if let (Some(old), Some(new)) = (place.value(before), place.value(after))
-            && old != new
+            && !is_same(place.sub.unwrap_or(place.attribute), old, new)
         {
             return Err(ValidationError::Immutable { path: place.path() });
         }
@@ -153,10 +153,13 @@ pub fn check_immutable(
     Ok(())
 }
 
-/// Puts immutable values of `before` into `after` where it has none.
+/// Puts immutable values of `before` into `after` where it has none, or the same in another
+/// spelling.
 pub fn keep_immutable(before: &Resource, after: &mut Resource, resource_type: &ResourceType) {
     for place in immutable_places(resource_type) {
-        if let (Some(old), None) = (place.value(before), place.value(after)) {
+        let Some(old) = place.value(before) else { continue };
+        let leaf = place.sub.unwrap_or(place.attribute);
+        if place.value(after).is_none_or(|new| is_same(leaf, old, new)) {
             place.put(after, old.clone());
         }
     }

@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Number, Value};
 
 use crate::scim::deviation::{Deviation, Deviations};
+use crate::scim::filter::fold::fold;
 use crate::scim::resource::is_unassigned;
 use crate::scim::schema::{Attribute, AttributeType, Mutability};
 
@@ -60,6 +61,17 @@ pub enum ValueError {
         /// The multi-valued attribute.
         path: String,
     },
+}
+
+/// Whether two values of an attribute are the same: texts without letter case, unless the
+/// attribute is `caseExact`.
+pub fn is_same(attribute: &Attribute, left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::String(left), Value::String(right)) if !attribute.case_exact => {
+            fold(left) == fold(right)
+        }
+        (left, right) => left == right,
+    }
 }
 
 /// Reads a value of this attribute into its canonical form; unassigned input is `Value::Null`.

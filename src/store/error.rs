@@ -32,6 +32,8 @@ pub(in crate::store) enum Inconsistent {
     State,
     #[error("a token's hash does not have 32 bytes")]
     Hash,
+    #[error("a key does not have 32 bytes")]
+    Key,
 }
 
 /// It may work later.

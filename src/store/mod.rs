@@ -1,4 +1,4 @@
-//! What must outlive the process: issued tokens and side-car entries, in SQLite through sqlx.
+//! What must outlive the process: issued tokens, side-car entries and keys, in SQLite through sqlx.
 //!
 //! The ports lie below, in `auth` and `sidecar`; one contract test holds every implementation to
 //! the same behaviour. Statements name columns one by one and every value is bound. Migrations

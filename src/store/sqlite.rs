@@ -4,7 +4,6 @@
 //! beside the bridge. Sharing one between replicas is deliberately not supported.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,7 +17,7 @@ use crate::sidecar::entry::{Entry, Partition};
 use crate::sidecar::port::{Sidecar, StoreError};
 use crate::store::error::{Inconsistent, corrupt, failed, unavailable};
 use crate::store::row::{EntryRow, TokenRow};
-use crate::store::sqlite_open::{Opened, open};
+use crate::store::sqlite_open::{Home, Opened, open};
 
 /// How long a statement waits for another writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,8 +29,7 @@ const IN_LIST: usize = 497;
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     pool: SqlitePool,
-    /// `None` when it is in memory.
-    file: Option<PathBuf>,
+    home: Home,
 }
 
 impl SqliteStore {
@@ -47,8 +45,8 @@ impl SqliteStore {
     }
 
     async fn open_with(url: &str, busy_timeout: Duration) -> Result<Self, StoreError> {
-        let Opened { pool, file } = open(url, busy_timeout).await?;
-        Ok(Self { pool, file })
+        let Opened { pool, home } = open(url, busy_timeout).await?;
+        Ok(Self { pool, home })
     }
 
     /// Whether the store answers, for health checks.
@@ -61,16 +59,41 @@ impl SqliteStore {
         Ok(())
     }
 
+    /// The installation's key of this name: the proposed one when there was none, else the one
+    /// that was proposed first.
+    pub async fn key(&self, name: &str, proposed: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        self.present()?;
+        // Keys are never changed: what is there after this is what every process reads.
+        sqlx::query("INSERT INTO keys (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING")
+            .bind(name)
+            .bind(proposed.as_slice())
+            .execute(&self.pool)
+            .await
+            .map_err(failed)?;
+        let value: Vec<u8> = sqlx::query_scalar("SELECT value FROM keys WHERE name = ?")
+            .bind(name)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(failed)?;
+        value.try_into().map_err(|_| corrupt(Inconsistent::Key))
+    }
+
     /// Waits for statements under way, writes the log back into the file and closes it.
     pub async fn close(&self) {
         self.pool.close().await;
+        match &self.home {
+            Home::File(_) => {}
+            Home::Memory(kept) => kept.close().await,
+        }
     }
 
     /// Unix lets a file be deleted while it is open: what is written from then on is lost.
     fn present(&self) -> Result<(), StoreError> {
-        match &self.file {
-            Some(path) if !path.exists() => Err(unavailable(Inconsistent::FileGone(path.clone()))),
-            Some(_) | None => Ok(()),
+        match &self.home {
+            Home::File(path) if !path.exists() => {
+                Err(unavailable(Inconsistent::FileGone(path.clone())))
+            }
+            Home::File(_) | Home::Memory(_) => Ok(()),
         }
     }
 
@@ -375,6 +398,24 @@ mod tests {
             reason(&refused),
             "the database has schema version 9999 of a newer bridge; this one is too old for it"
         );
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_database_of_an_older_version_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = url(folder.path());
+        let store = SqliteStore::open(&url).await.unwrap();
+        let entry = store.claim(&partition(), "User", "ada", "1").await.unwrap();
+        for undo in ["DROP TABLE keys", "DELETE FROM _sqlx_migrations WHERE version > 1"] {
+            sqlx::query(undo).execute(&store.pool).await.unwrap();
+        }
+        store.close().await;
+        // The bridge and its command line may be exchanged, and started, at one moment.
+        let (bridge, command) = tokio::join!(SqliteStore::open(&url), SqliteStore::open(&url));
+        let bridge = bridge.unwrap();
+        assert_eq!(bridge.claim(&partition(), "User", "ada", "2").await.unwrap(), entry);
+        assert_eq!(bridge.key("cursor", [1; 32]).await.unwrap(), [1; 32]);
+        assert_eq!(command.unwrap().key("cursor", [2; 32]).await.unwrap(), [1; 32]);
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -25,11 +26,22 @@ const SET_UP_PAUSE: Duration = Duration::from_millis(20);
 /// Readers beside each other; SQLite lets only one of them write at a time.
 const CONNECTIONS: u32 = 4;
 
+/// Databases in memory that this process has opened; each has a name of its own.
+static MEMORIES: AtomicU64 = AtomicU64::new(0);
+
 /// A database whose schema is up to date.
 pub(in crate::store) struct Opened {
     pub(in crate::store) pool: SqlitePool,
-    /// `None` when it is in memory.
-    pub(in crate::store) file: Option<PathBuf>,
+    pub(in crate::store) home: Home,
+}
+
+/// What holds the database.
+#[derive(Debug, Clone)]
+pub(in crate::store) enum Home {
+    File(PathBuf),
+    /// A database in memory ends with its last connection, and sqlx drops the connection of a
+    /// caller that gives up at the wrong moment. Nobody is lent the connection in here.
+    Memory(SqlitePool),
 }
 
 /// Opens it; `busy_timeout` is how long a statement waits for another writer.
@@ -38,12 +50,11 @@ pub(in crate::store) async fn open(
     busy_timeout: Duration,
 ) -> Result<Opened, StoreError> {
     let place = Place::from_str(url).map_err(unavailable)?;
-    let (options, connections, file) = match place {
-        // Each connection would have a memory of its own.
-        Place::Memory => (SqliteConnectOptions::new().in_memory(true), 1, None),
+    let options = match &place {
+        Place::Memory => in_memory(),
         Place::File(path) => {
-            make_private(&path).map_err(unavailable)?;
-            (SqliteConnectOptions::new().filename(&path), CONNECTIONS, Some(path))
+            make_private(path).map_err(unavailable)?;
+            SqliteConnectOptions::new().filename(path)
         }
     };
     let options = options
@@ -54,16 +65,22 @@ pub(in crate::store) async fn open(
         // would keep an id that the bridge has forgotten, a revoked token would open again.
         .synchronous(SqliteSynchronous::Full);
     let pool = SqlitePoolOptions::new()
-        .max_connections(connections)
         .acquire_timeout(busy_timeout)
-        // A database in memory ends with its last connection.
         .min_connections(1)
         .idle_timeout(None)
         .max_lifetime(None);
+    let (home, connections) = match place {
+        Place::Memory => {
+            let kept = pool.clone().max_connections(1).connect_with(options.clone()).await;
+            (Home::Memory(kept.map_err(failed)?), 1)
+        }
+        Place::File(path) => (Home::File(path), CONNECTIONS),
+    };
+    let pool = pool.max_connections(connections);
     let started = Instant::now();
     loop {
         match set_up(pool.clone(), options.clone()).await {
-            Ok(pool) => return Ok(Opened { pool, file }),
+            Ok(pool) => return Ok(Opened { pool, home }),
             // The bridge and its command line may find the same new file at the same moment.
             // SQLite waits neither to switch to WAL nor to migrate, so the slower one fails.
             Err(error) if is_set_up_race(&error) && started.elapsed() < busy_timeout => {
@@ -93,6 +110,14 @@ impl FromStr for Place {
             path => Ok(Self::File(PathBuf::from(path))),
         }
     }
+}
+
+/// A new database in memory that connections share by its name. SQLite's memory file system has
+/// the locks of files, which wait for each other; those of a shared cache fail at once.
+fn in_memory() -> SqliteConnectOptions {
+    let number = MEMORIES.fetch_add(1, Ordering::Relaxed);
+    // Only a name that begins with a stroke is shared.
+    SqliteConnectOptions::new().vfs("memdb").filename(format!("/scimbridge-{number}"))
 }
 
 /// Makes the file unless it exists; SQLite gives its log beside it the same permissions.

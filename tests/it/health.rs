@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use scimbridge::console::health::{Check, Readiness, start};
+use scimbridge::console::metrics::{Counted, routes};
 use serde_json::json;
 
 use crate::http::send;
@@ -29,7 +30,8 @@ impl Readiness for Switch {
 async fn alive_is_not_yet_ready() {
     let switch = Arc::new(Switch::default());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let health = start(listener, Arc::clone(&switch) as Arc<dyn Readiness>).unwrap();
+    let metrics = routes(vec![Counted { tenant: "acme".to_owned(), deviations: Arc::default() }]);
+    let health = start(listener, Arc::clone(&switch) as Arc<dyn Readiness>, metrics).unwrap();
     let address = health.address();
     let alive = send(address, "GET", "/healthz", &[], b"").await;
     assert_eq!((alive.status, alive.body.as_slice()), (200, b"ok".as_slice()));
@@ -42,6 +44,11 @@ async fn alive_is_not_yet_ready() {
     switch.0.store(true, Ordering::SeqCst);
     let ready = send(address, "GET", "/readyz", &[], b"").await;
     assert_eq!((ready.status, &ready.json()["ready"]), (200, &json!(true)));
+
+    let metrics = send(address, "GET", "/metrics", &[], b"").await;
+    let text = String::from_utf8(metrics.body.clone()).unwrap();
+    let line = r#"scimbridge_dialect_deviations_total{tenant="acme",kind="stringBoolean"} 0"#;
+    assert!(metrics.status == 200 && text.contains(line), "{text}");
 
     health.stop(Duration::from_secs(5)).await;
     assert!(tokio::net::TcpStream::connect(address).await.is_err());

@@ -116,7 +116,7 @@ fn keystone_users() {
             "emails(value type primary)",
             "displayName",
             "name(givenName familyName)",
-            "groups(value display)",
+            "groups($ref value display)",
             "EnterpriseUser:employeeNumber",
         ]
     );

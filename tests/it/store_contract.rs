@@ -61,6 +61,7 @@ async fn sidecar_contract(store: Arc<dyn Sidecar>) {
     retired_entries_come_in_order(&*store).await;
     long_lists_are_answered_whole(&*store).await;
     names_are_compared_exactly(&*store).await;
+    abandoned_calls_lose_nothing(&*store).await;
 }
 
 async fn claims_give_one_entry_per_key(store: &dyn Sidecar) {
@@ -224,6 +225,45 @@ async fn names_are_compared_exactly(store: &dyn Sidecar) {
     }
 }
 
+/// A request that takes too long is dropped, and what it asks of the store with it, anywhere.
+async fn abandoned_calls_lose_nothing(store: &dyn Sidecar) {
+    let people = partition("abandoned");
+    let kept = store.claim(&people, "User", "ada", "1").await.unwrap();
+    for turns in (0..8).cycle().take(160) {
+        let changed = live(&format!("changed-{turns}"), "bob");
+        tokio::select! {
+            biased;
+            found = by_keys(store, &people, &["ada"]) => {
+                assert_eq!(found, std::slice::from_ref(&kept));
+            }
+            () = yielding(turns) => {}
+        }
+        tokio::select! {
+            biased;
+            claimed = store.claim(&people, "User", "eve", "2") => {
+                assert_eq!(claimed.unwrap(), live("2", "eve"));
+            }
+            () = yielding(turns) => {}
+        }
+        tokio::select! {
+            biased;
+            saved = store.save(&people, "User", &changed) => saved.unwrap(),
+            () = yielding(turns) => {}
+        }
+    }
+    assert_eq!(by_ids(store, &people, &["1"]).await, [kept]);
+    assert_eq!(store.claim(&people, "User", "eve", "2").await.unwrap(), live("2", "eve"));
+    // Of `bob` nothing can be said: a write that began is done, now or a little later.
+    store.save(&people, "User", &live("3", "kim")).await.unwrap();
+    assert_eq!(by_keys(store, &people, &["kim"]).await, [live("3", "kim")]);
+}
+
+async fn yielding(turns: usize) {
+    for _ in 0..turns {
+        tokio::task::yield_now().await;
+    }
+}
+
 async fn token_contract(store: &dyn TokenStore) {
     let ada = record("acme", "entra", "1", "2026-01-01T00:00:00.123456Z");
     let old = TokenRecord {
@@ -263,6 +303,49 @@ async fn token_contract(store: &dyn TokenStore) {
     let revoked = |record: TokenRecord| TokenRecord { revoked: Some(first), ..record };
     let all = [revoked(bob), twin, revoked(old), revoked(ada)];
     assert_eq!(store.list(None).await.unwrap(), all);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn keys_are_what_was_proposed_first() {
+    let folder = folder();
+    let memory = SqliteStore::open("sqlite::memory:").await.unwrap();
+    for store in [memory, open(folder.path()).await] {
+        assert_eq!(store.key("cursor", [1; 32]).await.unwrap(), [1; 32]);
+        assert_eq!(store.key("cursor", [2; 32]).await.unwrap(), [1; 32]);
+        assert_eq!(store.key("Cursor", [3; 32]).await.unwrap(), [3; 32]);
+        store.close().await;
+    }
+    let store = open(folder.path()).await;
+    assert_eq!(store.key("cursor", [4; 32]).await.unwrap(), [1; 32]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_proposals_give_one_key() {
+    let folder = folder();
+    // Two processes, each with several connections.
+    let stores = [open(folder.path()).await, open(folder.path()).await];
+    let callers = (0..24_u8).map(|caller| {
+        let store = stores[usize::from(caller % 2)].clone();
+        tokio::spawn(async move { store.key("cursor", [caller; 32]).await.unwrap() })
+    });
+    let callers: Vec<_> = callers.collect();
+    let kept = stores[0].key("cursor", [99; 32]).await.unwrap();
+    for caller in callers {
+        assert_eq!(caller.await.unwrap(), kept);
+    }
+}
+
+#[tokio::test]
+async fn memories_are_separate_and_end_with_their_store() {
+    let people = partition("acme");
+    let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+    let other = SqliteStore::open("sqlite::memory:").await.unwrap();
+    store.claim(&people, "User", "ada", "1").await.unwrap();
+    assert_eq!(by_keys(&other, &people, &["ada"]).await, []);
+    store.close().await;
+    let refused = store.ready().await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    other.ready().await.unwrap();
 }
 
 #[tokio::test]
@@ -329,6 +412,7 @@ async fn a_file_that_is_gone_is_unavailable() {
         store.remove(&people, "User", "1").await,
         store.insert(&issued).await,
         store.revoke(TokenName::Id("1"), issued.created).await.map(drop),
+        store.key("cursor", [1; 32]).await.map(drop),
     ];
     for (number, answer) in answers.into_iter().enumerate() {
         assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{number}: {answer:?}");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::app::bridge::{Bridge, Served};
+use crate::app::key::{self, KeyError};
 use crate::app::recorder::Recorder;
 use crate::app::settings;
 use crate::auth::authenticate::{SharedTokens, TokenTable};
@@ -69,6 +70,9 @@ pub enum DemoError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] crate::sidecar::port::StoreError),
+    /// Cursors cannot be sealed.
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 impl Demo {
@@ -100,17 +104,20 @@ impl Demo {
         let upstream =
             HttpUpstream::new(&mapping.api, &settings.all, &ambient, Arc::clone(&clock))?;
         let recorder = Arc::new(Recorder::new(Arc::new(upstream)));
+        let store = SqliteStore::open("sqlite::memory:").await?;
+        let seal = key::cursors(&store, &*ids).await?;
         let tenant = Tenant {
             name: "demo".to_owned(),
             mapping,
             config: settings.open,
             upstream: Arc::clone(&recorder) as Arc<dyn Upstream>,
-            sidecar: Arc::new(SqliteStore::open("sqlite::memory:").await?),
+            sidecar: Arc::new(store),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
             dialect: Dialect::Lenient,
             deviations: Arc::default(),
             max_results: settings::MAX_RESULTS,
+            seal: Arc::new(seal),
             locks: Locks::default(),
         };
         let token = token.unwrap_or_else(|| Token::generate(&*ids).expose().to_owned());

@@ -11,12 +11,15 @@ use crate::mapping::compile::row::Attributes;
 use crate::mapping::compile::rows::attributes;
 use crate::mapping::compile::script;
 use crate::mapping::compile::sort::sort;
-use crate::mapping::diagnostic::{missing_field, wrong_value};
+use crate::mapping::diagnostic::{leaves_base, missing_field, wrong_value};
 use crate::mapping::file::request::Request;
-use crate::mapping::file::resource::{ActivateEntry, DeactivateEntry, DeleteEntry, Id, Resource};
+use crate::mapping::file::resource::{
+    ActivateEntry, DeactivateEntry, DeleteEntry, Id, Resource, VersionEntry,
+};
 use crate::mapping::model;
 use crate::mapping::model::{
-    Activate, Deactivate, Delete, IdRule, IdSourceRule, IdType, ReplaceMode, ResourceMapping,
+    Activate, Deactivate, Delete, IdRule, IdSourceRule, IdType, Locator, ReplaceMode,
+    ResourceMapping, VersionRule,
 };
 use crate::mapping::yaml::Key;
 use crate::native::path::NativePath;
@@ -71,6 +74,7 @@ pub(crate) fn resource(
     for path in &written.unmapped {
         context.path(path);
     }
+    let version = version(written, context);
     let examples = script::examples(&written.examples, context);
     Some(ResourceMapping {
         name: key.name.clone(),
@@ -89,6 +93,7 @@ pub(crate) fn resource(
         filters,
         filter_language,
         scan_limit: scan_limit(written),
+        version,
         sort,
         examples,
     })
@@ -110,6 +115,23 @@ fn id(Id(written): &Id, context: &mut Context) -> Option<IdRule> {
         source: written.r#as.unwrap_or(IdSourceRule::Native),
         pattern,
     })
+}
+
+fn version(written: &Resource, context: &mut Context) -> Option<VersionRule> {
+    let VersionEntry(version) = written.version.as_ref()?;
+    let from = context.locator(&version.from);
+    if matches!(from, Some(Locator::Header(..))) && written.get.is_none() {
+        let message = "a header tells the version of one record only, which needs \"get\"";
+        context.faults.push(wrong_value(version.from.0.at, "version", message));
+    }
+    let send = match &version.send {
+        None => None,
+        Some(header) => Some(context.header_name(&header.value, header.at)?),
+    };
+    if let (Some("host"), Some(header)) = (send.as_deref(), &version.send) {
+        context.faults.push(leaves_base(header.at, "a Host header"));
+    }
+    Some(VersionRule { from: from?, send })
 }
 
 fn endpoint(name: &str, written: &Resource, context: &mut Context) -> Option<String> {

@@ -72,6 +72,8 @@ pub(crate) fn single(
     {
         compiled.draft.reference(&found, target);
     }
+    let lenient_match =
+        row.r#match != Some(Matching::Strict) && is_untyped_free(&compiled.rows, &found.place);
     compiled.rows.push(model::Row {
         place: found.place,
         source,
@@ -85,13 +87,26 @@ pub(crate) fn single(
         on_clear: row.on_clear.unwrap_or(OnClear::Null),
         empty: empty(row),
         alias: row.alias,
-        lenient_match: row.r#match != Some(Matching::Strict),
+        lenient_match,
         emit,
         reference,
         line: label.at.line,
     });
     compiled.row_labels.push(label);
     Some(())
+}
+
+/// Whether no earlier row takes the attribute's element without a type for another type: written
+/// to both places, one number would become two.
+fn is_untyped_free(rows: &[model::Row], place: &model::Place) -> bool {
+    let is_type = |row: &model::Row| {
+        matches!(row.place.selector.as_slice(), [(name, _)] if name == "type")
+            && row.place.selector != place.selector
+    };
+    let is_same = |row: &model::Row| {
+        row.place.extension == place.extension && row.place.attribute == place.attribute
+    };
+    !rows.iter().any(|row| row.lenient_match && is_same(row) && is_type(row))
 }
 
 /// The type that a row declares for an attribute of its own.

@@ -55,7 +55,10 @@ fn is_unsupported(name: &str, attributes: &Attributes) -> bool {
 pub(crate) type Subject = (AttrPath, FilterSubject);
 
 /// What a path names, or why nothing can be asked of it.
-pub(crate) fn mapped(wanted: &AttrPath, attributes: &Attributes) -> Option<Result<Subject, &'static str>> {
+pub(crate) fn mapped(
+    wanted: &AttrPath,
+    attributes: &Attributes,
+) -> Option<Result<Subject, &'static str>> {
     let is_place = |place: &model::Place| {
         place.extension == wanted.urn && place.attribute.eq_ignore_ascii_case(&wanted.attr)
     };

@@ -7,7 +7,7 @@ use crate::mapping::file::reader::{At, Entries, OneOrMany, Read, Text, mismatch,
 use crate::mapping::file::request::{Request, Steps};
 use crate::mapping::file::scalar::{ExprText, LocText, PathText, Tpl};
 use crate::mapping::file::script::Example;
-use crate::mapping::file::table::{field_type, object, shape, words};
+use crate::mapping::file::table::{field_type, object, words};
 use crate::mapping::model::{
     Batch, Fetch, FilterCase, IdSourceRule, IdType, Mode, OnClear, ReplaceMode,
 };
@@ -34,12 +34,12 @@ object! {
         may filter_defaults: Filter,
         may filter_language: FilterLanguage,
         may scan_limit: u64,
+        may version: VersionEntry,
         may sort: Sort,
         or unmapped: Vec<PathText>,
         or examples: Vec<Example>,
     }
     later {
-        version: VersionEntry,
         unique: Vec<String>,
         adopt: String,
     }
@@ -187,17 +187,17 @@ object! {
     }
 }
 
-shape! {
-    /// Where an `ETag` comes from.
+object! {
+    /// Where versions come from.
     Version "version" {
         need from: LocText,
-        may send: String,
+        may send: Text,
     }
 }
 
-/// `version`: a place or an object.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct VersionEntry;
+/// Where versions come from: a place, or an object.
+#[derive(Debug, Clone)]
+pub(crate) struct VersionEntry(pub(crate) Version);
 
 words! {
     IdType {
@@ -351,8 +351,8 @@ impl Read for FilterQuery {
 impl Read for VersionEntry {
     fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
         match node.value {
-            NodeValue::Map(_) => Version::read(node, name, faults).map(|_| Self),
-            _ => LocText::read(node, name, faults).map(|_| Self),
+            NodeValue::Map(_) => Version::read(node, name, faults).map(Self),
+            _ => LocText::read(node, name, faults).map(|from| Self(Version { from, send: None })),
         }
     }
 }

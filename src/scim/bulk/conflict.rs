@@ -60,9 +60,8 @@ impl<'o> Conflicts<'o> {
     pub(crate) fn take_up(&mut self, call: &'o Call, position: usize) -> BTreeSet<usize> {
         let mut earlier = self.resources(call, position);
         let endpoint = call.segments.first().map(String::as_str).unwrap_or_default();
-        let is_it = |it: &&ResourceType| {
-            it.endpoint.trim_start_matches('/').eq_ignore_ascii_case(endpoint)
-        };
+        let is_it =
+            |it: &&ResourceType| it.endpoint.trim_start_matches('/').eq_ignore_ascii_case(endpoint);
         if let Some(resource_type) = self.types.iter().copied().find(is_it) {
             let unique = unique(resource_type);
             if let Some(effect) = effect(call, &unique) {
@@ -169,7 +168,7 @@ mod tests {
     use crate::scim::value::Dialect;
 
     /// For which earlier ones the last of these operations waits.
-    fn check(operations: Value, expected: &[usize]) {
+    fn check(operations: &Value, expected: &[usize]) {
         let body = json!({ "Operations": operations });
         let operations = BulkRequest::parse(&body, Dialect::Lenient).unwrap().operations;
         let (user, group) = (user_type(), group_type());
@@ -181,55 +180,55 @@ mod tests {
         assert_eq!(waits, expected, "{body}");
     }
 
-    fn operation(method: &str, path: &str, data: Value) -> Value {
+    fn operation(method: &str, path: &str, data: &Value) -> Value {
         let bulk_id = data.to_string();
         json!({ "method": method, "path": path, "bulkId": bulk_id, "data": data })
     }
 
     #[test]
     fn strangers_do_not_wait() {
-        let user = |name: &str| operation("POST", "/Users", json!({ "userName": name }));
-        check(json!([user("a"), user("b")]), &[]);
-        let delete = |id: &str| operation("DELETE", &format!("/Users/{id}"), json!({}));
-        check(json!([delete("1"), delete("2")]), &[]);
+        let user = |name: &str| operation("POST", "/Users", &json!({ "userName": name }));
+        check(&json!([user("a"), user("b")]), &[]);
+        let delete = |id: &str| operation("DELETE", &format!("/Users/{id}"), &json!({}));
+        check(&json!([delete("1"), delete("2")]), &[]);
         let patch = |id: &str| {
             let change = json!({ "op": "replace", "path": "active", "value": false });
-            operation("PATCH", &format!("/Users/{id}"), json!({ "Operations": [change] }))
+            operation("PATCH", &format!("/Users/{id}"), &json!({ "Operations": [change] }))
         };
-        check(json!([user("a"), delete("1"), patch("2"), patch("3")]), &[]);
-        let group = operation("POST", "/Groups", json!({ "displayName": "a" }));
-        check(json!([delete("1"), user("b"), group]), &[]);
+        check(&json!([user("a"), delete("1"), patch("2"), patch("3")]), &[]);
+        let group = operation("POST", "/Groups", &json!({ "displayName": "a" }));
+        check(&json!([delete("1"), user("b"), group]), &[]);
     }
 
     #[test]
     fn who_mentions_a_resource_keeps_its_place() {
-        let delete = operation("DELETE", "/Users/7", json!({}));
+        let delete = operation("DELETE", "/Users/7", &json!({}));
         let add = json!({ "op": "add", "path": "members", "value": [{ "value": "7" }] });
-        let add = operation("PATCH", "/Groups/1", json!({ "Operations": [add] }));
-        check(json!([add, delete]), &[0]);
-        check(json!([delete, add]), &[0]);
+        let add = operation("PATCH", "/Groups/1", &json!({ "Operations": [add] }));
+        check(&json!([add, delete]), &[0]);
+        check(&json!([delete, add]), &[0]);
         let remove = json!({ "op": "remove", "path": r#"members[value eq "7"]"# });
-        let remove = operation("PATCH", "/Groups/2", json!({ "Operations": [remove] }));
-        check(json!([add, remove, delete]), &[0, 1]);
+        let remove = operation("PATCH", "/Groups/2", &json!({ "Operations": [remove] }));
+        check(&json!([add, remove, delete]), &[0, 1]);
     }
 
     #[test]
     fn a_name_is_freed_before_it_is_taken() {
-        let delete = |id: &str| operation("DELETE", &format!("/Users/{id}"), json!({}));
-        let user = |name: &str| operation("POST", "/Users", json!({ "userName": name }));
-        check(json!([delete("1"), delete("2"), user("a"), user("b")]), &[0, 1]);
-        check(json!([user("a"), delete("1")]), &[0]);
-        check(json!([user("a"), delete("1"), user("b")]), &[1]);
-        let put = |id: &str| operation("PUT", &format!("/Users/{id}"), json!({ "userName": id }));
-        check(json!([put("1"), put("2")]), &[0]);
+        let delete = |id: &str| operation("DELETE", &format!("/Users/{id}"), &json!({}));
+        let user = |name: &str| operation("POST", "/Users", &json!({ "userName": name }));
+        check(&json!([delete("1"), delete("2"), user("a"), user("b")]), &[0, 1]);
+        check(&json!([user("a"), delete("1")]), &[0]);
+        check(&json!([user("a"), delete("1"), user("b")]), &[1]);
+        let put = |id: &str| operation("PUT", &format!("/Users/{id}"), &json!({ "userName": id }));
+        check(&json!([put("1"), put("2")]), &[0]);
         let rename = json!({ "op": "Replace", "value": { "UserName": "c" } });
-        let rename = operation("PATCH", "/Users/9", json!({ "Operations": [rename] }));
-        check(json!([user("a"), user("b"), rename]), &[0, 1]);
+        let rename = operation("PATCH", "/Users/9", &json!({ "Operations": [rename] }));
+        check(&json!([user("a"), user("b"), rename]), &[0, 1]);
     }
 
     #[test]
     fn the_first_of_two_gets_the_name() {
-        let user = |name: &str| operation("POST", "/Users", json!({ "userName": name }));
-        check(json!([user("Ada"), user("b"), user("ada")]), &[0]);
+        let user = |name: &str| operation("POST", "/Users", &json!({ "userName": name }));
+        check(&json!([user("Ada"), user("b"), user("ada")]), &[0]);
     }
 }

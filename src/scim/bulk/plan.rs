@@ -1,10 +1,9 @@
 //! In which order the operations of a bulk request are carried out (RFC 7644 sections 3.7.1 and
 //! 3.7.2).
 //!
-//! An operation waits for those that create what it refers to, wherever in the request they
-//! stand, and otherwise keeps its place among those it has to do with. Where resources need each
-//! other in a circle, one of them is created without the references that cannot be known yet and
-//! gets them afterwards.
+//! An operation comes after those that create what it refers to, wherever in the request they
+//! stand, and otherwise keeps its place. Where resources need each other in a circle, one of them
+//! is created without the references that cannot be known yet and gets them afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,8 +37,8 @@ pub enum Part {
 /// The steps of these operations; done one after the other they are what the client asks for.
 pub fn plan(operations: &[Operation], types: &[&ResourceType]) -> Vec<Step> {
     let mut order = Order::new(operations);
-    while let Some(node) = order.next() {
-        order.place(node);
+    for index in 0..operations.len() {
+        order.visit(index);
     }
     let mut conflicts = Conflicts::new(operations, types);
     for (position, step) in order.steps.iter_mut().enumerate() {
@@ -54,171 +53,98 @@ fn call(operations: &[Operation], index: usize) -> Option<&Call> {
     operations.get(index)?.call.as_ref().ok()
 }
 
-/// An operation, or what its creation has left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Node {
-    operation: usize,
-    half: Half,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Half {
-    First,
-    Rest,
-}
-
-fn first(operation: usize) -> Node {
-    Node { operation, half: Half::First }
-}
-
-/// The order as far as it is known. Nodes are placed when all they need is placed, those of
-/// earlier operations first.
+/// The order as far as it is known. Operations are visited in the order of the request, each
+/// after what it refers to; a reference to an operation that is being visited closes a circle.
 struct Order<'o> {
     operations: &'o [Operation],
     /// Operations by the bulkId under which they create.
     creators: BTreeMap<&'o str, usize>,
-    /// What each node waits for.
-    needs: BTreeMap<Node, BTreeSet<Node>>,
-    needed_by: BTreeMap<Node, Vec<Node>>,
-    /// Unplaced nodes, with the number of unplaced nodes that they need.
-    open: BTreeMap<Node, usize>,
-    ready: BTreeSet<Node>,
-    /// References that creations leave out.
-    left_out: BTreeMap<usize, BTreeSet<String>>,
-    positions: BTreeMap<Node, usize>,
+    visited: BTreeSet<usize>,
+    /// Where the operation itself stands among the steps.
+    positions: BTreeMap<usize, usize>,
+    /// Creations whose rest cannot be done yet, with what they have left out.
+    waiting: Vec<(usize, BTreeSet<String>)>,
+    /// The last step so far on each resource: endpoint, and id or reference.
+    last: BTreeMap<(String, &'o str), usize>,
     steps: Vec<Step>,
 }
 
 impl<'o> Order<'o> {
     fn new(operations: &'o [Operation]) -> Self {
-        let mut order = Self {
+        Self {
             operations,
             creators: creators(operations),
-            needs: BTreeMap::new(),
-            needed_by: BTreeMap::new(),
-            open: BTreeMap::new(),
-            ready: BTreeSet::new(),
-            left_out: BTreeMap::new(),
+            visited: BTreeSet::new(),
             positions: BTreeMap::new(),
+            waiting: Vec::new(),
+            last: BTreeMap::new(),
             steps: Vec::new(),
+        }
+    }
+
+    /// Calls itself at most once for each operation, whose number is bounded.
+    fn visit(&mut self, index: usize) {
+        if !self.visited.insert(index) {
+            return;
+        }
+        let operations = self.operations;
+        let Some(call) = call(operations, index) else {
+            return self.place(index, Part::Whole, BTreeSet::new());
         };
-        let mut last: BTreeMap<(String, &str), usize> = BTreeMap::new();
-        for index in 0..operations.len() {
-            let mut needs = BTreeSet::new();
-            if let Some(call) = call(operations, index) {
-                let references = call.references.iter();
-                needs.extend(references.filter_map(|bulk_id| order.creator(bulk_id)).map(first));
-                if let [endpoint, target, ..] = call.segments.as_slice() {
-                    let resource = (endpoint.to_ascii_lowercase(), target.as_str());
-                    needs.extend(last.insert(resource, index).map(first));
-                }
+        for bulk_id in &call.references {
+            if let Some(creator) = self.creators.get(bulk_id.as_str()) {
+                self.visit(*creator);
             }
-            order.add(first(index), needs);
         }
-        order
-    }
-
-    fn creator(&self, bulk_id: &str) -> Option<usize> {
-        self.creators.get(bulk_id).copied()
-    }
-
-    fn add(&mut self, node: Node, needs: BTreeSet<Node>) {
-        let missing = needs.iter().filter(|need| !self.positions.contains_key(need));
-        let missing: Vec<Node> = missing.copied().collect();
-        for need in &missing {
-            self.needed_by.entry(*need).or_default().push(node);
-        }
-        if missing.is_empty() {
-            self.ready.insert(node);
-        }
-        self.open.insert(node, missing.len());
-        self.needs.insert(node, needs);
-    }
-
-    /// The next node to place; `None` when all are placed.
-    fn next(&mut self) -> Option<Node> {
-        if let Some(node) = self.ready.pop_first() {
-            return Some(node);
-        }
-        let node = self.in_a_circle()?;
-        self.cut(node);
-        Some(node)
-    }
-
-    /// The first creation of some circle. Every open node needs another open one, so the way from
-    /// need to need comes back to where it has been. Only creations are needed by others than the
-    /// later operations on the same resource, so circles consist of creations.
-    fn in_a_circle(&self) -> Option<Node> {
-        let mut at = *self.open.keys().next()?;
-        let mut way: Vec<Node> = Vec::new();
-        let mut seen = BTreeSet::new();
-        while seen.insert(at) {
-            way.push(at);
-            let Some(need) = self.open_needs(at).next() else { return Some(at) };
-            at = need;
-        }
-        way.into_iter().skip_while(|node| *node != at).min()
-    }
-
-    fn open_needs(&self, node: Node) -> impl Iterator<Item = Node> {
-        let needs = self.needs.get(&node).into_iter().flatten();
-        needs.copied().filter(|need| self.open.contains_key(need))
-    }
-
-    /// Lets a creation begin without what it refers to and cannot know yet.
-    fn cut(&mut self, node: Node) {
-        let late: BTreeSet<Node> = self.open_needs(node).collect();
-        let index = node.operation;
-        let references = call(self.operations, index).into_iter().flat_map(|it| &it.references);
         let is_late = |bulk_id: &&String| {
-            self.creator(bulk_id).is_some_and(|creator| late.contains(&first(creator)))
+            let creator = self.creators.get(bulk_id.as_str());
+            creator.is_some_and(|creator| !self.positions.contains_key(creator))
         };
-        let left_out = references.filter(is_late).cloned().collect();
-        self.left_out.insert(index, left_out);
-        if let Some(needs) = self.needs.get_mut(&node) {
-            needs.retain(|need| !late.contains(need));
+        let late: BTreeSet<String> = call.references.iter().filter(is_late).cloned().collect();
+        let mut after = self.created(&call.references);
+        if let [endpoint, target, ..] = call.segments.as_slice() {
+            let resource = (endpoint.to_ascii_lowercase(), target.as_str());
+            after.extend(self.last.insert(resource, self.steps.len()));
+            after.extend(self.completed(target));
         }
-        let rest = Node { operation: index, half: Half::Rest };
-        let needs = late.into_iter().chain([node]).collect();
-        self.add(rest, needs);
-        self.hold_back(index, rest);
+        if late.is_empty() {
+            self.place(index, Part::Whole, after);
+        } else {
+            self.waiting.push((index, late.clone()));
+            self.place(index, Part::Without(late), after);
+        }
+        self.complete();
     }
 
-    /// Lets operations on a resource wait until its creation is complete.
-    fn hold_back(&mut self, creator: usize, rest: Node) {
-        for (index, operation) in self.operations.iter().enumerate() {
-            let target = operation.call.as_ref().ok().and_then(|call| call.segments.get(1));
-            let bulk_id = target.and_then(|target| reference::of(target));
-            if bulk_id.and_then(|bulk_id| self.creator(bulk_id)) == Some(creator)
-                && let Some(missing) = self.open.get_mut(&first(index))
-            {
-                *missing += 1;
-                self.needs.entry(first(index)).or_default().insert(rest);
-                self.needed_by.entry(rest).or_default().push(first(index));
+    /// Places what creations have left out, as far as it can be known by now.
+    fn complete(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        for (index, late) in waiting {
+            let mut after = self.created(&late);
+            if after.len() < late.len() {
+                self.waiting.push((index, late));
+            } else {
+                after.extend(self.positions.get(&index));
+                self.place(index, Part::Rest(late), after);
             }
         }
     }
 
-    fn place(&mut self, node: Node) {
-        let after = self.needs.get(&node).into_iter().flatten();
-        let after = after.filter_map(|need| self.positions.get(need).copied()).collect();
-        let left_out = self.left_out.get(&node.operation).cloned();
-        let part = match (node.half, left_out) {
-            (Half::First, None) => Part::Whole,
-            (Half::First, Some(bulk_ids)) => Part::Without(bulk_ids),
-            (Half::Rest, bulk_ids) => Part::Rest(bulk_ids.unwrap_or_default()),
-        };
-        self.positions.insert(node, self.steps.len());
-        self.steps.push(Step { operation: node.operation, part, after });
-        self.open.remove(&node);
-        for waiting in self.needed_by.remove(&node).unwrap_or_default() {
-            if let Some(missing) = self.open.get_mut(&waiting) {
-                *missing = missing.saturating_sub(1);
-                if *missing == 0 {
-                    self.ready.insert(waiting);
-                }
-            }
-        }
+    /// The steps that create resources under these bulkIds.
+    fn created(&self, bulk_ids: &BTreeSet<String>) -> BTreeSet<usize> {
+        let creators = bulk_ids.iter().filter_map(|bulk_id| self.creators.get(bulk_id.as_str()));
+        creators.filter_map(|creator| self.positions.get(creator).copied()).collect()
+    }
+
+    /// The step that completes the resource which a path refers to.
+    fn completed(&self, target: &str) -> Option<usize> {
+        let creator = self.creators.get(reference::of(target)?)?;
+        self.steps.iter().rposition(|step| step.operation == *creator)
+    }
+
+    fn place(&mut self, operation: usize, part: Part, after: BTreeSet<usize>) {
+        self.positions.entry(operation).or_insert(self.steps.len());
+        self.steps.push(Step { operation, part, after });
     }
 }
 
@@ -242,7 +168,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::scim::builtin::{group_type, user_type};
-    use crate::scim::bulk::plan::{Part, Step, plan};
+    use crate::scim::bulk::plan::{Part, Step, creators, plan};
     use crate::scim::bulk::request::{BulkRequest, Operation};
     use crate::scim::value::Dialect;
 
@@ -294,21 +220,23 @@ mod tests {
     }
 
     #[test]
-    fn circles_are_cut_at_their_first_creation() {
-        check(&[post("a", &["b"]), post("b", &["a"])], "0- 1 0+");
+    fn circles_are_cut_where_they_close() {
+        check(&[post("a", &["b"]), post("b", &["a"])], "1- 0 1+");
         check(&[post("a", &["a"])], "0- 0+");
-        check(&[post("x", &["a"]), post("a", &["b"]), post("b", &["a"])], "1- 0 2 1+");
-        let three = [post("a", &["b", "d"]), post("b", &["c"]), post("c", &["a"]), post("d", &[])];
-        check(&three, "3 0- 2 1 0+");
-        let operations = parse(&three);
-        let left_out = BTreeSet::from(["b".to_owned()]);
-        assert_eq!(steps(&operations)[1].part, Part::Without(left_out));
+        check(&[post("x", &["a"]), post("a", &["b"]), post("b", &["a"])], "2- 1 2+ 0");
+        let three = [post("a", &["b", "d"]), post("b", &["c"]), post("c", &["a", "d"])];
+        let four = [three.as_slice(), &[post("d", &[])]].concat();
+        check(&four, "3 2- 1 0 2+");
+        let left_out = BTreeSet::from(["a".to_owned()]);
+        assert_eq!(steps(&parse(&four))[1].part, Part::Without(left_out));
     }
 
     #[test]
     fn a_resource_is_complete_before_it_is_changed() {
-        let operations = [post("a", &["b"]), patch("bulkId:a", &[]), post("b", &["a"])];
-        check(&operations, "0- 2 0+ 1");
+        let operations = [post("b", &["a"]), patch("bulkId:a", &[]), post("a", &["b"])];
+        check(&operations, "2- 0 2+ 1");
+        let steps = steps(&parse(&operations));
+        assert!(steps[3].after.contains(&2));
     }
 
     #[test]
@@ -317,12 +245,12 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_out_of_order_stands_above_other_orders() {
-        // The DELETE may free a name that either POST takes, and stands between them.
+    fn other_orders_go_by_the_place_where_an_operation_is_put() {
+        // Either POST may want the name that the DELETE frees, and fails if it comes first.
         let operations = parse(&[post("a", &["b"]), delete("9"), post("b", &[])]);
         let steps = steps(&operations);
         let order: Vec<usize> = steps.iter().map(|step| step.operation).collect();
-        assert_eq!(order, [1, 2, 0]);
+        assert_eq!(order, [2, 0, 1]);
         assert_eq!(steps[2].after, BTreeSet::from([0, 1]));
     }
 
@@ -356,19 +284,25 @@ mod tests {
             for (position, step) in steps.iter().enumerate() {
                 prop_assert!(step.after.iter().all(|earlier| *earlier < position));
                 let operation = &operations[step.operation];
-                let none = BTreeSet::new();
-                let (is_begun, missing) = match &step.part {
-                    Part::Whole => (begun.insert(step.operation), &none),
-                    Part::Without(left_out) => (begun.insert(step.operation), left_out),
-                    Part::Rest(_) => (begun.contains(&step.operation), &none),
+                let is_begun = match &step.part {
+                    Part::Whole | Part::Without(_) => begun.insert(step.operation),
+                    Part::Rest(_) => begun.contains(&step.operation),
                 };
                 prop_assert!(is_begun);
                 if !matches!(step.part, Part::Without(_)) {
                     prop_assert!(complete.insert(step.operation));
                 }
                 let Ok(call) = &operation.call else { continue };
-                // What is referred to is created, and waited for.
-                for bulk_id in call.references.difference(missing) {
+                let needed = match &step.part {
+                    Part::Whole => call.references.clone(),
+                    Part::Without(left_out) => &call.references - left_out,
+                    Part::Rest(left_out) => left_out.clone(),
+                };
+                // What is referred to is created and waited for, if anybody can create it.
+                for bulk_id in &needed {
+                    if !creators(&operations).contains_key(bulk_id.as_str()) {
+                        continue;
+                    }
                     let creator = created.get(bulk_id.as_str()).copied();
                     prop_assert!(creator.is_some_and(|creator| step.after.contains(&creator)));
                 }

@@ -81,7 +81,9 @@ fn strings(value: &Value, is_path: bool, show: &mut impl FnMut(&str, bool)) {
     match value {
         Value::String(text) => show(text, is_path),
         Value::Array(elements) => {
-            elements.iter().for_each(|element| strings(element, false, show));
+            for element in elements {
+                strings(element, false, show);
+            }
         }
         Value::Object(members) => {
             for (name, value) in members {
@@ -107,7 +109,9 @@ fn replace_in(value: &mut Value, is_path: bool, ids: &BTreeMap<String, String>) 
             }
         }
         Value::Array(elements) => {
-            elements.iter_mut().for_each(|element| replace_in(element, false, ids));
+            for element in elements {
+                replace_in(element, false, ids);
+            }
         }
         Value::Object(members) => {
             for (name, value) in members {

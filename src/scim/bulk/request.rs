@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::scim::bulk::error::{BulkError, OperationError};
 use crate::scim::bulk::reference;
+use crate::scim::deviation::{Deviation, Deviations};
 use crate::scim::segment;
 use crate::scim::urn;
 use crate::scim::value::Dialect;
@@ -88,9 +89,21 @@ impl BulkRequest {
     /// The body is not a bulk request, or has too many operations. Faults of single operations
     /// stand in [`Operation::call`].
     pub fn parse(body: &Value, dialect: Dialect) -> Result<Self, BulkError> {
+        Self::parse_noting(body, dialect, &mut Deviations::default())
+    }
+
+    /// Reads a body, and notes what only the lenient dialect understands.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_noting(
+        body: &Value,
+        dialect: Dialect,
+        noted: &mut Deviations,
+    ) -> Result<Self, BulkError> {
         let members = body.as_object().ok_or(BulkError::NotABulk("it is not an object"))?;
-        check_schemas(member(members, "schemas"), dialect)?;
-        let fail_on_errors = fail_on_errors(member(members, "failOnErrors"), dialect)?;
+        check_schemas(member(members, "schemas"), dialect, noted)?;
+        let fail_on_errors = fail_on_errors(member(members, "failOnErrors"), dialect, noted)?;
         let Some(Value::Array(list)) = member(members, "Operations") else {
             return Err(BulkError::NotABulk("`Operations` is not an array"));
         };
@@ -101,14 +114,18 @@ impl BulkRequest {
             return Err(BulkError::TooManyOperations { most: MAX_OPERATIONS });
         }
         let mut operations: Vec<Operation> =
-            list.iter().map(|written| operation(written, dialect)).collect();
+            list.iter().map(|written| operation(written, dialect, noted)).collect();
         refuse_duplicates(&mut operations);
         refuse_unknown_references(&mut operations);
         Ok(Self { fail_on_errors, operations })
     }
 }
 
-fn check_schemas(schemas: Option<&Value>, dialect: Dialect) -> Result<(), BulkError> {
+fn check_schemas(
+    schemas: Option<&Value>,
+    dialect: Dialect,
+    noted: &mut Deviations,
+) -> Result<(), BulkError> {
     let is_bulk = |value: &Value| {
         value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(urn::BULK_REQUEST))
     };
@@ -117,7 +134,10 @@ fn check_schemas(schemas: Option<&Value>, dialect: Dialect) -> Result<(), BulkEr
         Some(Value::Array(list)) if !list.is_empty() => {
             Err(BulkError::NotABulk("`schemas` does not contain the BulkRequest URN"))
         }
-        _ if dialect == Dialect::Lenient => Ok(()),
+        _ if dialect == Dialect::Lenient => {
+            noted.note(Deviation::MissingSchemas);
+            Ok(())
+        }
         _ => Err(BulkError::NotABulk("`schemas` is missing")),
     }
 }
@@ -125,35 +145,40 @@ fn check_schemas(schemas: Option<&Value>, dialect: Dialect) -> Result<(), BulkEr
 fn fail_on_errors(
     written: Option<&Value>,
     dialect: Dialect,
+    noted: &mut Deviations,
 ) -> Result<Option<NonZeroUsize>, BulkError> {
     let Some(value) = written.filter(|value| !value.is_null()) else { return Ok(None) };
     let number = value.as_u64().ok_or(BulkError::FailOnErrors)?;
     // Clients whose number is always there mean by 0 that they have set none.
     if number == 0 && dialect == Dialect::Lenient {
+        noted.note(Deviation::ZeroErrors);
         return Ok(None);
     }
     let number = usize::try_from(number).unwrap_or(usize::MAX);
     NonZeroUsize::new(number).map(Some).ok_or(BulkError::FailOnErrors)
 }
 
-fn operation(written: &Value, dialect: Dialect) -> Operation {
+fn operation(written: &Value, dialect: Dialect, noted: &mut Deviations) -> Operation {
     let Some(members) = written.as_object() else {
         let call = Err(OperationError::NotAnObject);
         return Operation { verb: None, bulk_id: None, call };
     };
     let verb = text(members, "method");
-    let verb = verb.and_then(|text| verb_of(text, dialect).ok_or(OperationError::Method));
+    let verb = verb.and_then(|text| verb_of(text, dialect, noted).ok_or(OperationError::Method));
     let bulk_id = text(members, "bulkId").ok().map(str::to_owned);
     let call = verb.clone().and_then(|verb| call(verb, members));
     Operation { verb: verb.ok(), bulk_id, call }
 }
 
-fn verb_of(text: &str, dialect: Dialect) -> Option<Verb> {
+fn verb_of(text: &str, dialect: Dialect, noted: &mut Deviations) -> Option<Verb> {
     let verbs = [Verb::Post, Verb::Put, Verb::Patch, Verb::Delete];
-    verbs.into_iter().find(|verb| match dialect {
-        Dialect::Lenient => verb.name().eq_ignore_ascii_case(text),
-        Dialect::Strict => verb.name() == text,
-    })
+    let exact = verbs.iter().find(|verb| verb.name() == text);
+    if exact.is_some() || dialect == Dialect::Strict {
+        return exact.copied();
+    }
+    let found = verbs.into_iter().find(|verb| verb.name().eq_ignore_ascii_case(text))?;
+    noted.note(Deviation::MethodCase);
+    Some(found)
 }
 
 fn call(verb: Verb, members: &Map<String, Value>) -> Result<Call, OperationError> {
@@ -260,13 +285,13 @@ mod tests {
     }
 
     /// What is wrong with the first of these operations.
-    fn check(operations: Value, fault: Option<OperationError>) {
-        let found = parse(&operations).operations.swap_remove(0).call.err();
-        assert_eq!(found, fault, "{operations}");
+    fn check(operations: &Value, fault: Option<&OperationError>) {
+        let found = parse(operations).operations.swap_remove(0).call.err();
+        assert_eq!(found.as_ref(), fault, "{operations}");
     }
 
-    fn refused(body: Value, dialect: Dialect) -> Option<BulkError> {
-        BulkRequest::parse(&body, dialect).err()
+    fn refused(body: &Value, dialect: Dialect) -> Option<BulkError> {
+        BulkRequest::parse(body, dialect).err()
     }
 
     #[test]
@@ -290,37 +315,43 @@ mod tests {
 
     #[test]
     fn an_operation_has_what_its_method_needs() {
-        let missing = |member| Some(OperationError::Missing { member });
-        check(json!([{ "path": "/Users/1" }]), missing("method"));
-        check(json!([{ "method": "DELETE" }]), missing("path"));
-        check(json!([{ "method": "POST", "path": "/Users", "data": {} }]), missing("bulkId"));
-        check(json!([{ "method": "PUT", "path": "/Users/1" }]), missing("data"));
-        check(json!([{ "method": "PATCH", "path": "/Users/1", "data": null }]), missing("data"));
-        check(json!([{ "method": "DELETE", "path": "/Users/1" }]), None);
-        check(json!([{ "METHOD": "DELETE", "Path": "/Users/1" }]), None);
+        let missing = |member| OperationError::Missing { member };
+        check(&json!([{ "path": "/Users/1" }]), Some(&missing("method")));
+        check(&json!([{ "method": "DELETE" }]), Some(&missing("path")));
+        check(
+            &json!([{ "method": "POST", "path": "/Users", "data": {} }]),
+            Some(&missing("bulkId")),
+        );
+        check(&json!([{ "method": "PUT", "path": "/Users/1" }]), Some(&missing("data")));
+        check(
+            &json!([{ "method": "PATCH", "path": "/Users/1", "data": null }]),
+            Some(&missing("data")),
+        );
+        check(&json!([{ "method": "DELETE", "path": "/Users/1" }]), None);
+        check(&json!([{ "METHOD": "DELETE", "Path": "/Users/1" }]), None);
     }
 
     #[test]
     fn what_cannot_be_carried_out_is_refused_by_itself() {
-        check(json!(["DELETE /Users/1"]), Some(OperationError::NotAnObject));
-        check(json!([{ "method": "GET", "path": "/Users/1" }]), Some(OperationError::Method));
-        check(json!([{ "method": "delete", "path": "/Users/1" }]), Some(OperationError::Method));
-        let not_text = |member| Some(OperationError::NotText { member });
-        check(json!([{ "method": 1, "path": "/Users/1" }]), not_text("method"));
-        check(json!([{ "method": "DELETE", "path": "" }]), not_text("path"));
-        let operation = json!([{ "method": "DELETE", "path": "/Users/1", "version": 3 }]);
-        check(operation, not_text("version"));
-        let operation = json!([{ "method": "POST", "path": "/Users", "bulkId": 3, "data": {} }]);
-        check(operation, not_text("bulkId"));
+        check(&json!(["DELETE /Users/1"]), Some(&OperationError::NotAnObject));
+        check(&json!([{ "method": "GET", "path": "/Users/1" }]), Some(&OperationError::Method));
+        check(&json!([{ "method": "delete", "path": "/Users/1" }]), Some(&OperationError::Method));
+        let not_text = |member| OperationError::NotText { member };
+        check(&json!([{ "method": 1, "path": "/Users/1" }]), Some(&not_text("method")));
+        check(&json!([{ "method": "DELETE", "path": "" }]), Some(&not_text("path")));
+        let operation = &json!([{ "method": "DELETE", "path": "/Users/1", "version": 3 }]);
+        check(operation, Some(&not_text("version")));
+        let operation = &json!([{ "method": "POST", "path": "/Users", "bulkId": 3, "data": {} }]);
+        check(operation, Some(&not_text("bulkId")));
     }
 
     #[test]
     fn paths_lead_to_resources_only() {
         for path in ["/", "//", "/Users/..", "/Users/%2e%2e", "/Users/a%2Fb", "/Users/1?a=b"] {
-            check(json!([{ "method": "DELETE", "path": path }]), Some(OperationError::Path));
+            check(&json!([{ "method": "DELETE", "path": path }]), Some(&OperationError::Path));
         }
         for path in ["/Bulk", "/bulk/1", "/.search", "/Users/.search", "/Users/.SEARCH"] {
-            check(json!([{ "method": "DELETE", "path": path }]), Some(OperationError::Nested));
+            check(&json!([{ "method": "DELETE", "path": path }]), Some(&OperationError::Nested));
         }
     }
 
@@ -328,23 +359,23 @@ mod tests {
     fn a_bulk_id_belongs_to_one_creation() {
         let post = json!({ "method": "POST", "path": "/Users", "bulkId": "q", "data": {} });
         let user = json!({ "method": "DELETE", "path": "/Users/bulkId:q", "bulkId": "q" });
-        check(json!([post, user]), None);
-        check(json!([user, post]), None);
-        check(json!([post, post]), Some(OperationError::Duplicate));
-        check(json!([user, post, post]), Some(OperationError::UnknownReference));
-        check(json!([user]), Some(OperationError::UnknownReference));
+        check(&json!([post, user]), None);
+        check(&json!([user, post]), None);
+        check(&json!([post, post]), Some(&OperationError::Duplicate));
+        check(&json!([user, post, post]), Some(&OperationError::UnknownReference));
+        check(&json!([user]), Some(&OperationError::UnknownReference));
     }
 
     #[test]
     fn the_message_itself_is_judged_first() {
         let message = |text| Some(BulkError::NotABulk(text));
         let operations = json!([{ "method": "DELETE", "path": "/Users/1" }]);
-        let strict = |body: Value| refused(body, Dialect::Strict);
+        let strict = |body: Value| refused(&body, Dialect::Strict);
         assert_eq!(strict(json!([])), message("it is not an object"));
         assert_eq!(strict(json!({ "Operations": operations })), message("`schemas` is missing"));
         let foreign = json!({ "schemas": [urn::PATCH_OP], "Operations": operations });
         let text = "`schemas` does not contain the BulkRequest URN";
-        assert_eq!(refused(foreign, Dialect::Lenient), message(text));
+        assert_eq!(refused(&foreign, Dialect::Lenient), message(text));
         let schemas = json!([urn::BULK_REQUEST]);
         let empty = json!({ "schemas": schemas, "Operations": [] });
         assert_eq!(strict(empty), message("`Operations` is empty"));

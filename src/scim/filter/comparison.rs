@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Number, Value};
 
 use crate::scim::attr::AttrPath;
+use crate::scim::deviation::Deviation;
 use crate::scim::filter::ast::CompareOp;
 use crate::scim::filter::error::FilterError;
 use crate::scim::filter::fold::fold;
@@ -117,6 +118,27 @@ fn orders(op: CompareOp) -> bool {
     match op {
         CompareOp::Gt | CompareOp::Ge | CompareOp::Lt | CompareOp::Le => true,
         CompareOp::Eq | CompareOp::Ne | CompareOp::Co | CompareOp::Sw | CompareOp::Ew => false,
+    }
+}
+
+/// How a literal differs from its attribute's type, where only the lenient dialect reads it.
+pub(crate) fn literal_deviation(
+    op: CompareOp,
+    literal: &Value,
+    attribute: &Attribute,
+) -> Option<Deviation> {
+    read_literal(op, literal, attribute, Dialect::Lenient)?;
+    match read_literal(op, literal, attribute, Dialect::Strict) {
+        Some(_) => None,
+        None => Some(match attribute.kind {
+            AttributeType::Boolean => Deviation::StringBoolean,
+            AttributeType::Integer | AttributeType::Decimal => Deviation::StringNumber,
+            AttributeType::DateTime => Deviation::DateAsInstant,
+            AttributeType::String
+            | AttributeType::Reference
+            | AttributeType::Binary
+            | AttributeType::Complex => Deviation::ScalarAsText,
+        }),
     }
 }
 

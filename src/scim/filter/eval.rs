@@ -13,8 +13,9 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use crate::scim::attr::AttrPath;
+use crate::scim::deviation::Deviations;
 use crate::scim::filter::ast::{CompareOp, Filter};
-use crate::scim::filter::comparison::Comparison;
+use crate::scim::filter::comparison::{Comparison, literal_deviation};
 use crate::scim::filter::error::FilterError;
 use crate::scim::resource::Resource;
 use crate::scim::schema::{Attribute, AttributeType, ResourceType, Schema};
@@ -93,6 +94,17 @@ impl CompiledFilter {
     }
 }
 
+/// Notes the literals of a filter that only the lenient dialect reads as values of their
+/// attributes.
+pub fn note_literals(filter: &Filter, resource_type: &ResourceType, noted: &mut Deviations) {
+    Scope::Resource(resource_type).note_literals(filter, noted);
+}
+
+/// The same for the filter of a value path, whose names are those of this attribute's elements.
+pub fn note_element_literals(filter: &Filter, attribute: &Attribute, noted: &mut Deviations) {
+    Scope::Element(attribute).note_literals(filter, noted);
+}
+
 impl Place {
     fn member(section: Option<&Schema>, attribute: &Attribute, sub: Option<&Attribute>) -> Self {
         Self::Member {
@@ -169,9 +181,40 @@ impl<'t> Compiler<'t> {
     }
 
     fn find(&self, path: &AttrPath) -> Option<Found<'t>> {
-        match self.scope {
-            Scope::Resource(resource_type) => find_in_resource(path, resource_type),
-            Scope::Element(attribute) => find_in_element(path, attribute),
+        self.scope.find(path)
+    }
+}
+
+impl<'t> Scope<'t> {
+    fn find(self, path: &AttrPath) -> Option<Found<'t>> {
+        match self {
+            Self::Resource(resource_type) => find_in_resource(path, resource_type),
+            Self::Element(attribute) => find_in_element(path, attribute),
+        }
+    }
+
+    fn note_literals(self, filter: &Filter, noted: &mut Deviations) {
+        match filter {
+            Filter::And(terms) | Filter::Or(terms) => {
+                for term in terms {
+                    self.note_literals(term, noted);
+                }
+            }
+            Filter::Not(inner) => self.note_literals(inner, noted),
+            Filter::Compare(path, op, literal) => {
+                let found = self.find(path).and_then(comparable);
+                let deviation =
+                    found.and_then(|found| literal_deviation(*op, literal, found.attribute));
+                if let Some(deviation) = deviation {
+                    noted.note(deviation);
+                }
+            }
+            Filter::Present(_) => {}
+            Filter::ValuePath(path, inner) => {
+                if let Some(found) = self.find(path) {
+                    Self::Element(found.attribute).note_literals(inner, noted);
+                }
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::scim::patch::operation::{Operation, OperationKind};
 use crate::scim::patch::request::PatchRequest;
 use crate::scim::resource::{Resource, is_unassigned};
 use crate::scim::schema::{Attribute, AttributeType, Mutability, Resolved, ResourceType};
-use crate::scim::value::{Dialect, read_value};
+use crate::scim::value::{Dialect, is_same, read_value};
 
 impl PatchRequest {
     /// The resource after all operations. The one given stays as it is, so that a PATCH is done
@@ -134,10 +134,15 @@ impl<'a> Step<'a> {
                 (None, None) => drop(section.shift_remove(name)),
             }
         }
-        if before.is_some() && section.get(name) != before.as_ref() {
-            return Err(self.immutable());
+        let Some(before) = before else { return Ok(()) };
+        match section.get(name) {
+            // The value as it was, in another spelling: it stays as it was.
+            Some(now) if is_same(attribute, &before, now) => {
+                section.insert(name.to_owned(), before);
+                Ok(())
+            }
+            Some(_) | None => Err(self.immutable()),
         }
-        Ok(())
     }
 
     fn change_whole(
@@ -353,8 +358,11 @@ impl<'a> Step<'a> {
         value: Option<&Value>,
     ) -> Result<(), PatchError> {
         let before = members.get(&sub.name).filter(|value| !is_unassigned(value));
-        if sub.mutability == Mutability::Immutable && before.is_some() && before != value {
-            return Err(self.immutable());
+        if let (Mutability::Immutable, Some(before)) = (sub.mutability, before) {
+            return match value {
+                Some(value) if is_same(sub, before, value) => Ok(()),
+                Some(_) | None => Err(self.immutable()),
+            };
         }
         match value {
             Some(value) => drop(members.insert(sub.name.clone(), value.clone())),

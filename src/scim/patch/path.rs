@@ -5,6 +5,7 @@ use crate::scim::attr::AttrPath;
 use crate::scim::deviation::{Deviation, Deviations};
 use crate::scim::filter::ast::Filter;
 use crate::scim::filter::error::FilterError;
+use crate::scim::filter::eval::note_element_literals;
 use crate::scim::schema::{Attribute, Resolved, ResourceType, Schema};
 use crate::scim::value::Dialect;
 
@@ -79,6 +80,9 @@ pub fn locate<'t>(
         }
         if !knows_names(resolved.attribute, filter) {
             return Ok(Place::Unknown);
+        }
+        if dialect == Dialect::Lenient {
+            note_element_literals(filter, resolved.attribute, noted);
         }
     }
     let deviation = deviation.or_else(|| unqualified.then_some(Deviation::BareExtensionAttribute));

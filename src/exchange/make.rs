@@ -1,0 +1,227 @@
+//! Making a record and everything that belongs to it: for POST, and for a resource that is
+//! switched on again after it has left the application.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::convert::change;
+use crate::convert::document::{Difference, Purpose};
+use crate::convert::members::Delta;
+use crate::convert::references::{Wanted, ids_in};
+use crate::convert::{key, place, record};
+use crate::exchange::apply::{Goal, Outcome, sidecar_attributes};
+use crate::exchange::error::ExchangeError;
+use crate::exchange::native::{About, Exchange};
+use crate::exchange::shown;
+use crate::exchange::state::{self, Located};
+use crate::exchange::version::Record;
+use crate::mapping::model::{Carries, IdSourceRule, Mode, ResourceMapping, Source};
+use crate::scim::resource::Resource;
+use crate::sidecar::entry::{Entry, EntryState};
+
+/// A record that was made.
+#[derive(Debug)]
+pub struct Made {
+    /// Where it is.
+    pub located: Located,
+    /// The record.
+    pub record: Record,
+    /// Its view.
+    pub view: Resource,
+}
+
+/// Makes the record and everything that belongs to it.
+///
+/// `identity` is that of a resource that comes back; `None` makes a new one.
+pub async fn make(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    wanted: &Resource,
+    identity: Option<&Located>,
+) -> Result<Made, ExchangeError> {
+    let mut ids = Wanted::new();
+    ids_in(&exchange.tenant.mapping, resource, wanted, &mut ids);
+    let references = exchange.resolve(Wanted::new(), ids).await?;
+    exchange.check_references(resource, &Resource::default(), wanted, &references)?;
+    let context = exchange.context(resource, &references);
+    let nothing = Resource::default();
+    let difference =
+        Difference { native: &Value::Null, before: &nothing, wanted, purpose: Purpose::Create };
+    let mut located: Option<Located> = None;
+    let mut last: Option<Record> = None;
+    for request in &resource.create {
+        let own = located.as_ref().map(|located| located.key.as_str());
+        let Some(step) = change::create_step(&context, request, own, &difference)? else {
+            continue;
+        };
+        let about = if own.is_some() { About::Resource } else { About::Endpoint };
+        let response = exchange.call(step.native, &request.accept, about).await?;
+        let made = record::record(resource, request, &response);
+        if located.is_none() {
+            let from_record =
+                made.as_ref().and_then(|made| key::of_record(&resource.id, made).ok());
+            let key = record::new_key(request, &response).or(from_record);
+            let key = key.ok_or(ExchangeError::Unexpected)?;
+            located = Some(enter(exchange, resource, wanted, key, identity).await?);
+        }
+        let made = made.filter(|_| request.id.is_none());
+        let made = made.and_then(|made| Record::complete(resource, made, &response));
+        // The version that an earlier answer told is not the one after this request.
+        last = made.or_else(|| last.filter(|_| resource.version.is_none()));
+    }
+    let mut located = located.ok_or(ExchangeError::Unexpected)?;
+    let Outcome { record, doubts } =
+        finish(exchange, resource, &mut located, last, wanted).await.map_err(not_there)?;
+    let record = match record {
+        Some(record) => record,
+        None => exchange.record(resource, &located.key).await.map_err(not_there)?,
+    };
+    let view = shown::view(exchange, resource, &located, record.clone(), wanted, doubts).await?;
+    Ok(Made { located, record, view })
+}
+
+/// A record that was made a moment ago and cannot be found is the application's fault: to an
+/// identity provider 404 would mean that there is nobody.
+fn not_there(error: ExchangeError) -> ExchangeError {
+    match error {
+        ExchangeError::NotFound { .. } => ExchangeError::Unexpected,
+        other => other,
+    }
+}
+
+/// Notes the new record in the side-car, where its type needs that.
+async fn enter(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    wanted: &Resource,
+    key: String,
+    identity: Option<&Located>,
+) -> Result<Located, ExchangeError> {
+    let partition = exchange.tenant.partition();
+    let sidecar = &exchange.tenant.sidecar;
+    let is_issued = resource.id.source == IdSourceRule::Issued;
+    let attributes = sidecar_attributes(resource, wanted);
+    if let Some(identity) = identity {
+        // It stays switched off in the side-car until everything of it is back.
+        let id = if is_issued { identity.id.clone() } else { key.clone() };
+        return Ok(Located { id, key, entry: identity.entry.clone() });
+    }
+    if !is_issued && attributes.is_empty() {
+        if state::uses_sidecar(resource) {
+            // Whoever had this key before is another.
+            sidecar.remove(&partition, &resource.name, &key).await?;
+        }
+        return Ok(Located { id: key.clone(), key, entry: None });
+    }
+    let proposed = if is_issued { exchange.ambient.ids.uuid() } else { key.clone() };
+    let mut entry = sidecar.claim(&partition, &resource.name, &key, &proposed).await?;
+    if entry.state != EntryState::Live && is_issued {
+        sidecar.remove(&partition, &resource.name, &entry.id).await?;
+        entry = Entry { id: proposed, key: key.clone(), ..Entry::default() };
+    }
+    let entry = Entry { attributes, state: EntryState::Live, ..entry };
+    sidecar.save(&partition, &resource.name, &entry).await?;
+    Ok(Located { id: entry.id.clone(), key, entry: Some(entry) })
+}
+
+/// What creating has not carried: further routes, switching off, collections.
+async fn finish(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    located: &mut Located,
+    last: Option<Record>,
+    wanted: &Resource,
+) -> Result<Outcome, ExchangeError> {
+    let allowed = change::left_by_create(resource);
+    let deltas = new_elements(resource, wanted);
+    let nothing = Resource::default();
+    let probe =
+        Difference { native: &Value::Null, before: &nothing, wanted, purpose: Purpose::Create };
+    let rows = allowed.rows.iter().filter_map(|index| resource.rows.get(*index));
+    let is_left = rows.into_iter().any(|row| {
+        let is_native = matches!(row.source, Source::Path { write: Some(_), .. });
+        is_native && probe.touches_row(row)
+    });
+    let switches = change::switch(resource, &probe).is_some();
+    if !is_left && !switches && deltas.is_empty() {
+        return Ok(Outcome { record: last, doubts: false });
+    }
+    let record = match last {
+        Some(record) => record,
+        None => exchange.record(resource, &located.key).await?,
+    };
+    let state = exchange.state(resource, located, record, &[]).await?;
+    let goal = goal_after_create(resource, &state.view, wanted, allowed, deltas);
+    // What comes back may itself have to be made: the way down is boxed.
+    Box::pin(exchange.apply_live(resource, located, &state, &goal)).await
+}
+
+/// The view of the new record with what is still to be written: everything else is already as
+/// it should be, or as the application would have it.
+fn goal_after_create(
+    resource: &ResourceMapping,
+    view: &Resource,
+    wanted: &Resource,
+    allowed: Carries,
+    deltas: BTreeMap<usize, Delta>,
+) -> Goal {
+    let mut goal = view.clone();
+    for (index, row) in resource.rows.iter().enumerate() {
+        let is_left =
+            allowed.rows.contains(&index) && row.mode != Mode::Read && row.mode != Mode::Create;
+        let is_kept = matches!(row.source, Source::Sidecar);
+        if let Some(value) = place::read(&row.place, row.lenient_match, wanted)
+            && (is_left || is_kept)
+        {
+            place::write(&row.place, &mut goal, value, &row.emit);
+        }
+    }
+    if change::has_switch(resource)
+        && let Some(active) = wanted.0.get("active")
+    {
+        goal.0.insert("active".to_owned(), active.clone());
+    }
+    Goal { wanted: goal, allowed, deltas }
+}
+
+/// The elements of collections that are made by calls of their own.
+pub fn new_elements(resource: &ResourceMapping, wanted: &Resource) -> BTreeMap<usize, Delta> {
+    let mut deltas = BTreeMap::new();
+    for (index, collection) in resource.collections.iter().enumerate() {
+        let is_carried =
+            resource.create.iter().any(|request| request.carries.collections.contains(&index));
+        if is_carried || collection.add.is_none() || collection.mode == Mode::Read {
+            continue;
+        }
+        let extension = collection.place.extension.as_deref();
+        let elements = wanted.get(extension, &collection.place.attribute).and_then(Value::as_array);
+        if let Some(elements) = elements.filter(|elements| !elements.is_empty()) {
+            deltas.insert(index, Delta { add: elements.clone(), ..Delta::default() });
+        }
+    }
+    deltas
+}
+
+/// Fills what the client left out and the mapping has a default for.
+pub fn fill_defaults(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    wanted: &mut Resource,
+) -> Result<(), ExchangeError> {
+    let none = crate::convert::references::References::default();
+    let context = exchange.context(resource, &none);
+    for row in &resource.rows {
+        let Some(default) = &row.default else { continue };
+        if row.mode == Mode::Read || place::read(&row.place, row.lenient_match, wanted).is_some() {
+            continue;
+        }
+        let scim = Value::Object(wanted.0.clone());
+        let value = default.evaluate(&context.scope().with("scim", &scim));
+        let value = value.map_err(crate::convert::error::ConvertError::from)?;
+        if !value.is_null() {
+            place::write(&row.place, wanted, value, &row.emit);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,381 @@
+//! Versions of resources and conditions on them (RFC 7644 section 3.14).
+//!
+//! A version is a hash of what the record and the side-car say of a resource, seen as SCIM, or
+//! what the mapping's `version.from` finds. A collection behind a request of its own has no part
+//! in it: otherwise every version would cost that request, and a list would have other versions
+//! than its resources. Who wants memberships to count needs an application that counts them, and
+//! `version.from`.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use crate::convert::locate::locate;
+use crate::convert::{key, place};
+use crate::mapping::model::{CollectionSource, Locator, ResourceMapping, Source};
+use crate::native::message::{NativeRequest, NativeResponse};
+use crate::scim::etag::{EntityTag, TagList, is_tag};
+use crate::scim::resource::{Resource, is_unassigned};
+use crate::scim::schema::{Attribute, Returned, Schema};
+
+/// Bytes of a hash that become a version.
+const HASH: usize = 16;
+
+/// A record with what its answer said of its version.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The record.
+    pub native: Value,
+    /// Its version, where the mapping finds that in a header; `None` elsewhere, and for records
+    /// out of lists.
+    pub told: Option<String>,
+}
+
+impl From<Value> for Record {
+    fn from(native: Value) -> Self {
+        Self { native, told: None }
+    }
+}
+
+impl Record {
+    /// A record out of an answer about this one resource.
+    pub fn answered(resource: &ResourceMapping, native: Value, response: &NativeResponse) -> Self {
+        let told = match resource.version.as_ref().map(|rule| &rule.from) {
+            Some(header @ Locator::Header(..)) => {
+                locate(header, response).as_ref().and_then(key::text)
+            }
+            Some(Locator::Body(_)) | None => None,
+        };
+        Self { native, told }
+    }
+
+    /// The same, but `None` when the version had to be in the answer and was not: then the record
+    /// must be read for it.
+    pub fn complete(
+        resource: &ResourceMapping,
+        native: Value,
+        response: &NativeResponse,
+    ) -> Option<Self> {
+        let record = Self::answered(resource, native, response);
+        (record.told.is_some() || !is_told_in_header(resource)).then_some(record)
+    }
+
+    /// The application's own version of it.
+    fn version(&self, resource: &ResourceMapping) -> Option<String> {
+        match &resource.version.as_ref()?.from {
+            Locator::Body(path) => path.read(&self.native).and_then(key::text),
+            Locator::Header(..) => self.told.clone(),
+        }
+    }
+}
+
+fn is_told_in_header(resource: &ResourceMapping) -> bool {
+    resource.version.as_ref().is_some_and(|rule| matches!(rule.from, Locator::Header(..)))
+}
+
+/// Whether writes carry the version of the record that they change.
+pub fn is_sent(resource: &ResourceMapping) -> bool {
+    resource.version.as_ref().is_some_and(|rule| rule.send.is_some())
+}
+
+/// Makes a write conditional on the record still being in the version that was read, where the
+/// mapping says how. A header that the request has of its own stays.
+pub fn guard(resource: &ResourceMapping, record: &Record, native: &mut NativeRequest) {
+    let Some(header) = resource.version.as_ref().and_then(|rule| rule.send.as_ref()) else {
+        return;
+    };
+    let Some(version) = record.version(resource) else { return };
+    if native.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(header)) {
+        return;
+    }
+    // A version out of a body is often bare, and `If-Match` takes entity tags only.
+    let is_bare = header.eq_ignore_ascii_case("if-match") && !is_tag(&version);
+    let value = if is_bare { format!("\"{version}\"") } else { version };
+    native.headers.push((header.clone(), value));
+}
+
+/// Whether a resource's record is the application's own or the last one, which the bridge keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeper {
+    /// The application has it.
+    Application,
+    /// It has left the application: whatever its version was there, it changes here.
+    Bridge,
+}
+
+/// The version of a resource. `None` when only the application's answer to a request for this one
+/// resource would tell it.
+pub fn of(
+    resource: &ResourceMapping,
+    keeper: Keeper,
+    record: &Record,
+    view: &Resource,
+) -> Option<EntityTag> {
+    let told = record.version(resource).filter(|_| keeper == Keeper::Application);
+    match told {
+        Some(version) => {
+            let version = EntityTag::of(&version);
+            // The application does not know of what the side-car keeps.
+            let kept = kept(resource, view);
+            let is_whole = kept.is_empty();
+            Some(if is_whole { version } else { version.and(&hash(&Value::Object(kept))) })
+        }
+        None if is_told_in_header(resource) && keeper == Keeper::Application => None,
+        None => Some(EntityTag::of(&hash(&Value::Object(representation(resource, view))))),
+    }
+}
+
+/// Writes the version into `meta`.
+pub fn stamp(view: &mut Resource, version: &EntityTag) {
+    let meta = view.0.entry("meta").or_insert_with(|| Value::Object(Map::new()));
+    if let Some(meta) = meta.as_object_mut() {
+        meta.insert("version".to_owned(), Value::from(version.to_string()));
+    }
+}
+
+/// The version in `meta`.
+pub fn stamped(view: &Resource) -> Option<&str> {
+    view.0.get("meta")?.get("version")?.as_str()
+}
+
+/// What the side-car says of a resource.
+fn kept(resource: &ResourceMapping, view: &Resource) -> Map<String, Value> {
+    let rows = resource.rows.iter().filter(|row| matches!(row.source, Source::Sidecar));
+    let value = |row: &crate::mapping::model::Row| place::read(&row.place, false, view);
+    rows.filter_map(|row| Some((place::name(&row.place), value(row)?))).collect()
+}
+
+/// The part of a view that a version stands for: what every request that reads the record sees,
+/// and what may be shown. A hash of what is never returned would let its value be guessed.
+fn representation(resource: &ResourceMapping, view: &Resource) -> Map<String, Value> {
+    let mut shown = view.clone();
+    for list in &resource.collections {
+        if matches!(list.source, CollectionSource::List(_)) {
+            shown.section_mut(list.place.extension.as_deref()).remove(&list.place.attribute);
+        }
+    }
+    let resource_type = &resource.resource_type;
+    conceal(&mut shown.0, &resource_type.core);
+    for extension in &resource_type.extensions {
+        if let Some(Value::Object(section)) = shown.0.get_mut(&extension.schema.id) {
+            conceal(section, &extension.schema);
+        }
+    }
+    if let Some(Value::Object(meta)) = shown.0.get_mut("meta") {
+        meta.remove("location");
+        meta.remove("version");
+    }
+    // The list follows from which extensions have values.
+    shown.0.remove("schemas");
+    shown.0
+}
+
+/// Removes what is never returned.
+fn conceal(section: &mut Map<String, Value>, schema: &Schema) {
+    let is_never = |attribute: &&Attribute| attribute.returned == Returned::Never;
+    for attribute in &schema.attributes {
+        if is_never(&attribute) {
+            section.remove(&attribute.name);
+            continue;
+        }
+        let Some(value) = section.get_mut(&attribute.name) else { continue };
+        for sub in attribute.sub_attributes.iter().filter(is_never) {
+            match value {
+                Value::Object(members) => drop(members.remove(&sub.name)),
+                Value::Array(elements) => {
+                    let members = elements.iter_mut().filter_map(Value::as_object_mut);
+                    members.for_each(|members| drop(members.remove(&sub.name)));
+                }
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+    }
+}
+
+/// A hash of a value in its canonical form. It stays the same from release to release, or every
+/// client's versions would be out of date after an upgrade.
+fn hash(value: &Value) -> String {
+    let digest = Sha256::digest(canonical(value).unwrap_or_default());
+    digest.iter().take(HASH).fold(String::new(), |mut text, byte| {
+        // Writing into a text does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// JSON without accidents: members by name, elements by value, because a multi-valued attribute
+/// has no order and applications list in whatever order they find. `None` when unassigned.
+fn canonical(value: &Value) -> Option<String> {
+    if is_unassigned(value) {
+        return None;
+    }
+    let (open, mut parts, close): (_, Vec<String>, _) = match value {
+        Value::Object(members) => {
+            let part = |(name, value): (&String, &Value)| {
+                Some(format!("{}:{}", Value::from(name.as_str()), canonical(value)?))
+            };
+            ('{', members.iter().filter_map(part).collect(), '}')
+        }
+        Value::Array(elements) => ('[', elements.iter().filter_map(canonical).collect(), ']'),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            return Some(value.to_string());
+        }
+    };
+    parts.sort_unstable();
+    (!parts.is_empty()).then(|| format!("{open}{}{close}", parts.join(",")))
+}
+
+/// What a request asks of a resource's version.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conditions {
+    if_match: Option<TagList>,
+    if_none_match: Option<TagList>,
+}
+
+/// What conditions say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go on.
+    Proceed,
+    /// The client has this version.
+    Known,
+    /// The client speaks of another version.
+    Failed,
+}
+
+impl Conditions {
+    /// Reads the values of `If-Match` and `If-None-Match`.
+    pub fn parse(if_match: Option<&str>, if_none_match: Option<&str>) -> Self {
+        Self {
+            if_match: if_match.map(TagList::parse),
+            if_none_match: if_none_match.map(TagList::parse),
+        }
+    }
+
+    /// Whether nothing is asked.
+    pub fn are_none(&self) -> bool {
+        self.if_match.is_none() && self.if_none_match.is_none()
+    }
+
+    /// Judges a resource that exists, in the order of RFC 9110 section 13.2.2.
+    pub fn judge(&self, current: Option<&EntityTag>) -> Verdict {
+        if self.if_match.as_ref().is_some_and(|wanted| !wanted.matches(current)) {
+            return Verdict::Failed;
+        }
+        match &self.if_none_match {
+            Some(known) if known.matches(current) => Verdict::Known,
+            Some(_) | None => Verdict::Proceed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::exchange::version::{Conditions, Verdict, canonical, hash};
+    use crate::scim::etag::EntityTag;
+    use proptest::prelude::*;
+    use serde_json::{Map, Value, json};
+
+    #[test]
+    fn conditions_are_judged_in_order() {
+        let current = EntityTag::of("7");
+        let (this, other, star) = (Some(r#"W/"7""#), Some(r#"W/"6""#), Some("*"));
+        for (if_match, if_none_match, verdict) in [
+            (None, None, Verdict::Proceed),
+            (this, None, Verdict::Proceed),
+            (star, None, Verdict::Proceed),
+            (other, None, Verdict::Failed),
+            (Some("7"), None, Verdict::Failed),
+            (None, this, Verdict::Known),
+            (None, star, Verdict::Known),
+            (None, other, Verdict::Proceed),
+            (None, Some("7"), Verdict::Proceed),
+            (other, this, Verdict::Failed),
+            (this, this, Verdict::Known),
+            (this, other, Verdict::Proceed),
+        ] {
+            let conditions = Conditions::parse(if_match, if_none_match);
+            assert_eq!(conditions.judge(Some(&current)), verdict, "{conditions:?}");
+        }
+        let star = Conditions::parse(Some("*"), None);
+        assert_eq!(star.judge(None), Verdict::Proceed);
+        assert_eq!(Conditions::parse(this, None).judge(None), Verdict::Failed);
+    }
+
+    #[test]
+    fn the_hash_is_the_same_in_every_release() {
+        let value = json!({ "b": [2, 1, { "y": "z", "x": null }], "a": "ä\n", "c": [], "d": {} });
+        assert_eq!(canonical(&value).unwrap(), r#"{"a":"ä\n","b":[1,2,{"y":"z"}]}"#);
+        assert_eq!(hash(&value), "428eb10f9828faf16d7768a0b6cfac33");
+    }
+
+    fn documents() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (0..3_u8).prop_map(Value::from),
+            "[a\",:]{0,2}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                prop::collection::vec(("[ab:\"]{1,2}", inner), 0..3)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// The same document, written in another order.
+    fn reversed(value: &Value) -> Value {
+        match value {
+            Value::Array(elements) => elements.iter().rev().map(reversed).collect(),
+            Value::Object(members) => Value::Object(
+                members.iter().rev().map(|(name, value)| (name.clone(), reversed(value))).collect(),
+            ),
+            other => other.clone(),
+        }
+    }
+
+    /// A document as what it says: elements sorted, unassigned members left out.
+    fn meaning(value: &Value) -> Value {
+        let is_there =
+            |value: &Value| !value.is_null() && *value != json!([]) && *value != json!({});
+        match value {
+            Value::Array(elements) => {
+                let mut elements: Vec<Value> =
+                    elements.iter().map(meaning).filter(is_there).collect();
+                elements.sort_by_key(ToString::to_string);
+                Value::Array(elements)
+            }
+            Value::Object(members) => {
+                let mut members: Vec<(String, Value)> = members
+                    .iter()
+                    .map(|(name, value)| (name.clone(), meaning(value)))
+                    .filter(|(_, value)| is_there(value))
+                    .collect();
+                members.sort_by(|left, right| left.0.cmp(&right.0));
+                Value::Object(Map::from_iter(members))
+            }
+            other => other.clone(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn order_does_not_matter(document in documents()) {
+            prop_assert_eq!(hash(&document), hash(&reversed(&document)));
+        }
+
+        #[test]
+        fn documents_hash_alike_exactly_when_they_mean_the_same(
+            left in documents(),
+            right in documents(),
+        ) {
+            let alike = |one: &Value, other: &Value| hash(one) == hash(other);
+            prop_assert_eq!(alike(&left, &right), canonical(&meaning(&left)) == canonical(&meaning(&right)));
+            let (left, right) = (json!({ "m": left }), json!({ "m": right }));
+            prop_assert_eq!(alike(&left, &right), meaning(&left) == meaning(&right));
+        }
+    }
+}

@@ -56,7 +56,7 @@ impl Exchange<'_> {
         before: &State,
         goal: &Goal,
     ) -> Result<Outcome, ExchangeError> {
-        names::check(self, resource, Some(&located.id), &goal.wanted).await?;
+        names::check(self, resource, &before.view, &goal.wanted).await?;
         if matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. })) {
             return self.apply_off(resource, located, before, goal).await;
         }
@@ -185,7 +185,9 @@ impl Exchange<'_> {
         located: &mut Located,
         wanted: &Resource,
     ) -> Result<(), ExchangeError> {
-        if !state::has_sidecar_rows(resource) {
+        // Of somebody who is on the way back, everything is written in the end.
+        let is_off = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
+        if !state::has_sidecar_rows(resource) || is_off {
             return Ok(());
         }
         let attributes = sidecar_attributes(resource, wanted);

@@ -6,12 +6,14 @@
 //! client did not want any more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use http::Method;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
@@ -82,6 +84,10 @@ struct Task<'r> {
 }
 
 /// A bulk request on its way.
+/// How long operations are begun: what is under way by then must be over before the gateway gives
+/// the whole request up.
+const PATIENCE: Duration = Duration::from_secs(40);
+
 struct Run<'r> {
     exchange: &'r Exchange<'r>,
     request: &'r ScimRequest,
@@ -97,6 +103,7 @@ struct Run<'r> {
     /// By operation, so that they come out in the order of the request.
     results: BTreeMap<usize, OperationResult>,
     errors: usize,
+    begun: Instant,
 }
 
 impl<'r> Run<'r> {
@@ -117,6 +124,7 @@ impl<'r> Run<'r> {
             ids: BTreeMap::new(),
             results: BTreeMap::new(),
             errors: 0,
+            begun: Instant::now(),
         };
         for (position, step) in steps.iter().enumerate() {
             let Some(operation) = bulk.operations.get(step.operation) else { continue };
@@ -156,6 +164,10 @@ impl<'r> Run<'r> {
 
     /// The single request of a task.
     fn prepare(&self, task: &Task<'r>) -> Result<ScimRequest, OperationError> {
+        // Completing what is begun comes first; the rest is told in time.
+        if self.begun.elapsed() > PATIENCE && !matches!(task.step.part, Part::Rest(_)) {
+            return Err(OperationError::Late);
+        }
         let call = task.operation.call.as_ref().map_err(Clone::clone)?;
         let mut data = call.data.clone();
         let (verb, segments, unresolved) = match &task.step.part {

@@ -31,7 +31,7 @@ pub async fn answer(
     let named = named_attributes(&wanted);
     make::fill_defaults(exchange, resource, &mut wanted)?;
     validate::require(&wanted, resource_type)?;
-    names::check(exchange, resource, None, &wanted).await?;
+    names::check(exchange, resource, &Resource::default(), &wanted).await?;
     let view = match make::make(exchange, resource, &wanted, None).await {
         Ok(made) => made.view,
         Err(error) if is_taken(&error) && matches!(resource.delete, Delete::Deactivate) => {

@@ -51,38 +51,49 @@ impl Exchange<'_> {
         before: &State,
         goal: &Goal,
     ) -> Result<Outcome, ExchangeError> {
-        let _held = self.tenant.locks.hold_kept(&resource.name, &located.id).await;
-        let partition = self.tenant.partition();
-        // A group may have been joined or left since this was read.
-        let ids = [located.id.clone()];
-        let kept = self.tenant.sidecar.by_ids(&partition, &resource.name, &ids).await?.pop();
-        let Some(Entry { state: EntryState::Off(last), .. }) = kept else {
-            return Err(ExchangeError::Busy);
-        };
         let references = self.references_for(resource, before, goal).await?;
         let context = self.context(resource, &references);
+        // No call is made while this is held: others write into what is kept of many resources.
+        let held = self.tenant.locks.hold_kept(&resource.name, &located.id).await;
+        let kept = self.kept(resource, &located.id).await?;
         let difference = Difference {
-            native: &last,
+            native: &kept,
             before: &before.view,
             wanted: &goal.wanted,
             purpose: Purpose::Update,
         };
         let native = document::put(&context, &difference, &change::everything(resource))?;
+        let is_on = change::switch(resource, &difference) == Some(Switch::On);
+        // An attempt to come back that failed half-way has left the record's new key behind.
+        let old_key = key::of_record(&resource.id, &kept)?;
         let new_key = key::of_record(&resource.id, &native)?;
+        let new_key = if new_key == old_key { located.key.clone() } else { new_key };
         if new_key != located.key {
             names::check_key(self, resource, &located.id, &new_key, |_| true).await?;
         }
         located.key.clone_from(&new_key);
-        if change::switch(resource, &difference) == Some(Switch::On) {
-            let record = self.create_again(resource, located, &native, &goal.wanted).await?;
+        if is_on {
+            drop(held);
+            let record = self.create_again(resource, located, &goal.wanted).await?;
             return Ok(Outcome { record, doubts: false });
         }
         let attributes = sidecar_attributes(resource, &goal.wanted);
         let state = EntryState::Off(native.clone());
         let entry = Entry { id: located.id.clone(), key: new_key, attributes, state };
+        let partition = self.tenant.partition();
         self.tenant.sidecar.save(&partition, &resource.name, &entry).await?;
         located.entry = Some(entry);
         Ok(Outcome { record: Some(native.into()), doubts: false })
+    }
+
+    /// The last record of somebody who has left, as it is kept by now.
+    async fn kept(&self, resource: &ResourceMapping, id: &str) -> Result<Value, ExchangeError> {
+        let (partition, ids) = (self.tenant.partition(), [id.to_owned()]);
+        let entry = self.tenant.sidecar.by_ids(&partition, &resource.name, &ids).await?.pop();
+        match entry {
+            Some(Entry { state: EntryState::Off(native), .. }) => Ok(native),
+            _ => Err(ExchangeError::Busy),
+        }
     }
 
     /// Switching on by creation: the record is made again, then its memberships. The resource
@@ -92,7 +103,6 @@ impl Exchange<'_> {
         &self,
         resource: &ResourceMapping,
         located: &mut Located,
-        last: &Value,
         wanted: &Resource,
     ) -> Result<Option<Record>, ExchangeError> {
         let mut wanted = wanted.clone();
@@ -106,8 +116,43 @@ impl Exchange<'_> {
             }
             Err(error) => return Err(error),
         };
-        let memberships = self.memberships(resource, &made, last)?;
-        let is_stale = !memberships.is_empty();
+        let mut restored = Value::Null;
+        let mut is_stale = false;
+        loop {
+            let last = self.kept(resource, &made.id).await?;
+            is_stale |= self.restore(resource, &made, &last, &restored).await?;
+            let _held = self.tenant.locks.hold_kept(&resource.name, &made.id).await;
+            restored = last;
+            // A group may have been joined while memberships were restored.
+            if self.kept(resource, &made.id).await? != restored {
+                continue;
+            }
+            let entry = Entry {
+                id: made.id.clone(),
+                key: made.key.clone(),
+                attributes: sidecar_attributes(resource, &wanted),
+                state: EntryState::Live,
+            };
+            let partition = self.tenant.partition();
+            self.tenant.sidecar.save(&partition, &resource.name, &entry).await?;
+            *located = Located { entry: Some(entry), ..made };
+            return Ok((!is_stale).then_some(record));
+        }
+    }
+
+    /// Puts a resource into the groups of its last record. Those of `done` have had it already.
+    async fn restore(
+        &self,
+        resource: &ResourceMapping,
+        located: &Located,
+        last: &Value,
+        done: &Value,
+    ) -> Result<bool, ExchangeError> {
+        if last == done {
+            return Ok(false);
+        }
+        let memberships = self.memberships(resource, located, last)?;
+        let is_any = !memberships.is_empty();
         for call in memberships {
             match self.call(call.native, &call.request.accept, About::Resource).await {
                 // The group is gone; there is nothing to come back to.
@@ -119,15 +164,7 @@ impl Exchange<'_> {
                 other => drop(other?),
             }
         }
-        let entry = Entry {
-            id: made.id.clone(),
-            key: made.key.clone(),
-            attributes: sidecar_attributes(resource, &wanted),
-            state: EntryState::Live,
-        };
-        self.tenant.sidecar.save(&self.tenant.partition(), &resource.name, &entry).await?;
-        *located = Located { entry: Some(entry), ..made };
-        Ok((!is_stale).then_some(record))
+        Ok(is_any)
     }
 
     /// The calls that put a resource back into the groups that its last record names.

@@ -103,9 +103,14 @@ async fn enter(
     let is_issued = resource.id.source == IdSourceRule::Issued;
     let attributes = sidecar_attributes(resource, wanted);
     if let Some(identity) = identity {
-        // It stays switched off in the side-car until everything of it is back.
-        let id = if is_issued { identity.id.clone() } else { key.clone() };
-        return Ok(Located { id, key, entry: identity.entry.clone() });
+        // It stays switched off in the side-car until everything of it is back, but its new key
+        // must not be lost: the same request again goes on from there.
+        let _held = exchange.tenant.locks.hold_kept(&resource.name, &identity.id).await;
+        let ids = [identity.id.clone()];
+        let kept = sidecar.by_ids(&partition, &resource.name, &ids).await?.pop();
+        let entry = Entry { key: key.clone(), ..kept.ok_or(ExchangeError::Busy)? };
+        sidecar.save(&partition, &resource.name, &entry).await?;
+        return Ok(Located { id: identity.id.clone(), key, entry: Some(entry) });
     }
     if !is_issued && attributes.is_empty() {
         if state::uses_sidecar(resource) {

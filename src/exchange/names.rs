@@ -14,29 +14,32 @@ use crate::sidecar::entry::EntryState;
 /// Attributes by which people are told apart.
 const NAMES: [&str; 2] = ["userName", "displayName"];
 
-/// Refuses a resource whose unique name is that of one that has left. `own` is its own id.
+/// Refuses a unique name that is new to a resource and belongs to one that has left. `before` is
+/// the resource as it is, empty for a new one: whoever has a name already may keep it.
 pub async fn check(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
-    own: Option<&str>,
+    before: &Resource,
     wanted: &Resource,
 ) -> Result<(), ExchangeError> {
-    if !matches!(resource.deactivate, Deactivate::Delete) {
+    let is_new = |attribute: &&str| text(wanted, attribute) != text(before, attribute);
+    let new: Vec<&str> = NAMES.into_iter().filter(is_new).collect();
+    if !matches!(resource.deactivate, Deactivate::Delete) || new.is_empty() {
         return Ok(());
     }
     for entry in exchange.retired(resource).await? {
         let EntryState::Off(native) = &entry.state else { continue };
-        if own == Some(entry.id.as_str()) {
+        if before.id() == Some(entry.id.as_str()) {
             continue;
         }
         let located =
             Located { id: entry.id.clone(), key: entry.key.clone(), entry: Some(entry.clone()) };
         let view = exchange.view(resource, &located, native, &BTreeMap::new()).await?;
-        for attribute in NAMES {
-            let text = |scim: &Resource| Some(scim.0.get(attribute)?.as_str()?.to_lowercase());
+        for attribute in &new {
             let found = resource.resource_type.core.attribute(attribute);
             let is_unique = found.is_some_and(|found| found.uniqueness != Uniqueness::None);
-            if is_unique && text(&view).is_some() && text(&view) == text(wanted) {
+            let name = text(&view, attribute);
+            if is_unique && name.is_some() && name == text(wanted, attribute) {
                 return Err(taken(resource, attribute));
             }
         }
@@ -59,6 +62,11 @@ pub async fn check_key(
         return Err(taken(resource, "name"));
     }
     Ok(())
+}
+
+/// A name as it compares.
+fn text(scim: &Resource, attribute: &str) -> Option<String> {
+    Some(scim.0.get(attribute)?.as_str()?.to_lowercase())
 }
 
 fn taken(resource: &ResourceMapping, attribute: &str) -> ExchangeError {

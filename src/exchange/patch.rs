@@ -62,8 +62,10 @@ pub async fn answer(
     let external = touched_external(resource, &rest);
     let mut before = exchange.state(resource, &located, record, &external).await?;
     let mut wanted = exchange.noting(|noted| rest.apply(&before.view, resource_type, noted))?;
-    // Before it stays switched off: perhaps it is not.
-    if wanted.0.get("active") != Some(&Value::Bool(true))
+    // Whoever switches off somebody who is switched off already may know better.
+    let switches = rest.operations.iter().any(|operation| operation.target.attribute == "active");
+    if switches
+        && wanted.0.get("active") != Some(&Value::Bool(true))
         && let Some(record) = exchange.came_back(resource, &mut located).await?
     {
         before = exchange.state(resource, &located, record, &external).await?;

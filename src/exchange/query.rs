@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 
 use crate::exchange::cursor::{Cursor, Desk, Position};
@@ -69,6 +72,9 @@ async fn by_cursor(
     Ok(ScimResponse::json(200, cursor_page(resources, leg.total, next.as_deref())))
 }
 
+/// Resources of a page that are completed at once.
+const AT_ONCE: usize = 4;
+
 /// Resources as they are sent.
 pub async fn present(
     exchange: &Exchange<'_>,
@@ -81,15 +87,28 @@ pub async fn present(
     // Members are not read for a client that found its groups by member, unless it names them.
     let is_named = !query.projection.attributes.is_empty();
     needed.retain(|index| is_named || !answered.contains(index));
-    let mut resources = Vec::with_capacity(page.len());
+    // A few at a time, in their order. Boxed one by one: a closure that borrows across an await
+    // has no type that is `Send` enough.
+    let mut pending: Vec<BoxFuture<'_, Result<Value, ExchangeError>>> =
+        Vec::with_capacity(page.len());
     for hit in page {
-        let is_complete = needed.iter().all(|index| hit.external.contains(index));
-        let view = if is_complete {
-            hit.view
-        } else {
-            exchange.state(resource, &hit.located, hit.native, &needed).await?.view
-        };
-        resources.push(represent::body(exchange, resource, &view, &query.projection, &[]));
+        pending.push(present_one(exchange, resource, query, hit, &needed).boxed());
     }
-    Ok(resources)
+    stream::iter(pending).buffered(AT_ONCE).try_collect().await
+}
+
+async fn present_one(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    query: &Query,
+    hit: Hit,
+    needed: &[usize],
+) -> Result<Value, ExchangeError> {
+    let is_complete = needed.iter().all(|index| hit.external.contains(index));
+    let view = if is_complete {
+        hit.view
+    } else {
+        exchange.state(resource, &hit.located, hit.native, needed).await?.view
+    };
+    Ok(represent::body(exchange, resource, &view, &query.projection, &[]))
 }

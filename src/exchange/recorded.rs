@@ -72,10 +72,19 @@ impl Exchange<'_> {
                 // Somebody switched it on in the meantime: the membership belongs there now.
                 return Err(ExchangeError::Busy);
             };
-            for memberships in &mapping.collections {
-                if memberships.reference.as_ref() == Some(&resource.name) {
-                    write(resource, memberships, &mut native, group, *joins);
-                }
+            let is_ours = |list: &&Collection| {
+                let in_record = matches!(list.source, CollectionSource::Items(_));
+                in_record && list.reference.as_ref() == Some(&resource.name)
+            };
+            let mut lists = mapping.collections.iter().filter(is_ours).peekable();
+            if lists.peek().is_none() {
+                tracing::warn!(
+                    resource = target,
+                    "a membership of somebody switched off has no place in the kept record"
+                );
+            }
+            for memberships in lists {
+                write(resource, memberships, &mut native, group, *joins);
             }
             let entry = Entry { state: EntryState::Off(native), id, key, attributes };
             self.tenant.sidecar.save(&partition, target, &entry).await?;

@@ -110,6 +110,7 @@ fn bulk_operation(error: &OperationError) -> (u16, Option<ScimType>) {
         | OperationError::Unresolved => (400, Some(ScimType::InvalidValue)),
         // RFC 7644 section 3.7.1.
         OperationError::Circular => (409, None),
+        OperationError::Late => (503, None),
     }
 }
 

@@ -37,8 +37,8 @@ pub async fn answer(
         state::external(resource).filter(|index| is_written(resource, *index)).collect();
     let mut before = exchange.state(resource, &located, record, &by_calls).await?;
     let mut wanted = merge(resource, &sent, &before.view);
-    // Before it stays switched off: perhaps it is not.
-    if wanted.0.get("active") != Some(&Value::Bool(true))
+    // Whoever switches off somebody who is switched off already may know better.
+    if sent.0.get("active") == Some(&Value::Bool(false))
         && let Some(record) = exchange.came_back(resource, &mut located).await?
     {
         before = exchange.state(resource, &located, record, &by_calls).await?;

@@ -19,15 +19,16 @@ pub async fn answer(
 ) -> Result<ScimResponse, ExchangeError> {
     let located = exchange.locate(resource, id).await?;
     let record = exchange.native(resource, &located).await?;
-    if !conditions.are_none() {
-        // Judged before collections are read: who knows the version gets nothing of them.
+    let external = represent::needed(resource, projection);
+    // Collections behind requests of their own have no part in the version: an answer that shows
+    // them may differ although the version is the same.
+    if !conditions.are_none() && external.is_empty() {
         match exchange.judge(resource, &located, &record, conditions).await? {
             (Verdict::Proceed, _) => {}
             (Verdict::Known, version) => return Ok(unchanged(version)),
             (Verdict::Failed, _) => return Err(ExchangeError::PreconditionFailed),
         }
     }
-    let external = represent::needed(resource, projection);
     let state = exchange.state(resource, &located, record, &external).await?;
     Ok(represent::answer(exchange, resource, 200, &state.view, projection, &[]))
 }

@@ -28,6 +28,12 @@ pub async fn revive(
         return Ok(None);
     };
     let _held = exchange.tenant.locks.hold(&resource.name, &located.id).await;
+    // Another request may have revived it while this one waited.
+    let (partition, ids) = (exchange.tenant.partition(), [located.id.clone()]);
+    let entry = exchange.tenant.sidecar.by_ids(&partition, &resource.name, &ids).await?.pop();
+    if entry.is_none_or(|entry| entry.state != EntryState::Deleted) {
+        return Ok(None);
+    }
     // A resource that is created again must not come back with what it was allowed before.
     exchange.leave_groups(resource, &located, &native).await?;
     let external: Vec<usize> = state::external(resource).collect();

@@ -39,7 +39,8 @@ where
     F: Future<Output = R>,
 {
     let inside = Arc::new(AtomicBool::new(true));
-    let mended = Mended { inner: stream, inside: Arc::clone(&inside), ready: BytesMut::new() };
+    let mended =
+        Mended { inner: stream, inside: Arc::clone(&inside), begun: false, ready: BytesMut::new() };
     INSIDE.scope(inside, serve(Box::new(mended))).await
 }
 
@@ -52,6 +53,8 @@ pub(crate) fn begins() {
 struct Mended {
     inner: Stream,
     inside: Arc<AtomicBool>,
+    /// Whether the line has more than line ends so far.
+    begun: bool,
     /// Bytes that have been read and not yet been taken.
     ready: BytesMut,
 }
@@ -66,7 +69,10 @@ impl Mended {
             } else {
                 self.ready.extend_from_slice(format!("%{byte:02X}").as_bytes());
             }
-            if *byte == b'\n' {
+            // Empty lines in front of a request are allowed (RFC 9112 section 2.2).
+            self.begun |= !matches!(byte, b'\r' | b'\n');
+            if *byte == b'\n' && self.begun {
+                self.begun = false;
                 self.inside.store(false, Ordering::Release);
                 break;
             }

@@ -119,8 +119,9 @@ impl Query {
         noted: &mut Deviations,
     ) -> Result<Self, QueryError> {
         let pairs: Vec<_> = form_urlencoded::parse(raw_query.as_bytes()).collect();
-        let has_cursor = pairs.iter().any(|(key, _)| key == CURSOR);
         let mut text = |name: &'static str| find(&pairs, name, dialect, noted);
+        let cursor = text(CURSOR)?;
+        let has_cursor = cursor.is_some();
         Parts {
             filter: text(FILTER)?,
             projection: Projection {
@@ -131,7 +132,7 @@ impl Query {
             count: count(text(COUNT)?.map(|text| integer(COUNT, text)).transpose(), has_cursor)?,
             sort_by: text(SORT_BY)?,
             sort_order: text(SORT_ORDER)?,
-            cursor: has_cursor.then_some(text(CURSOR)?.unwrap_or_default()),
+            cursor,
         }
         .understand(dialect, noted)
     }

@@ -7,11 +7,13 @@ use crate::mapping::compile::carrying::{Activation, Route, is_embedded, is_writt
 use crate::mapping::compile::context::Context;
 use crate::mapping::compile::row::{Attributes, Label};
 use crate::mapping::diagnostic::{
-    Diagnostic, Position, missing_choice, missing_field, missing_row, never_changed, no_pages,
-    overlap, uncarried, user_name_not_pushed,
+    Diagnostic, Position, id_does_not_survive, missing_choice, missing_field, missing_row,
+    never_changed, no_pages, overlap, uncarried, user_name_not_pushed,
 };
-use crate::mapping::file::resource::{ActivateEntry, DeleteEntry, Resource};
-use crate::mapping::model::{Collection, CollectionSource, Mode, Request, Row, Source};
+use crate::mapping::file::resource::{ActivateEntry, DeactivateEntry, DeleteEntry, Resource};
+use crate::mapping::model::{
+    Collection, CollectionSource, IdSourceRule, Mode, Request, Row, Source,
+};
 use crate::native::path::NativePath;
 
 /// A resource whose parts are compiled.
@@ -30,6 +32,8 @@ pub(crate) struct Parts<'r> {
     pub(crate) update: &'r [Request],
     /// How `active` is written.
     pub(crate) activation: Activation,
+    /// Where SCIM ids come from; `None` when the rule has a fault of its own.
+    pub(crate) ids: Option<IdSourceRule>,
 }
 
 /// Two rows that write one place (E301). Holds for whatever rows there are.
@@ -188,6 +192,11 @@ fn requests(parts: &Parts<'_>, context: &mut Context) {
         || attributes.rows.iter().any(|row| row.place.attribute == "active");
     if matches!(written.delete, Some(DeleteEntry::Deactivate)) && !switches {
         context.faults.push(missing_field(at, name, "deactivate"));
+    }
+    let leaves = matches!(written.deactivate, Some(DeactivateEntry::Delete));
+    let returns = matches!(written.activate, Some(ActivateEntry::Create));
+    if leaves && returns && parts.ids == Some(IdSourceRule::Native) {
+        context.faults.push(id_does_not_survive(at, name));
     }
     if matches!(written.activate, Some(ActivateEntry::Create)) && create.is_empty() {
         context.faults.push(missing_field(at, name, "create"));

@@ -56,6 +56,7 @@ pub(crate) fn resource(
             create: &requests.create,
             update: &requests.update,
             activation: requests.activation(),
+            ids: id.as_ref().map(|id| id.source),
         };
         relations::check(&parts, context);
     }

@@ -63,4 +63,7 @@ pub enum OperationError {
     /// Two resources need each other, and one could not be made without the other.
     #[error("the circular references of the resource could not be resolved")]
     Circular,
+    /// The request as a whole has taken too long; this operation was not begun.
+    #[error("there was no time left for this operation; send it again, with fewer others")]
+    Late,
 }

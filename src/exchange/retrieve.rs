@@ -20,12 +20,13 @@ pub async fn answer(
     let located = exchange.locate(resource, id).await?;
     let record = exchange.native(resource, &located).await?;
     let external = represent::needed(resource, projection);
-    // Collections behind requests of their own have no part in the version: an answer that shows
-    // them may differ although the version is the same.
-    if !conditions.are_none() && external.is_empty() {
+    // Collections behind requests of their own have no part in a version of the bridge's own: an
+    // answer that shows them may differ although the version is the same.
+    let is_covered = external.is_empty() || resource.version.is_some();
+    if !conditions.are_none() {
         match exchange.judge(resource, &located, &record, conditions).await? {
-            (Verdict::Proceed, _) => {}
-            (Verdict::Known, version) => return Ok(unchanged(version)),
+            (Verdict::Known, version) if is_covered => return Ok(unchanged(version)),
+            (Verdict::Proceed | Verdict::Known, _) => {}
             (Verdict::Failed, _) => return Err(ExchangeError::PreconditionFailed),
         }
     }

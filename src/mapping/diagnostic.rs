@@ -315,10 +315,10 @@ pub fn many_to_one(at: Position, row: &str, value: &str) -> Diagnostic {
     Diagnostic::warning("W302", at, message)
 }
 
-/// E315: an id that the application gives anew when the record is made again.
+/// W315: an id that the application gives anew when the record is made again.
 pub fn id_does_not_survive(at: Position, resource: &str) -> Diagnostic {
     let message = format!("{resource}: with \"deactivate: delete\" the native id does not survive");
-    Diagnostic::error("E315", at, message)
+    Diagnostic::warning("W315", at, message)
         .with_help("keep ids of the bridge's own: id: { path: …, as: issued }")
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Parts<'r> {
     pub(crate) activation: Activation,
     /// Where SCIM ids come from; `None` when the rule has a fault of its own.
     pub(crate) ids: Option<IdSourceRule>,
+    /// Where native keys are.
+    pub(crate) keys: Option<&'r NativePath>,
 }
 
 /// Two rows that write one place (E301). Holds for whatever rows there are.
@@ -195,7 +197,10 @@ fn requests(parts: &Parts<'_>, context: &mut Context) {
     }
     let leaves = matches!(written.deactivate, Some(DeactivateEntry::Delete));
     let returns = matches!(written.activate, Some(ActivateEntry::Create));
-    if leaves && returns && parts.ids == Some(IdSourceRule::Native) {
+    let is_chosen = parts
+        .keys
+        .is_some_and(|key| writers(attributes).iter().any(|(_, written)| written.overlaps(key)));
+    if leaves && returns && !is_chosen && parts.ids == Some(IdSourceRule::Native) {
         context.faults.push(id_does_not_survive(at, name));
     }
     if matches!(written.activate, Some(ActivateEntry::Create)) && create.is_empty() {

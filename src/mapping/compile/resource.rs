@@ -57,6 +57,7 @@ pub(crate) fn resource(
             update: &requests.update,
             activation: requests.activation(),
             ids: id.as_ref().map(|id| id.source),
+            keys: id.as_ref().map(|id| &id.path),
         };
         relations::check(&parts, context);
     }

@@ -228,7 +228,11 @@ fn request(
     base: String,
     passage: &Passage,
 ) -> ScimRequest {
-    let owned = |name: HeaderName| text(head, &name).map(str::to_owned);
+    // Lossy: a condition that cannot be read must fail, not vanish.
+    let owned = |name: HeaderName| {
+        let value = head.headers.get(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
     ScimRequest {
         method,
         segments,

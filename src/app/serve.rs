@@ -160,11 +160,6 @@ impl Service {
         self.gateway.address()
     }
 
-    /// Where health is served.
-    pub fn admin_address(&self) -> SocketAddr {
-        self.console.address()
-    }
-
     /// Stops accepting, lets requests in flight finish for at most `grace`, then ends.
     pub async fn stop(self, grace: Duration) {
         tracing::info!("stopping");

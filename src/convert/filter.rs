@@ -86,10 +86,7 @@ pub enum Calls<'m> {
 
 /// Plans a filter.
 pub fn plan<'m>(context: &Context<'m>, filter: &Filter) -> Result<Pushdown<'m>, ConvertError> {
-    let terms: &[Filter] = match filter {
-        Filter::And(terms) => terms,
-        single => std::slice::from_ref(single),
-    };
+    let terms = filter.terms();
     if let Some(id) = terms.iter().find_map(id_asked_for) {
         return Ok(Pushdown::new(Calls::ById(id), filter));
     }
@@ -171,20 +168,12 @@ fn native_term<'m>(context: &Context<'m>, term: &Filter) -> Result<Term<'m>, Con
     let (path, operator, scim_value) = match term {
         Filter::Compare(path, operator, value) => (path.clone(), *operator, value),
         // `emails[type eq "work" and value eq "x"]` has no more matches than `emails.value eq
-        // "x"`: what is asked of one element may be asked of any.
+        // "x"`.
         Filter::ValuePath(path, inner) => {
-            let terms: &[Filter] = match &**inner {
-                Filter::And(terms) => terms,
-                single => std::slice::from_ref(single),
-            };
-            for term in terms {
-                if let Filter::Compare(sub, operator, value) = term {
-                    let path = AttrPath { sub: Some(sub.attr.clone()), ..path.clone() };
-                    let flat = Filter::Compare(path, *operator, value.clone());
-                    let found = native_term(context, &flat)?;
-                    if !matches!(found, Term::Unusable) {
-                        return Ok(found);
-                    }
+            for flat in inner.of_attribute(path) {
+                let found = native_term(context, &flat)?;
+                if !matches!(found, Term::Unusable) {
+                    return Ok(found);
                 }
             }
             return Ok(Term::Unusable);

@@ -17,7 +17,6 @@ use crate::exchange::native::{self, About, Exchange, Walk};
 use crate::exchange::sieve::{Hit, Sieve, Tombstones, Window};
 use crate::mapping::model::{Outcome, PageStyle, Pages, Place, Request, ResourceMapping, Total};
 use crate::native::message::NativeRequest;
-use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::Filter;
 use crate::scim::filter::eval::CompiledFilter;
 use crate::scim::filter::typed::{Typed, typed};
@@ -218,16 +217,8 @@ fn reference_ids(
         }
         Filter::Not(inner) => reference_ids(exchange, resource, inner, ids),
         Filter::ValuePath(path, inner) => {
-            let terms: &[Filter] = match &**inner {
-                Filter::And(terms) => terms,
-                single => std::slice::from_ref(single),
-            };
-            for term in terms {
-                if let Filter::Compare(sub, operator, value) = term {
-                    let path = AttrPath { sub: Some(sub.attr.clone()), ..path.clone() };
-                    let flat = Filter::Compare(path, *operator, value.clone());
-                    reference_ids(exchange, resource, &flat, ids);
-                }
+            for flat in inner.of_attribute(path) {
+                reference_ids(exchange, resource, &flat, ids);
             }
         }
     }

@@ -22,6 +22,26 @@ pub enum Filter {
     ValuePath(AttrPath, Box<Self>),
 }
 
+impl Filter {
+    /// What must all hold: the terms of an `And`, or the filter alone.
+    pub fn terms(&self) -> &[Self] {
+        match self {
+            Self::And(terms) => terms,
+            single => std::slice::from_ref(single),
+        }
+    }
+
+    /// The comparisons that `path[self]` makes of one element, as comparisons of the attribute:
+    /// what is asked of one element may be asked of any, and has no fewer matches.
+    pub fn of_attribute<'f>(&'f self, path: &'f AttrPath) -> impl Iterator<Item = Self> + 'f {
+        self.terms().iter().filter_map(|term| {
+            let Self::Compare(sub, operator, value) = term else { return None };
+            let path = AttrPath { sub: Some(sub.attr.clone()), ..path.clone() };
+            Some(Self::Compare(path, *operator, value.clone()))
+        })
+    }
+}
+
 /// The comparison operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CompareOp {

@@ -297,6 +297,7 @@ fn look_up(
         records: records?,
         id: None,
         returns: None,
+        with: Vec::new(),
         accept: Vec::new(),
         pages,
         timeout: None,

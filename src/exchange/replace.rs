@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::convert::change;
 use crate::convert::place;
-use crate::exchange::apply::Goal;
 use crate::exchange::error::ExchangeError;
+use crate::exchange::goal::{Conflict, Goal, Way};
 use crate::exchange::native::Exchange;
 use crate::exchange::response::ScimResponse;
 use crate::exchange::state;
@@ -47,7 +47,11 @@ pub async fn answer(
     validate::keep_immutable(&before.view, &mut wanted, resource_type);
     validate::check_immutable(&before.view, &wanted, resource_type)?;
     let deltas = differences::differences(exchange, resource, &before, &wanted).await?;
-    let goal = Goal { wanted: wanted.clone(), allowed: change::everything(resource), deltas };
+    let goal = Goal {
+        way: Way::Replace,
+        conflict: Conflict::under(conditions),
+        ..Goal::new(wanted.clone(), change::everything(resource), deltas)
+    };
     let outcome = exchange.apply(resource, &mut located, &before, &goal).await?;
     let record = match outcome.record {
         Some(record) => record,
@@ -60,10 +64,7 @@ pub async fn answer(
 }
 
 fn is_written(resource: &ResourceMapping, index: usize) -> bool {
-    resource
-        .collections
-        .get(index)
-        .is_some_and(|list| list.mode != Mode::Read && list.add.is_some())
+    resource.collections.get(index).is_some_and(|list| list.mode != Mode::Read && list.has_calls())
 }
 
 /// The resource as it is wanted: what was sent, and of what was not sent that which may not be

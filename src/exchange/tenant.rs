@@ -54,18 +54,22 @@ impl Tenant {
 /// Locks by resource, striped: two resources may share one, one never has two.
 ///
 /// What is kept of resources that have left has locks of its own: a change of a group holds the
-/// group's lock while it writes into them, and both may fall on one stripe.
+/// group's lock while it writes into them, and both may fall on one stripe. So have members whose
+/// own records are read and written to change a group.
 pub struct Locks {
-    resources: [Mutex<()>; STRIPES],
-    kept: [Mutex<()>; STRIPES],
+    resources: Stripes,
+    members: Stripes,
+    kept: Stripes,
 }
 
 const STRIPES: usize = 64;
 
+type Stripes = Box<[Mutex<()>; STRIPES]>;
+
 impl Default for Locks {
     fn default() -> Self {
-        let stripes = || std::array::from_fn(|_| Mutex::new(()));
-        Self { resources: stripes(), kept: stripes() }
+        let stripes = || Box::new(std::array::from_fn(|_| Mutex::new(())));
+        Self { resources: stripes(), members: stripes(), kept: stripes() }
     }
 }
 
@@ -75,16 +79,21 @@ impl Locks {
         stripe(&self.resources, resource, id).lock().await
     }
 
+    /// Waits until nobody else changes a membership of this member.
+    pub async fn hold_member(&self, resource: &str, member: &str) -> MutexGuard<'_, ()> {
+        stripe(&self.members, resource, member).lock().await
+    }
+
     /// Waits until nobody else changes what is kept of this resource.
     pub async fn hold_kept(&self, resource: &str, id: &str) -> MutexGuard<'_, ()> {
         stripe(&self.kept, resource, id).lock().await
     }
 }
 
-fn stripe<'l>(stripes: &'l [Mutex<()>; STRIPES], resource: &str, id: &str) -> &'l Mutex<()> {
+fn stripe<'l>(stripes: &'l Stripes, resource: &str, id: &str) -> &'l Mutex<()> {
     let mut hasher = DefaultHasher::new();
     (resource, id).hash(&mut hasher);
-    let [first, ..] = stripes;
+    let [first, ..] = stripes.as_ref();
     let number = hasher.finish() % STRIPES as u64;
     usize::try_from(number).ok().and_then(|number| stripes.get(number)).unwrap_or(first)
 }

@@ -5,14 +5,17 @@
 
 use crate::mapping::compile::body::explicit_body;
 use crate::mapping::compile::context::Context;
+use crate::mapping::compile::failure::rules;
 use crate::mapping::compile::lookup::{lookup, lookups};
-use crate::mapping::compile::variables::{COLLECTION, LIST, REQUEST, UNTIL, Variables};
+use crate::mapping::compile::variables::{
+    COLLECTION, FAILURE, LIST, REQUEST, UNTIL, Variables, WHOLE,
+};
 use crate::mapping::diagnostic::{Position, exclusive, missing_choice, wrong_value};
-use crate::mapping::file::reader::{At, Entries};
-use crate::mapping::file::request::{Pages, Request, Total};
+use crate::mapping::file::reader::{At, Entries, Text};
+use crate::mapping::file::request::{Encode, Pages, Request, Total};
 use crate::mapping::file::scalar::{PathText, Tpl};
 use crate::mapping::model;
-use crate::mapping::model::{Carries, PageStyle, RequestBody, SendMode};
+use crate::mapping::model::{BodyFormat, Carries, Encoding, PageStyle, RequestBody, SendMode};
 use crate::mapping::template::BodyTemplate;
 use crate::mapping::yaml::Node;
 use crate::native::message::Method;
@@ -29,6 +32,8 @@ pub(crate) enum Kind {
     Create,
     /// `update`.
     Update,
+    /// `replace`.
+    Replace,
     /// `delete`, `activate` and `deactivate`.
     Verb,
     /// `list` of a collection.
@@ -39,6 +44,8 @@ pub(crate) enum Kind {
     Change,
     /// `remove` of a collection.
     Remove,
+    /// `set` of a collection.
+    Set,
 }
 
 const LARGEST_PAGE: usize = 100_000;
@@ -47,16 +54,27 @@ impl Kind {
     fn variables(self) -> &'static Variables {
         match self {
             Self::List => &LIST,
-            Self::Get | Self::Create | Self::Update | Self::Verb | Self::CollectionList => &REQUEST,
+            Self::Get
+            | Self::Create
+            | Self::Update
+            | Self::Replace
+            | Self::Verb
+            | Self::CollectionList => &REQUEST,
             Self::Add | Self::Change | Self::Remove => &COLLECTION,
+            Self::Set => &WHOLE,
         }
     }
 
     fn default_send(self, method: Method) -> SendMode {
         match (self, method) {
-            (Self::Update, Method::Put) => SendMode::Full,
+            (Self::Replace, _) | (Self::Update, Method::Put) => SendMode::Full,
             _ => SendMode::Changed,
         }
+    }
+
+    /// Whether the request carries rows.
+    fn carries_rows(self) -> bool {
+        matches!(self, Self::Create | Self::Update | Self::Replace)
     }
 }
 
@@ -68,8 +86,12 @@ pub(crate) fn request(
     context: &mut Context,
 ) -> Option<model::Request> {
     let (method, path) = verb(request, context)?;
+    let send = request.send.unwrap_or_else(|| kind.default_send(method));
     let (with, variables) = lookups(&request.with, kind.variables(), context);
-    let variables = &variables;
+    let variables = &match send {
+        SendMode::Each if kind.carries_rows() => variables.and("field").and("value"),
+        SendMode::Changed | SendMode::Mapped | SendMode::Full | SendMode::Each => variables,
+    };
     let path = context.url_path(path, variables);
     let query = context.templates(&request.query, variables);
     let headers = context.headers(&request.headers, variables);
@@ -85,6 +107,13 @@ pub(crate) fn request(
     let records = records(request.records.as_ref(), context);
     let id = request.id.as_ref().map(|id| context.locator(id));
     let accept = statuses(&request.accept, "accept", context);
+    let failed = request.failed.as_ref().map(|failed| context.expression(failed, &FAILURE));
+    let errors = rules(&request.errors, context);
+    let wrap = match &request.wrap {
+        None => None,
+        Some(wrap) => Some(envelope(wrap, context)?),
+    };
+    let (encoding, format) = encoding(request, context)?;
     let pages = request.pages.as_ref().map(|written| pages(written, variables, context));
     Some(model::Request {
         method,
@@ -92,12 +121,13 @@ pub(crate) fn request(
         query,
         headers,
         body: body?,
-        encoding: request.encode.unwrap_or(context.encoding),
-        wrap: request.wrap.clone(),
+        encoding,
+        wrap,
         set,
         carries: Carries::default(),
         when: inside(when)?,
-        send: request.send.unwrap_or_else(|| kind.default_send(method)),
+        send,
+        format,
         subtree: subtree?,
         drop,
         record: record?,
@@ -106,6 +136,8 @@ pub(crate) fn request(
         returns: request.returns,
         with: with?,
         accept,
+        failed: inside(failed)?,
+        errors,
         pages: inside(pages)?,
         timeout: request.timeout,
         line: request.at.line,
@@ -164,11 +196,57 @@ fn body(
     context: &mut Context,
 ) -> Option<RequestBody> {
     match written {
+        Some(node) if kind.carries_rows() => {
+            let body = explicit_body(node, &variables.and("record"), context)?;
+            Some(match body {
+                RequestBody::Tree(tree) if tree.variables().contains("record") => {
+                    RequestBody::Frame(tree)
+                }
+                other => other,
+            })
+        }
         Some(node) => explicit_body(node, variables, context),
         // A verb carries no rows; without constants of its own nothing is left to send.
         None if kind == Kind::Verb && set.0.is_empty() => Some(RequestBody::None),
         None => Some(RequestBody::FromRows),
     }
+}
+
+/// How a body is written, and what of the record it is.
+fn encoding(request: &Request, context: &mut Context) -> Option<(Encoding, BodyFormat)> {
+    let format = match request.encode {
+        None => return Some((context.encoding, BodyFormat::Record)),
+        Some(Encode::Json) => return Some((Encoding::Json, BodyFormat::Record)),
+        Some(Encode::Form) => return Some((Encoding::Form, BodyFormat::Record)),
+        Some(Encode::MergePatch) => BodyFormat::MergePatch,
+        Some(Encode::JsonPatch) => BodyFormat::JsonPatch,
+    };
+    if format == BodyFormat::JsonPatch
+        && let Some((key, _)) = request.set.0.first()
+    {
+        let message = "a JSON Patch is a list and takes no further members";
+        return context.fault(wrong_value(key.at, "set", message));
+    }
+    if request.send == Some(SendMode::Each) {
+        let message = "each and a patch format exclude each other";
+        return context.fault(wrong_value(request.at, "send", message));
+    }
+    Some((Encoding::Json, format))
+}
+
+/// An envelope: names joined by dots.
+fn envelope(wrap: &Text, context: &mut Context) -> Option<NativePath> {
+    let mut names = Vec::new();
+    for name in wrap.value.split('.') {
+        if name.is_empty() {
+            let message = "expected a name, or names joined by dots";
+            return context.fault(wrong_value(wrap.at, "wrap", message));
+        }
+        let name = name.replace('\\', "\\\\").replace('\'', "\\'");
+        names.push(format!("['{name}']"));
+    }
+    let value = format!("${}", names.concat());
+    context.path(&PathText(At { value, at: wrap.at }))
 }
 
 fn set(

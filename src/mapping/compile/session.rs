@@ -95,7 +95,7 @@ fn session(session: &Session, context: &mut Context) -> Option<model::Session> {
         path: path?,
         headers,
         body: match body? {
-            RequestBody::Tree(tree) => Some(tree),
+            RequestBody::Tree(tree) | RequestBody::Frame(tree) => Some(tree),
             RequestBody::None | RequestBody::FromRows => None,
         },
         encoding: session.encode.unwrap_or(model::Encoding::Json),

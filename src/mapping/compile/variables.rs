@@ -42,6 +42,7 @@ pub(crate) static COLLECTION: Variables = without_secrets(&[
     "changed",
     "id",
     "item",
+    "items",
     "member",
     "members",
     "native",
@@ -49,6 +50,9 @@ pub(crate) static COLLECTION: Variables = without_secrets(&[
     "request_id",
     "scim",
 ]);
+/// Requests that replace a resource's collection.
+pub(crate) static WHOLE: Variables =
+    without_secrets(&["changed", "id", "items", "members", "native", "old", "request_id", "scim"]);
 /// `list`.
 pub(crate) static LIST: Variables = without_secrets(&["filter", "request_id"]);
 /// `pages.until`.

@@ -150,7 +150,7 @@ words! {
     Encoding {
         "json" => Encoding::Json,
         "form" => Encoding::Form,
-    }, later ["merge-patch", "json-patch"]
+    }
     Outcome {
         "uniqueness" => Outcome::Uniqueness,
         "invalidValue" => Outcome::InvalidValue,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::mapping::diagnostic::Diagnostics;
+use crate::mapping::file::api::ErrorRule;
 use crate::mapping::file::reader::{At, Entries, OneOrMany, Read, Text};
 use crate::mapping::file::scalar::{ExprText, LocText, PathText, Tpl};
 use crate::mapping::file::table::{field_type, object, words};
@@ -21,8 +22,8 @@ object! {
         or query: Entries<Tpl>,
         or headers: Entries<Tpl>,
         may body: Node,
-        may encode: Encoding,
-        may wrap: String,
+        may encode: Encode,
+        may wrap: Text,
         or set: Entries<Node>,
         may only: Vec<Text>,
         may when: ExprText,
@@ -35,6 +36,8 @@ object! {
         may returns: Returns,
         or with: Entries<Lookup>,
         or accept: Vec<At<u64>>,
+        may failed: ExprText,
+        or errors: Vec<ErrorRule>,
         may pages: Pages,
         may timeout: Duration,
     }
@@ -74,6 +77,19 @@ object! {
     }
 }
 
+/// How a request's body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encode {
+    /// JSON.
+    Json,
+    /// Form fields.
+    Form,
+    /// What changes, as a JSON Merge Patch.
+    MergePatch,
+    /// What changes, as a JSON Patch.
+    JsonPatch,
+}
+
 /// Where a list's total is.
 #[derive(Debug, Clone)]
 pub(crate) enum Total {
@@ -100,7 +116,14 @@ words! {
         "changed" => SendMode::Changed,
         "mapped" => SendMode::Mapped,
         "full" => SendMode::Full,
-    }, later ["each"]
+        "each" => SendMode::Each,
+    }
+    Encode {
+        "json" => Encode::Json,
+        "form" => Encode::Form,
+        "merge-patch" => Encode::MergePatch,
+        "json-patch" => Encode::JsonPatch,
+    }
     Returns {
         "record" => Returns::Record,
         "id" => Returns::Id,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::mapping::diagnostic::{Diagnostics, not_supported};
+use crate::mapping::diagnostic::Diagnostics;
 use crate::mapping::file::reader::{At, Entries, OneOrMany, Read, Text, mismatch, word};
 use crate::mapping::file::request::{Request, Steps};
 use crate::mapping::file::scalar::{ExprText, LocText, PathText, Tpl};
@@ -90,10 +90,12 @@ object! {
         may add: Request,
         may change: Request,
         may remove: Request,
+        may set: Request,
+        may entries: EntryValues,
         may batch: Batch,
         may fetch: Fetch,
     }
-    later { memo: bool, by: PathText, to_scim: ExprText, to_native: ExprText, set: Request, }
+    later { memo: bool, by: PathText, to_scim: ExprText, to_native: ExprText, }
 }
 
 /// A row: an object, a path, or the word `sidecar`.
@@ -109,9 +111,22 @@ pub(crate) enum Matching {
     Strict,
 }
 
-/// What PUT does.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Replace(pub(crate) ReplaceMode);
+object! {
+    /// Values of an object whose members are elements.
+    EntryValues "entries" {
+        need on: Value,
+        may off: Value,
+    }
+}
+
+/// What PUT does: one of the words, or a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Replace {
+    /// With `update`.
+    Mode(ReplaceMode),
+    /// With this request.
+    With(Box<Request>),
+}
 
 /// What DELETE does.
 #[derive(Debug, Clone)]
@@ -278,13 +293,10 @@ impl Read for RowEntry {
 impl Read for Replace {
     fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
         if matches!(node.value, NodeValue::Map(_)) {
-            faults.push(not_supported(node.at, "a request under \"replace\""));
-            faults.lose();
-            Request::read(node, name, faults);
-            return None;
+            return Read::read(node, name, faults).map(Self::With);
         }
         let table = [("strict", ReplaceMode::Strict), ("soft", ReplaceMode::Soft)];
-        word(node, name, table, &[], faults).map(Self)
+        word(node, name, table, &[], faults).map(Self::Mode)
     }
 }
 

@@ -76,8 +76,10 @@ pub async fn make(
             }
             let made = made.filter(|_| request.id.is_none());
             let made = made.and_then(|made| Record::complete(resource, made, &response));
-            // The version that an earlier answer told is not the one after this request.
-            last = made.or_else(|| last.filter(|_| resource.version.is_none()));
+            // What an earlier answer told is not the record after a request that writes some of
+            // it, nor is its version the one after any request.
+            let writes = !request.carries.is_empty() || resource.version.is_some();
+            last = made.or_else(|| last.filter(|_| !writes));
         }
     }
     let mut located = located.ok_or(ExchangeError::Unexpected)?;

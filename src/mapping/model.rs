@@ -911,6 +911,13 @@ impl Collection {
     }
 }
 
+impl Carries {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.collections.is_empty() && self.mentioned.is_empty()
+    }
+}
+
 impl Lookup {
     /// The paths that its templates mention, such as `scim.userName`.
     pub fn mentions(&self) -> BTreeSet<String> {

@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::mapping::diagnostic::Diagnostics;
 use crate::mapping::file::reader::{At, Entries, OneOrMany, Read, Text, mismatch};
 use crate::mapping::file::scalar::{ExprText, LocText, PathText, Rate, Size, Tpl};
-use crate::mapping::file::table::{field_type, object, shape, words};
+use crate::mapping::file::shape::Shape;
+use crate::mapping::file::table::{object, shape, words};
 use crate::mapping::model::{Encoding, Outcome, StatusMatch};
 use crate::mapping::yaml::{Node, NodeValue};
 
@@ -178,6 +179,10 @@ impl Read for StatusMatch {
             Some(status) => Some(status),
             None => mismatch(node, name, "a status such as 422 or 5xx", faults),
         }
+    }
+
+    fn shape() -> Shape {
+        Shape::scalar("status", &["string", "integer"], Some("^[1-5](xx|[0-9][0-9])$"))
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::mapping::diagnostic::Diagnostics;
 use crate::mapping::file::reader::{At, Read, Text, mismatch};
+use crate::mapping::file::shape::Shape;
 use crate::mapping::yaml::{Node, NodeValue};
 
 /// A template as written: text, or a number or boolean that stays one.
@@ -21,7 +22,7 @@ pub(crate) struct Size(pub(crate) u64);
 pub(crate) struct Rate;
 
 macro_rules! text {
-    ($($(#[$doc:meta])* $name:ident $label:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident $label:literal $shape:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone)]
         pub(crate) struct $name(pub(crate) Text);
@@ -33,17 +34,21 @@ macro_rules! text {
                 };
                 Some(Self(At { value: text.clone(), at: node.at }))
             }
+
+            fn shape() -> Shape {
+                $shape
+            }
         }
     )*};
 }
 
 text! {
     /// A `JSONPath`, not yet parsed.
-    PathText "path";
+    PathText "path" Shape::text("place", "^\\$");
     /// A `JSONPath` or `header:…`, not yet parsed.
-    LocText "loc";
+    LocText "loc" Shape::text("place in the answer", "^(\\$|header:)");
     /// An expression, not yet parsed.
-    ExprText "expr";
+    ExprText "expr" Shape::scalar("expression", &["string"], None);
 }
 
 impl Read for String {
@@ -56,6 +61,10 @@ impl Read for String {
             }
         }
     }
+
+    fn shape() -> Shape {
+        Shape::TEXT
+    }
 }
 
 impl Read for bool {
@@ -64,6 +73,10 @@ impl Read for bool {
             NodeValue::Bool(value) => Some(value),
             _ => mismatch(node, name, "bool", faults),
         }
+    }
+
+    fn shape() -> Shape {
+        Shape::scalar("true or false", &["boolean"], None)
     }
 }
 
@@ -74,17 +87,29 @@ impl Read for u64 {
             _ => mismatch(node, name, "int", faults),
         }
     }
+
+    fn shape() -> Shape {
+        Shape::NUMBER
+    }
 }
 
 impl Read for Value {
     fn read(node: &Node, _: &str, _: &mut Diagnostics) -> Option<Self> {
         Some(node.to_json())
     }
+
+    fn shape() -> Shape {
+        Shape::Any
+    }
 }
 
 impl Read for Node {
     fn read(node: &Node, _: &str, _: &mut Diagnostics) -> Option<Self> {
         Some(node.clone())
+    }
+
+    fn shape() -> Shape {
+        Shape::Any
     }
 }
 
@@ -99,6 +124,10 @@ impl Read for Tpl {
             }
         }
     }
+
+    fn shape() -> Shape {
+        Shape::scalar("template", &["string", "number", "boolean"], None)
+    }
 }
 
 impl Read for Duration {
@@ -111,6 +140,10 @@ impl Read for Duration {
             Some(value) => Some(value),
             None => mismatch(node, name, "dur such as 10s, 250ms or 5m", faults),
         }
+    }
+
+    fn shape() -> Shape {
+        Shape::text("duration", "^[0-9]+(ms|s|m|h)$")
     }
 }
 
@@ -126,6 +159,10 @@ impl Read for Size {
             _ => mismatch(node, name, "a size such as 16MiB", faults),
         }
     }
+
+    fn shape() -> Shape {
+        Shape::scalar("size", &["string", "integer"], Some("^[1-9][0-9]* *([KMG]i?)?B?$"))
+    }
 }
 
 impl Read for Rate {
@@ -137,6 +174,10 @@ impl Read for Rate {
             _ => false,
         };
         if fits { Some(Self) } else { mismatch(node, name, "rate such as 10/s", faults) }
+    }
+
+    fn shape() -> Shape {
+        Shape::text("rate", "^[1-9][0-9]*/[smh]$")
     }
 }
 

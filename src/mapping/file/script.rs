@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::mapping::file::reader::{At, Entries, Text};
-use crate::mapping::file::table::{field_type, object};
+use crate::mapping::file::table::object;
 
 object! {
     /// A native/SCIM pair.

@@ -4,6 +4,7 @@
 //! written, `compile/` turns it into `model.rs`, the language as understood.
 //! Faults are collected with their places, never thrown one by one.
 
+mod attempt;
 mod compile;
 pub mod diagnostic;
 pub mod expression;

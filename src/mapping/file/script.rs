@@ -31,6 +31,24 @@ object! {
 }
 
 object! {
+    /// A request that is tried out: a test of which nobody knows yet what comes of it.
+    Attempt "attempt" {
+        /// What it shows.
+        may name: String,
+        /// What is there before.
+        may given: Given,
+        /// `VERB /path?query`, blanks and all.
+        need scim: Text,
+        /// What the identity provider sends.
+        or headers: Entries<String>,
+        /// What the identity provider sends.
+        may body: Value,
+        /// Recorded answers of the application.
+        or native: Vec<Call>,
+    }
+}
+
+object! {
     /// What is there before a test begins.
     Given "given" {
         or config: Entries<Value>,

@@ -7,6 +7,7 @@ pub mod draft;
 pub mod examples;
 pub mod narrative;
 pub mod noted;
+pub mod page;
 pub mod player;
 pub mod pushdown;
 pub mod read_only;

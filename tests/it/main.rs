@@ -13,6 +13,7 @@ mod mapping_broken;
 mod mapping_load;
 mod paging;
 mod readme;
+mod rehearsal;
 mod scim_filters;
 mod scim_patch;
 mod scim_projection;

@@ -268,7 +268,6 @@ resources:
 
     #[test]
     fn what_is_not_supported_yet_is_said() {
-        check("$.first", "{ path: $.first, memo: true }", "E900");
         check("$.first", "{ path: $.first, via: { split: \" \" } }", "E900");
         check("name.givenName:", "name.givenName + name.familyName:", "E900");
         check("id: $.id\n", "id: $.id\n    unique: [ userName ]\n", "E900");

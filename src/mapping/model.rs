@@ -371,6 +371,11 @@ pub struct Row {
     pub emit: Map<String, Value>,
     /// The resource type that the value identifies.
     pub reference: Option<String>,
+    /// Whether the side-car remembers the SCIM value for as long as the native value is the one
+    /// it produced.
+    pub memo: bool,
+    /// "I know that this does not round-trip."
+    pub lossy: bool,
     /// Line in the file.
     pub line: usize,
 }

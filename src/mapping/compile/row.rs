@@ -90,6 +90,8 @@ pub(crate) fn single(
         lenient_match,
         emit,
         reference,
+        memo: row.memo,
+        lossy: row.lossy,
         line: label.at.line,
     });
     compiled.row_labels.push(label);

@@ -25,7 +25,7 @@ pub enum Severity {
     /// The mapping works, but probably not as meant.
     Warning,
     /// Worth knowing.
-    Hint,
+    Info,
 }
 
 /// One fault of a mapping file.
@@ -51,7 +51,7 @@ impl Severity {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
-            Self::Hint => "hint",
+            Self::Info => "info",
         }
     }
 }
@@ -72,6 +72,11 @@ impl Diagnostic {
     /// A warning.
     pub fn warning(code: &'static str, at: Position, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, at, message) }
+    }
+
+    /// Something worth knowing.
+    pub fn info(code: &'static str, at: Position, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Info, ..Self::error(code, at, message) }
     }
 
     /// The same with a line of help.
@@ -170,6 +175,16 @@ pub fn did_you_mean<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) ->
 /// E001: not YAML, or outside the strict profile.
 pub fn not_yaml(at: Position, message: &str) -> Diagnostic {
     Diagnostic::error("E001", at, message)
+}
+
+/// E001: a template without its quotes, which YAML takes for a map.
+pub fn unquoted_brace(at: Position, template: &str) -> Diagnostic {
+    not_yaml(at, &format!("{template} is a map to YAML, not text")).with_help(brace_help(template))
+}
+
+/// What to do about a template without its quotes.
+pub fn brace_help(template: &str) -> String {
+    format!("a value that begins with \"{{\" must be quoted: \"{template}\"")
 }
 
 /// W002: a plain scalar that reads as something else than it looks like.

@@ -411,6 +411,43 @@ pub fn missing_row(at: Position, resource: &str, name: &str) -> Diagnostic {
     Diagnostic::error("E311", at, format!("{resource} has no row for \"{name}\""))
 }
 
+/// W314: native members that an example has and nothing names.
+pub fn unmapped_members(at: Position, resource: &str, members: &str) -> Diagnostic {
+    let message = format!("{resource}: no row reads {members}, which an example has");
+    Diagnostic::warning("W314", at, message)
+        .with_help("map them, or name them under \"unmapped\" if they are left out on purpose")
+}
+
+// ---- E4xx: laws ----------------------------------------------------------------------------
+
+/// E401: writing back what was read changes the record.
+pub fn written_back(at: Position, row: &str, native: &str) -> Diagnostic {
+    let message =
+        format!("GetPut: \"{row}\" reads {native}, and writing back what was read changes it");
+    Diagnostic::error("E401", at, message)
+}
+
+/// E402: a value that does not read back as it was written. The values are what was wanted, what
+/// was written, and what is read then.
+pub fn put_get(at: Position, row: &str, values: &[String; 3], help: &str) -> Diagnostic {
+    let [wanted, native, back] = values;
+    let message =
+        format!("PutGet: \"{row}\" {wanted} is written as {native} and reads back as {back}");
+    Diagnostic::error("E402", at, message).with_help(help)
+}
+
+// ---- I5xx: tests ---------------------------------------------------------------------------
+
+/// I503: operations that no test shows.
+pub fn untested(at: Position, resource: &str, operations: &str) -> Diagnostic {
+    Diagnostic::info("I503", at, format!("{resource}: no test shows {operations}"))
+}
+
+/// I504: something of the file that can be changed without a test noticing.
+pub fn survived(at: Position, what: &str) -> Diagnostic {
+    Diagnostic::info("I504", at, format!("{what} without any test noticing"))
+}
+
 // ---- E9xx: not yet -------------------------------------------------------------------------
 
 /// E900: part of the language, not of this version.

@@ -296,8 +296,14 @@ pub struct ResourceMapping {
     pub version: Option<VersionRule>,
     /// What the application can sort its list by.
     pub sort: Option<SortRule>,
+    /// Native places that are left out on purpose.
+    pub unmapped: Vec<NativePath>,
     /// Native/SCIM pairs, checked both ways.
     pub examples: Vec<Example>,
+    /// Line in the file.
+    pub line: usize,
+    /// Column in the file.
+    pub column: usize,
 }
 
 /// How a record is identified.
@@ -376,8 +382,12 @@ pub struct Row {
     pub memo: bool,
     /// "I know that this does not round-trip."
     pub lossy: bool,
+    /// How the file calls it.
+    pub label: String,
     /// Line in the file.
     pub line: usize,
+    /// Column in the file.
+    pub column: usize,
 }
 
 /// A SCIM path of a row: `attr`, `attr.sub`, `attr[type eq "work"].sub`, each perhaps in an
@@ -465,8 +475,12 @@ pub struct Collection {
     pub batch: Batch,
     /// When it is read.
     pub fetch: Fetch,
+    /// How the file calls it.
+    pub label: String,
     /// Line in the file.
     pub line: usize,
+    /// Column in the file.
+    pub column: usize,
 }
 
 /// Where a collection's elements are.
@@ -491,6 +505,12 @@ pub struct ItemRow {
     pub via: Vec<Arc<dyn Transform>>,
     /// Native values that mean unassigned.
     pub empty: Vec<Value>,
+    /// "I know that this does not round-trip."
+    pub lossy: bool,
+    /// Line in the file.
+    pub line: usize,
+    /// Column in the file.
+    pub column: usize,
 }
 
 /// How many elements one call takes.
@@ -784,6 +804,8 @@ pub struct Example {
     pub sidecar: Value,
     /// Line in the file.
     pub line: usize,
+    /// Column in the file.
+    pub column: usize,
 }
 
 /// An exchange in writing.
@@ -809,6 +831,8 @@ pub struct Test {
     pub absent: Vec<String>,
     /// Line in the file.
     pub line: usize,
+    /// Column in the file.
+    pub column: usize,
 }
 
 /// What is there before a test begins.

@@ -92,7 +92,9 @@ pub(crate) fn single(
         reference,
         memo: row.memo,
         lossy: row.lossy,
+        label: label.text.clone(),
         line: label.at.line,
+        column: label.at.column,
     });
     compiled.row_labels.push(label);
     Some(())

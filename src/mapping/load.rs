@@ -95,6 +95,7 @@ fn compile(file: &File, context: &mut Context) -> Option<Mapping> {
         config,
         api: api?,
         errors,
+        namespaces: context.namespaces.clone(),
         resources,
         tests,
     })

@@ -5,7 +5,7 @@
 //! a file without errors. Rows and collections are addressed by their index in
 //! [`ResourceMapping::rows`] and [`ResourceMapping::collections`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub struct Mapping {
     pub api: Api,
     /// How its failures are read.
     pub errors: Errors,
+    /// Prefixes of extensions and their URNs, `enterprise` among them.
+    pub namespaces: BTreeMap<String, String>,
     /// The resource types, in file order.
     pub resources: Vec<ResourceMapping>,
     /// The exchanges in writing at the end of the file.
@@ -854,6 +856,23 @@ pub struct Test {
     pub line: usize,
     /// Column in the file.
     pub column: usize,
+}
+
+/// A request that is tried out.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// What it shows.
+    pub name: Option<String>,
+    /// What is there before.
+    pub given: Given,
+    /// `VERB /path?query`.
+    pub scim: String,
+    /// Request headers.
+    pub headers: Vec<(String, String)>,
+    /// SCIM body; prefixes are already URNs.
+    pub body: Option<Value>,
+    /// Recorded answers, in order.
+    pub native: Vec<Call>,
 }
 
 /// What is there before a test begins.

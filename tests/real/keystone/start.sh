@@ -20,7 +20,6 @@ manage() {
 
 cat >keystone.conf <<C
 [DEFAULT]
-log_file = $STATE_DIR/keystone.log
 max_param_size = 255
 [database]
 connection = sqlite:///$STATE_DIR/keystone.db

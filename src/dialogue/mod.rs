@@ -3,8 +3,14 @@
 //! which [`report`] shows what really happened. A [`rehearsal`] plays a request of which nobody knows yet
 //! what comes of it.
 
+pub mod classes;
+pub mod coverage;
 pub mod draft;
 pub mod examples;
+pub mod explain;
+pub mod laws;
+mod mutants;
+pub mod mutate;
 pub mod narrative;
 pub mod noted;
 pub mod page;
@@ -14,6 +20,7 @@ pub mod read_only;
 pub mod recorder;
 pub mod rehearsal;
 pub mod report;
+pub mod samples;
 pub mod script;
 pub mod secrets;
 pub mod stage;

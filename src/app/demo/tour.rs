@@ -224,6 +224,7 @@ async fn run(
         headers: Vec::new(),
         body: step.body.map_or(Body::None, Body::Json),
         timeout: None,
+        repeatable: false,
     };
     demo.recorder.take();
     let text = line(&request);

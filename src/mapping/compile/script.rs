@@ -19,6 +19,7 @@ pub(crate) fn examples(written: &[script::Example], context: &Context) -> Vec<Ex
         scim: expand_body(example.scim.clone(), context),
         sidecar: expand_body(example.sidecar.clone().unwrap_or_else(object), context),
         line: example.at.line,
+        column: example.at.column,
     };
     written.iter().enumerate().map(compile).collect()
 }
@@ -44,6 +45,7 @@ fn test(written: &script::Test, context: &mut Context) -> Option<Test> {
         response: written.response.clone().map(|response| expand_body(response, context)),
         absent: written.absent.iter().map(|path| expand_text(path, context)).collect(),
         line: written.at.line,
+        column: written.at.column,
     })
 }
 

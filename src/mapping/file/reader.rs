@@ -4,7 +4,8 @@
 //! Reading never stops at a fault: it is noted, the value is left out, and reading goes on.
 
 use crate::mapping::diagnostic::{
-    Diagnostics, Position, missing_field, not_supported, unknown_field, wrong_type, wrong_value,
+    Diagnostics, Position, brace_help, missing_field, not_supported, unknown_field, wrong_type,
+    wrong_value,
 };
 use crate::mapping::file::shape::Shape;
 use crate::mapping::yaml::{Key, Node, NodeValue};
@@ -119,10 +120,7 @@ pub(crate) fn mismatch<T>(
     let fault = wrong_type(node.at, name, expected, &show(node));
     faults.lose();
     faults.push(match unquoted(node) {
-        Some(text) => {
-            let help = format!("a value that begins with \"{{\" must be quoted: \"{text}\"");
-            fault.with_help(help)
-        }
+        Some(text) => fault.with_help(brace_help(&text)),
         None => fault,
     });
     None

@@ -37,8 +37,9 @@ object! {
         or accept: Vec<At<u64>>,
         may pages: Pages,
         may timeout: Duration,
+        may idempotency: Text,
     }
-    later { with: Entries<WithLookup>, hydrate: bool, idempotency: String, }
+    later { with: Entries<WithLookup>, hydrate: bool, }
 }
 
 shape! {

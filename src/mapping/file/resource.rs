@@ -78,6 +78,7 @@ object! {
         or sidecar: bool,
         may value: At<Value>,
         or lossy: bool,
+        or memo: bool,
         may r#type: At<AttributeType>,
         may multi: At<bool>,
         may returned: Returned,
@@ -94,7 +95,7 @@ object! {
         may batch: Batch,
         may fetch: Fetch,
     }
-    later { memo: bool, by: PathText, to_scim: ExprText, to_native: ExprText, set: Request, }
+    later { by: PathText, to_scim: ExprText, to_native: ExprText, set: Request, }
 }
 
 /// A row: an object, a path, or the word `sidecar`.

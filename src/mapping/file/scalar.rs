@@ -1,4 +1,4 @@
-//! The simple types of the language: texts, numbers, templates, durations, sizes and rates.
+//! The simple types of the language: texts, numbers, templates, durations and sizes.
 
 use std::time::Duration;
 
@@ -16,10 +16,6 @@ pub(crate) struct Tpl(pub(crate) At<Value>);
 /// An amount of bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size(pub(crate) u64);
-
-/// Calls per time, `10/s`; only its form is checked.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rate;
 
 macro_rules! text {
     ($($(#[$doc:meta])* $name:ident $label:literal $shape:expr;)*) => {$(
@@ -162,22 +158,6 @@ impl Read for Size {
 
     fn shape() -> Shape {
         Shape::scalar("size", &["string", "integer"], Some("^[1-9][0-9]* *([KMG]i?)?B?$"))
-    }
-}
-
-impl Read for Rate {
-    fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
-        let fits = match &node.value {
-            NodeValue::String(text) => text.split_once('/').is_some_and(|(count, unit)| {
-                count.parse::<u32>().is_ok_and(|count| count > 0) && ["s", "m", "h"].contains(&unit)
-            }),
-            _ => false,
-        };
-        if fits { Some(Self) } else { mismatch(node, name, "rate such as 10/s", faults) }
-    }
-
-    fn shape() -> Shape {
-        Shape::text("rate", "^[1-9][0-9]*/[smh]$")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A SCIM 2.0 bridge in front of a legacy user API.
 #[derive(Debug, Parser)]
@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve SCIM for the tenants of the configuration.
     Serve(Serve),
-    /// Check mapping files: diagnostics, then their examples and tests. Exit code 1 on a fault.
+    /// Check mapping files: diagnostics, then their examples and tests.
     Check(Check),
     /// Try one SCIM request out: the native calls it causes and the answer, without writing anything.
     ///
@@ -49,14 +49,52 @@ pub(crate) struct Serve {
 }
 
 /// Arguments of `check`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 no errors (warnings and infos are allowed), 1 errors, or \
+    fewer faults noticed than --mutate-min asks for, 2 a file that cannot be read, or a command \
+    that is none.")]
 pub(crate) struct Check {
     /// Mapping files.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// One line a fault, for editors and scripts.
+    /// Show for each row how its values travel and what is lost on the way.
+    #[arg(short = 'c', long)]
+    pub(crate) classes: bool,
+    /// Show what becomes of the filters that identity providers send.
     #[arg(long)]
-    pub(crate) brief: bool,
+    pub(crate) explain: bool,
+    /// Put small faults into the file, one at a time, and tell those that no test notices.
+    #[arg(long)]
+    pub(crate) mutate: bool,
+    /// Fail when the tests notice fewer than this many of a hundred such faults.
+    #[arg(long, value_name = "PERCENT", requires = "mutate",
+        value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) mutate_min: Option<u8>,
+    /// How the findings are shown.
+    #[arg(long, value_enum, default_value_t = Format::Pretty)]
+    format: Format,
+    /// The same as --format brief.
+    #[arg(long, conflicts_with = "format")]
+    brief: bool,
+}
+
+/// How findings are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Each with the line that it speaks of.
+    Pretty,
+    /// One line each, for editors and scripts.
+    Brief,
+    /// One JSON object for all files.
+    Json,
+}
+
+impl Check {
+    /// How the findings are shown.
+    pub(crate) fn format(&self) -> Format {
+        if self.brief { Format::Brief } else { self.format }
+    }
 }
 
 /// Arguments of `try`.

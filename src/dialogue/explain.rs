@@ -151,6 +151,9 @@ fn value_for(context: &Context<'_>, path: &str) -> Value {
         return ids(context, target);
     }
     let is_row = |name: &str| {
+        // The prefix of an extension may be left out in a filter.
+        let name = name.rsplit_once(':').map_or(name, |(_, name)| name);
+        let path = path.rsplit_once(':').map_or(path, |(_, path)| path);
         let plain = path.split('[').next().unwrap_or(path);
         let name = name.split('[').next().unwrap_or(name);
         name == plain

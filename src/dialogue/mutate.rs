@@ -10,7 +10,7 @@ use crate::mapping::diagnostic::{Diagnostic, Diagnostics, survived};
 use crate::mapping::model::Mapping;
 use crate::mapping::yaml;
 
-/// What came of all faults.
+/// What came of all faults. Those that make no difference at all are not counted.
 #[derive(Debug, Default)]
 pub struct Mutation {
     /// Faults that were put in.
@@ -39,18 +39,31 @@ pub async fn run(text: &str) -> Mutation {
     };
     let sound = Sound::of(&Arc::new(mapping)).await;
     for mutant in mutants::of(&root) {
-        result.total += 1;
-        if sound.notices(&mutant, &root).await {
-            result.caught += 1;
-        } else {
-            result.survivors.push(survived(mutant.at, &mutant.told));
+        match sound.fate(&mutant, &root).await {
+            Fate::Caught => result.caught += 1,
+            Fate::Survived => result.survivors.push(survived(mutant.at, &mutant.told)),
+            Fate::Same => continue,
         }
+        result.total += 1;
     }
     result
 }
 
+/// What became of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It was noticed.
+    Caught,
+    /// It was not.
+    Survived,
+    /// It is none: the file means the same.
+    Same,
+}
+
 /// What holds of the file as it is.
 struct Sound {
+    /// The mapping, written out whole: what is understood alike behaves alike.
+    meaning: String,
     /// Resource and example, by index.
     examples: BTreeSet<(usize, usize)>,
     /// Tests, by index.
@@ -59,7 +72,8 @@ struct Sound {
 
 impl Sound {
     async fn of(mapping: &Arc<Mapping>) -> Self {
-        let mut sound = Self { examples: BTreeSet::new(), tests: BTreeSet::new() };
+        let meaning = format!("{mapping:?}");
+        let mut sound = Self { meaning, examples: BTreeSet::new(), tests: BTreeSet::new() };
         for (outer, resource) in mapping.resources.iter().enumerate() {
             for (inner, example) in resource.examples.iter().enumerate() {
                 if examples::check(mapping, resource, example).await.is_empty() {
@@ -75,23 +89,30 @@ impl Sound {
         sound
     }
 
-    async fn notices(&self, mutant: &Mutant, root: &yaml::Node) -> bool {
+    async fn fate(&self, mutant: &Mutant, root: &yaml::Node) -> Fate {
         let changed = mutant.apply(root);
         let Ok((mapping, _)) = Mapping::understand(&changed, Diagnostics::default()) else {
-            return true;
+            return Fate::Caught;
         };
         let mapping = Arc::new(mapping);
+        if self.is_noticed_in(&mapping).await {
+            return Fate::Caught;
+        }
+        if format!("{mapping:?}") == self.meaning { Fate::Same } else { Fate::Survived }
+    }
+
+    async fn is_noticed_in(&self, mapping: &Arc<Mapping>) -> bool {
         for (outer, inner) in &self.examples {
             let resource = mapping.resources.get(*outer);
             let example = resource.and_then(|resource| resource.examples.get(*inner));
             let Some((resource, example)) = resource.zip(example) else { return true };
-            if !examples::check(&mapping, resource, example).await.is_empty() {
+            if !examples::check(mapping, resource, example).await.is_empty() {
                 return true;
             }
         }
         for index in &self.tests {
             let Some(test) = mapping.tests.get(*index) else { return true };
-            if !player::play(&mapping, test).await.differences.is_empty() {
+            if !player::play(mapping, test).await.differences.is_empty() {
                 return true;
             }
         }

@@ -36,7 +36,7 @@ pub fn run() -> ExitCode {
             Command::Serve(options) => serve::run(&options).await,
             Command::Check(options) => check::run(&options).await,
             Command::Try(options) => try_::run(&options).await,
-            Command::Docs(options) => docs::run(&options),
+            Command::Docs(options) => docs::run(&options).await,
             Command::Schema(options) => schema::run(&options),
             Command::Token(command) => token::run(command).await,
             Command::Demo(options) => demo::run(options).await,

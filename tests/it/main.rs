@@ -12,6 +12,7 @@ mod http;
 mod laws;
 mod mapping_broken;
 mod mapping_load;
+mod page;
 mod paging;
 mod readme;
 mod rehearsal;

@@ -4,7 +4,6 @@ pub mod bridge;
 pub mod demo;
 pub mod key;
 pub mod readiness;
-pub mod recorder;
 pub mod seal;
 pub mod serve;
 pub mod settings;

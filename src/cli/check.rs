@@ -62,7 +62,7 @@ fn excerpt(diagnostic: &Diagnostic, name: &str, text: &str) -> String {
     let severity = match diagnostic.severity {
         Severity::Error => miette::Severity::Error,
         Severity::Warning => miette::Severity::Warning,
-        Severity::Hint => miette::Severity::Advice,
+        Severity::Info => miette::Severity::Advice,
     };
     let mut shown = MietteDiagnostic::new(diagnostic.message.clone())
         .with_code(diagnostic.code)

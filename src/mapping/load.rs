@@ -11,7 +11,7 @@ use crate::mapping::diagnostic::{Diagnostic, Diagnostics, wrong_value};
 use crate::mapping::file::reader::Read;
 use crate::mapping::file::top::File;
 use crate::mapping::model::{Encoding, Mapping};
-use crate::mapping::yaml;
+use crate::mapping::yaml::{self, Node};
 use crate::scim::urn;
 
 impl Mapping {
@@ -21,9 +21,20 @@ impl Mapping {
     /// Every fault of the file, in its order, when one of them is an error.
     pub fn load(text: &str) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let mut faults = Diagnostics::default();
-        let file = yaml::read(text, &mut faults)
-            .and_then(|node| File::read(&node, "mapping", &mut faults));
-        let Some(file) = file else { return Err(faults.into_sorted()) };
+        match yaml::read(text, &mut faults) {
+            Some(node) => Self::understand(&node, faults),
+            None => Err(faults.into_sorted()),
+        }
+    }
+
+    /// The same from what YAML made of the text. `faults` are those of the text.
+    pub(crate) fn understand(
+        node: &Node,
+        mut faults: Diagnostics,
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let Some(file) = File::read(node, "mapping", &mut faults) else {
+            return Err(faults.into_sorted());
+        };
         let mut context = context(&file, faults);
         let mapping = compile(&file, &mut context);
         match mapping {
@@ -84,6 +95,7 @@ fn compile(file: &File, context: &mut Context) -> Option<Mapping> {
         config,
         api: api?,
         errors,
+        namespaces: context.namespaces.clone(),
         resources,
         tests,
     })
@@ -324,7 +336,6 @@ resources:
 
     #[test]
     fn what_is_not_supported_yet_is_said() {
-        check("$.first", "{ path: $.first, memo: true }", "E900");
         check("$.first", "{ path: $.first, via: { split: \" \" } }", "E900");
         check("name.givenName:", "name.givenName + name.familyName:", "E900");
         check("id: $.id\n", "id: $.id\n    unique: [ userName ]\n", "E900");

@@ -6,13 +6,16 @@
 //! Faults are collected with their places, never thrown one by one.
 
 pub mod access;
+mod attempt;
 mod compile;
 pub mod diagnostic;
 pub mod expression;
 pub mod file;
 pub mod load;
 pub mod model;
+pub mod reference;
 mod scan;
+pub mod schema;
 pub mod template;
 pub mod transform;
 mod vocabulary;

@@ -5,7 +5,7 @@
 //! a file without errors. Rows and collections are addressed by their index in
 //! [`ResourceMapping::rows`] and [`ResourceMapping::collections`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub struct Mapping {
     pub api: Api,
     /// How its failures are read.
     pub errors: Errors,
+    /// Prefixes of extensions and their URNs, `enterprise` among them.
+    pub namespaces: BTreeMap<String, String>,
     /// The resource types, in file order.
     pub resources: Vec<ResourceMapping>,
     /// The exchanges in writing at the end of the file.
@@ -315,8 +317,14 @@ pub struct ResourceMapping {
     pub version: Option<VersionRule>,
     /// What the application can sort its list by.
     pub sort: Option<SortRule>,
+    /// Native places that are left out on purpose.
+    pub unmapped: Vec<NativePath>,
     /// Native/SCIM pairs, checked both ways.
     pub examples: Vec<Example>,
+    /// Line in the file.
+    pub line: usize,
+    /// Column in the file.
+    pub column: usize,
 }
 
 /// How a record is identified.
@@ -390,8 +398,17 @@ pub struct Row {
     pub emit: Map<String, Value>,
     /// The resource type that the value identifies.
     pub reference: Option<String>,
+    /// Whether the side-car remembers the SCIM value for as long as the native value is the one
+    /// it produced.
+    pub memo: bool,
+    /// "I know that this does not round-trip."
+    pub lossy: bool,
+    /// How the file calls it.
+    pub label: String,
     /// Line in the file.
     pub line: usize,
+    /// Column in the file.
+    pub column: usize,
 }
 
 /// A SCIM path of a row: `attr`, `attr.sub`, `attr[type eq "work"].sub`, each perhaps in an
@@ -479,8 +496,12 @@ pub struct Collection {
     pub batch: Batch,
     /// When it is read.
     pub fetch: Fetch,
+    /// How the file calls it.
+    pub label: String,
     /// Line in the file.
     pub line: usize,
+    /// Column in the file.
+    pub column: usize,
 }
 
 /// Where a collection's elements are.
@@ -505,6 +526,12 @@ pub struct ItemRow {
     pub via: Vec<Arc<dyn Transform>>,
     /// Native values that mean unassigned.
     pub empty: Vec<Value>,
+    /// "I know that this does not round-trip."
+    pub lossy: bool,
+    /// Line in the file.
+    pub line: usize,
+    /// Column in the file.
+    pub column: usize,
 }
 
 /// How many elements one call takes.
@@ -800,6 +827,8 @@ pub struct Example {
     pub sidecar: Value,
     /// Line in the file.
     pub line: usize,
+    /// Column in the file.
+    pub column: usize,
 }
 
 /// An exchange in writing.
@@ -825,6 +854,25 @@ pub struct Test {
     pub absent: Vec<String>,
     /// Line in the file.
     pub line: usize,
+    /// Column in the file.
+    pub column: usize,
+}
+
+/// A request that is tried out.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// What it shows.
+    pub name: Option<String>,
+    /// What is there before.
+    pub given: Given,
+    /// `VERB /path?query`.
+    pub scim: String,
+    /// Request headers.
+    pub headers: Vec<(String, String)>,
+    /// SCIM body; prefixes are already URNs.
+    pub body: Option<Value>,
+    /// Recorded answers, in order.
+    pub native: Vec<Call>,
 }
 
 /// What is there before a test begins.

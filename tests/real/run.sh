@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Drives the bridge in front of real applications: run.sh [pocketbase|jupyterhub|all]
+# Drives the bridge in front of real applications: run.sh [pocketbase|jupyterhub|keystone|all]
 #
 # For each: starts the application, starts the bridge with a configuration and a store of its own, plays
 # drive.py, and stops whatever it started. An application that ran before is left running.
@@ -13,12 +13,13 @@ bridge=${SCIMBRIDGE:-$root/target/debug/scimbridge}
 [ -x "$bridge" ] || fail "there is no bridge at $bridge: build it, or set SCIMBRIDGE"
 bridge=$(cd "$(dirname "$bridge")" && pwd)/$(basename "$bridge")
 export PYTHONDONTWRITEBYTECODE=1
-unset STATE_DIR PASSWORD TOKEN BASE_URL IDENTITY
+unset STATE_DIR PASSWORD TOKEN BASE_URL IDENTITY CREDENTIAL SECRET
 
 mapping_values() { # APP: [tenants.config] for its mapping
   case $1 in
     pocketbase) printf '%s\n' 'url = "${BASE_URL}"' 'identity = "${IDENTITY}"' 'password = "${PASSWORD}"' ;;
     jupyterhub) printf '%s\n' 'url = "${BASE_URL}"' 'token = "${TOKEN}"' ;;
+    keystone) printf '%s\n' 'url = "${BASE_URL}"' 'credential = "${CREDENTIAL}"' 'secret = "${SECRET}"' ;;
   esac
 }
 
@@ -42,7 +43,7 @@ drive() { # APP
   (unset STATE_DIR && "$here/$app/start.sh")
   # shellcheck disable=SC1091
   . "$app_state/env"
-  export BASE_URL IDENTITY=${IDENTITY:-} PASSWORD=${PASSWORD:-} TOKEN=${TOKEN:-}
+  export BASE_URL IDENTITY=${IDENTITY:-} PASSWORD=${PASSWORD:-} TOKEN=${TOKEN:-} CREDENTIAL=${CREDENTIAL:-} SECRET=${SECRET:-}
   SCIM_TOKEN=$("$PYTHON" -c 'import secrets; print(secrets.token_hex(32))')
   export SCIM_TOKEN
 
@@ -65,11 +66,11 @@ drive() { # APP
 }
 
 case ${1:-all} in
-  pocketbase | jupyterhub) drive "$1" ;;
+  pocketbase | jupyterhub | keystone) drive "$1" ;;
   all)
     status=0
-    for app in pocketbase jupyterhub; do "$0" "$app" || status=1; done
+    for app in pocketbase jupyterhub keystone; do "$0" "$app" || status=1; done
     exit $status
     ;;
-  *) fail "usage: run.sh [pocketbase|jupyterhub|all]" ;;
+  *) fail "usage: run.sh [pocketbase|jupyterhub|keystone|all]" ;;
 esac

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::bridge::{Bridge, Served};
 use crate::app::key::{self, KeyError};
-use crate::app::recorder::Recorder;
+use crate::dialogue::recorder::Recorder;
 use crate::app::settings;
 use crate::auth::authenticate::{SharedTokens, TokenTable};
 use crate::auth::token::{ConfiguredToken, Token};

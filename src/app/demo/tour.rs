@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::app::demo::stack::Demo;
-use crate::app::recorder::{Recorded, line};
+use crate::dialogue::recorder::{Recorded, line};
 use crate::exchange::upstream::{Upstream as _, UpstreamError};
 use crate::native::message::{Body, Method, NativeRequest};
 

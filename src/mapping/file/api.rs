@@ -6,7 +6,8 @@ use crate::mapping::access::{JwtAlgorithm, Rate, RetryMethods, TimeUnit, TlsVers
 use crate::mapping::diagnostic::Diagnostics;
 use crate::mapping::file::reader::{At, Entries, OneOrMany, Read, Text, mismatch};
 use crate::mapping::file::scalar::{ExprText, LocText, PathText, Size, Tpl};
-use crate::mapping::file::table::{field_type, object, words};
+use crate::mapping::file::shape::Shape;
+use crate::mapping::file::table::{object, words};
 use crate::mapping::model::{Encoding, Outcome, StatusMatch};
 use crate::mapping::yaml::{Node, NodeValue};
 
@@ -245,6 +246,10 @@ impl Read for StatusMatch {
             None => mismatch(node, name, "a status such as 422 or 5xx", faults),
         }
     }
+
+    fn shape() -> Shape {
+        Shape::scalar("status", &["string", "integer"], Some("^[1-5](xx|[0-9][0-9])$"))
+    }
 }
 
 impl Read for TlsVersion {
@@ -263,6 +268,10 @@ impl Read for TlsVersion {
             _ => mismatch(node, name, "'1.2'|'1.3'", faults),
         }
     }
+
+    fn shape() -> Shape {
+        Shape::scalar("TLS version", &["string", "number"], Some("^1[.][23]$"))
+    }
 }
 
 /// Most calls in one `rate`; the times of all of them are remembered.
@@ -278,6 +287,10 @@ impl Read for Rate {
             Some(rate) => Some(rate),
             None => mismatch(node, name, "rate such as 10/s", faults),
         }
+    }
+
+    fn shape() -> Shape {
+        Shape::text("rate", "^[1-9][0-9]*/[smh]$")
     }
 }
 

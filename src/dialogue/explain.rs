@@ -8,8 +8,9 @@ use crate::convert::filter::{self, Calls};
 use crate::convert::{place, request};
 use crate::dialogue::laws::Surroundings;
 use crate::dialogue::samples;
-use crate::mapping::model::{FilterRule, Request, ResourceMapping};
+use crate::mapping::model::{CollectionSource, FilterRule, Request, ResourceMapping};
 use crate::native::message::NativeRequest;
+use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::Filter;
 use crate::scim::filter::eval::CompiledFilter;
 use crate::scim::value::Dialect;
@@ -194,7 +195,7 @@ fn planned(context: &Context<'_>, filter: &Filter) -> (Answer, String) {
         Calls::Nothing => (Answer::Nothing, "no such resource".to_owned()),
         Calls::ById(id) => (Answer::ById, by_id(context, &id)),
         Calls::LookUp(_, native) => (Answer::LookedUp, format!("{}{or_scan}", shown(&native))),
-        Calls::List(parameters) => listed(context, parameters, or_scan),
+        Calls::List(parameters) => listed(context, filter, parameters, or_scan),
     }
 }
 
@@ -207,8 +208,37 @@ fn by_id(context: &Context<'_>, id: &str) -> String {
     built(get, &scope)
 }
 
+/// What a scan costs beside the list, and whether it can find anybody at all.
+fn one_by_one(context: &Context<'_>, filter: &Filter) -> String {
+    let resource = context.resource;
+    let mut text = String::new();
+    for path in filter.terms().iter().filter_map(path_of) {
+        if resource.resource_type.resolve(path).is_none() {
+            text.push_str("; no row maps it, so nobody matches");
+        }
+        let list = resource.collections.iter().find(|list| {
+            list.place.attribute.eq_ignore_ascii_case(&path.attr)
+                && matches!(list.source, CollectionSource::List(_))
+        });
+        if let Some(list) = list {
+            text.push_str(&format!("; the {} of each by a request of its own", list.label));
+        }
+    }
+    text
+}
+
+fn path_of(term: &Filter) -> Option<&AttrPath> {
+    match term {
+        Filter::Compare(path, ..) | Filter::Present(path) | Filter::ValuePath(path, _) => {
+            Some(path)
+        }
+        Filter::And(_) | Filter::Or(_) | Filter::Not(_) => None,
+    }
+}
+
 fn listed(
     context: &Context<'_>,
+    filter: &Filter,
     parameters: Vec<(String, String)>,
     or_scan: &str,
 ) -> (Answer, String) {
@@ -221,7 +251,8 @@ fn listed(
             0 => (Answer::Refused, "scan_limit: 0 forbids to look through the list".to_owned()),
             limit => {
                 let call = built(list, &context.scope());
-                (Answer::Scanned, format!("{call}, at most {limit} records"))
+                let each = one_by_one(context, filter);
+                (Answer::Scanned, format!("{call}, at most {limit} records{each}"))
             }
         };
     }

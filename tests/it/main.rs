@@ -1,6 +1,7 @@
 //! Everything that is tested from outside the library, in one crate.
 
 mod bulk;
+mod check;
 mod dialects;
 mod dialogues;
 mod end_to_end;

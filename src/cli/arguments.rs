@@ -20,6 +20,17 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Check mapping files: diagnostics, then their examples and tests.
     Check(Check),
+    /// Try one SCIM request out: the native calls it causes and the answer, without writing anything.
+    ///
+    /// Without --live nothing is called: recorded answers stand in for the application, and the run
+    /// ends at the first call that has none. Exit code 0 when the run was played to its end, or to
+    /// the first write of a live run; 1 when an answer is missing or the calls differ from those
+    /// recorded, or when there is no test to print; 2 when it could not begin.
+    Try(Box<Try>),
+    /// Describe a mapping file for people, as Markdown.
+    Docs(Docs),
+    /// Print the JSON Schema of mapping files, for editors.
+    Schema(Schema),
     /// Issue, list and revoke bearer tokens.
     #[command(subcommand)]
     Token(Token),
@@ -84,6 +95,69 @@ impl Check {
     pub(crate) fn format(&self) -> Format {
         if self.brief { Format::Brief } else { self.format }
     }
+}
+
+/// Arguments of `try`.
+#[derive(Debug, Args)]
+pub(crate) struct Try {
+    /// The request: `GET /Users?filter=userName eq "ada"`, blanks and all.
+    #[arg(
+        value_name = "VERB /PATH",
+        required_unless_present = "request",
+        conflicts_with = "request"
+    )]
+    pub(crate) scim: Option<String>,
+    /// The mapping file [default: that of the tenant].
+    #[arg(long, value_name = "FILE", required_unless_present = "config")]
+    pub(crate) mapping: Option<PathBuf>,
+    /// The request in a file, in the form of a test: `scim`, and perhaps `headers`, `body`, `given`,
+    /// `native`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) request: Option<PathBuf>,
+    /// The body, as JSON, or `@FILE`.
+    #[arg(long, value_name = "JSON|@FILE", conflicts_with = "request")]
+    pub(crate) body: Option<String>,
+    /// A request header, `Name: value`.
+    #[arg(long, short = 'H', value_name = "HEADER", conflicts_with = "request")]
+    pub(crate) header: Vec<String>,
+    /// What is there before, in the form of a test's `given`: side-car, ids, time.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) given: Option<PathBuf>,
+    /// Recorded answers, in the form of a test's `native`. With --live they answer the writes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) answers: Option<PathBuf>,
+    /// Ask the real application. Only reads are sent to it.
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// The configuration file, for the values of one of its tenants.
+    #[arg(long, value_name = "FILE", requires = "live")]
+    pub(crate) config: Option<PathBuf>,
+    /// Which tenant, where there are several.
+    #[arg(long, requires = "config")]
+    pub(crate) tenant: Option<String>,
+    /// A value of the mapping's configuration; `${NAME}` and `file:PATH` are read. Secrets are given
+    /// in no other way.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Print an entry of `tests:` that passes as it is, and nothing else.
+    #[arg(long)]
+    pub(crate) as_test: bool,
+}
+
+/// Arguments of `docs`.
+#[derive(Debug, Args)]
+pub(crate) struct Docs {
+    /// The mapping file.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// Print the reference of all fields for people instead.
+    #[arg(long)]
+    pub(crate) markdown: bool,
 }
 
 /// `token …`.

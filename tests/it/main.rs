@@ -2,6 +2,7 @@
 
 mod bulk;
 mod check;
+mod corpus;
 mod dialects;
 mod dialogues;
 mod end_to_end;
@@ -12,8 +13,10 @@ mod http;
 mod laws;
 mod mapping_broken;
 mod mapping_load;
+mod page;
 mod paging;
 mod readme;
+mod rehearsal;
 mod scim_filters;
 mod scim_patch;
 mod scim_projection;

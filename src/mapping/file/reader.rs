@@ -7,12 +7,16 @@ use crate::mapping::diagnostic::{
     Diagnostics, Position, brace_help, missing_field, not_supported, unknown_field, wrong_type,
     wrong_value,
 };
+use crate::mapping::file::shape::Shape;
 use crate::mapping::yaml::{Key, Node, NodeValue};
 
 /// A value that can be read from a node. `name` is the field or key it stands under.
 pub(crate) trait Read: Sized {
     /// Reads it; `None` after a fault, which has been noted.
     fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self>;
+
+    /// What it takes, for editors and the reference.
+    fn shape() -> Shape;
 }
 
 /// A value and the place where its faults are told.
@@ -190,11 +194,19 @@ impl<T: Read> Read for At<T> {
     fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
         Some(Self { value: T::read(node, name, faults)?, at: node.at })
     }
+
+    fn shape() -> Shape {
+        T::shape()
+    }
 }
 
 impl<T: Read> Read for Box<T> {
     fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
         T::read(node, name, faults).map(Self::new)
+    }
+
+    fn shape() -> Shape {
+        T::shape()
     }
 }
 
@@ -204,6 +216,10 @@ impl<T: Read> Read for Vec<T> {
             return mismatch(node, name, "a list", faults);
         };
         Some(items.iter().filter_map(|item| T::read(item, name, faults)).collect())
+    }
+
+    fn shape() -> Shape {
+        Shape::List(Box::new(T::shape()))
     }
 }
 
@@ -217,6 +233,10 @@ impl<T: Read> Read for OneOrMany<T> {
         }
         T::read(node, name, faults).map(|only| Self(vec![only]))
     }
+
+    fn shape() -> Shape {
+        Shape::OneOrMany(Box::new(T::shape()))
+    }
 }
 
 impl<T: Read> Read for Entries<T> {
@@ -228,6 +248,10 @@ impl<T: Read> Read for Entries<T> {
             T::read(value, &key.name, faults).map(|value| (key.clone(), value))
         };
         Some(Self(members.iter().filter_map(entry).collect()))
+    }
+
+    fn shape() -> Shape {
+        Shape::Map(Box::new(T::shape()))
     }
 }
 

@@ -11,9 +11,8 @@ use crate::dialogue::stage;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::state::Located;
-use crate::mapping::model::{
-    CollectionSource, Example, Given, Mapping, Mode, ResourceMapping, Source,
-};
+use crate::mapping::model::{CollectionSource, Example, Given, Mapping, Mode, ResourceMapping};
+use crate::native::path::NativePath;
 use crate::scim::resource::{Resource, is_unassigned};
 
 /// What an example shows to be wrong.
@@ -62,12 +61,11 @@ async fn read(
     let references = exchange.resolve_records(resource, &[&example.native]).await?;
     let context = exchange.context(resource, &references);
     for row in &resource.rows {
-        let Source::Path { read, write: Some(write) } = &row.source else { continue };
         // What is written elsewhere cannot be compared with what was read.
-        if row.mode == Mode::Read
-            || row.mode == Mode::Write
-            || read.to_string() != write.to_string()
-        {
+        let texts = |paths: &[NativePath]| paths.iter().map(NativePath::to_string).collect();
+        let (read, write): (Vec<String>, Vec<String>) =
+            (texts(row.sources()), texts(row.targets()));
+        if matches!(row.mode, Mode::Read | Mode::Write) || !row.is_written() || read != write {
             continue;
         }
         let Some(value) = lens::get(&context, row, &example.native) else { continue };
@@ -75,8 +73,10 @@ async fn read(
         let put = lens::put(&context, row, &mut document, Some(&value));
         if put.is_err() || document != example.native {
             findings.push(Finding::GetPut(format!(
-                "{} {}: writing back what was read changes {write}",
-                resource.name, example.name
+                "{} {}: writing back what was read changes {}",
+                resource.name,
+                example.name,
+                write.join(", ")
             )));
         }
     }

@@ -107,7 +107,7 @@ pub fn entry(id: &str, native_key: &str, written: &Value) -> Entry {
                 entry.attributes.insert(memo::MEMBER.to_owned(), value.clone());
             }
             "deleted" if value == &Value::Bool(true) => entry.state = EntryState::Deleted,
-            "id" | "ids" => {}
+            "id" | "ids" | "names" => {}
             "enterprise" => {
                 entry.attributes.insert(urn::ENTERPRISE_USER.to_owned(), value.clone());
             }

@@ -114,7 +114,12 @@ impl Exchange<'_> {
             Err(ExchangeError::NotFound { .. }) => None,
             Err(error) => return Err(error),
         };
-        self.names.lock().names.insert(name, value);
+        let mut known = self.names.lock();
+        if let Some(text) = value.as_ref().and_then(key::text) {
+            let named = Name { value: text, ..name.clone() };
+            known.keys.entry(named).or_insert_with(|| Some(name.value.clone()));
+        }
+        known.names.insert(name, value);
         Ok(())
     }
 

@@ -345,6 +345,7 @@ pub enum IdSourceRule {
 }
 
 /// One line of `attributes`: a SCIM value and where it is natively.
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the language")]
 #[derive(Debug)]
 pub struct Row {
     /// The SCIM side.

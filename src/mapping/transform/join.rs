@@ -25,7 +25,7 @@ impl Transform for Join {
     }
 
     fn to_scim(&self, native: &Value) -> Result<Value, TransformError> {
-        let parts = native.as_array().ok_or(self.0.not_text())?;
+        let parts = native.as_array().ok_or_else(|| self.0.not_text())?;
         self.0.together(parts).map(Value::from)
     }
 
@@ -33,7 +33,7 @@ impl Transform for Join {
         if let Some(current) = keeps(self, scim, current) {
             return Ok(current.clone());
         }
-        scim.as_str().map(|text| self.0.apart(text)).ok_or(self.0.not_text())
+        scim.as_str().map(|text| self.0.apart(text)).ok_or_else(|| self.0.not_text())
     }
 
     fn class(&self) -> Class {

@@ -25,14 +25,14 @@ impl Transform for Split {
     }
 
     fn to_scim(&self, native: &Value) -> Result<Value, TransformError> {
-        native.as_str().map(|text| self.0.apart(text)).ok_or(self.0.not_text())
+        native.as_str().map(|text| self.0.apart(text)).ok_or_else(|| self.0.not_text())
     }
 
     fn to_native(&self, scim: &Value, current: Option<&Value>) -> Result<Value, TransformError> {
         if let Some(current) = keeps(self, scim, current) {
             return Ok(current.clone());
         }
-        let parts = scim.as_array().ok_or(self.0.not_text())?;
+        let parts = scim.as_array().ok_or_else(|| self.0.not_text())?;
         self.0.together(parts).map(Value::from)
     }
 
@@ -54,27 +54,27 @@ mod tests {
         Split::build(&json!(separator), &options).unwrap()
     }
 
-    fn check(options: Value, native: &str, parts: Value) {
-        let split = split(" ", &options);
-        assert_eq!(split.to_scim(&json!(native)), Ok(parts), "{native} {options}");
+    fn check(options: &Value, native: &str, parts: &Value) {
+        let split = split(" ", options);
+        assert_eq!(split.to_scim(&json!(native)).as_ref(), Ok(parts), "{native} {options}");
     }
 
     #[test]
     fn takes_apart_at_the_first_or_the_last() {
-        check(json!({}), "Jan van der Berg", json!(["Jan", "van der Berg"]));
-        check(json!({ "at": "first" }), "Jan van der Berg", json!(["Jan", "van der Berg"]));
-        check(json!({ "at": "last" }), "Jan van der Berg", json!(["Jan van der", "Berg"]));
-        check(json!({ "parts": 3 }), "a b c d", json!(["a", "b", "c d"]));
-        check(json!({ "at": "last", "parts": 3 }), "a b c d", json!(["a b", "c", "d"]));
-        check(json!({}), " Jan  Berg ", json!([" Jan", " Berg "]));
+        check(&json!({}), "Jan van der Berg", &json!(["Jan", "van der Berg"]));
+        check(&json!({ "at": "first" }), "Jan van der Berg", &json!(["Jan", "van der Berg"]));
+        check(&json!({ "at": "last" }), "Jan van der Berg", &json!(["Jan van der", "Berg"]));
+        check(&json!({ "parts": 3 }), "a b c d", &json!(["a", "b", "c d"]));
+        check(&json!({ "at": "last", "parts": 3 }), "a b c d", &json!(["a b", "c", "d"]));
+        check(&json!({}), " Jan  Berg ", &json!([" Jan", " Berg "]));
     }
 
     #[test]
     fn a_single_word_is_the_first_value() {
         for at in ["first", "last"] {
-            check(json!({ "at": at }), "Cher", json!(["Cher", null]));
-            check(json!({ "at": at, "parts": 3 }), "Cher Bono", json!(["Cher", "Bono", null]));
-            check(json!({ "at": at }), "", json!([null, null]));
+            check(&json!({ "at": at }), "Cher", &json!(["Cher", null]));
+            check(&json!({ "at": at, "parts": 3 }), "Cher Bono", &json!(["Cher", "Bono", null]));
+            check(&json!({ "at": at }), "", &json!([null, null]));
         }
     }
 

@@ -8,7 +8,7 @@ use crate::convert::filter::{self, Calls};
 use crate::convert::{place, request};
 use crate::dialogue::laws::Surroundings;
 use crate::dialogue::samples;
-use crate::mapping::model::{CollectionSource, FilterRule, Request, ResourceMapping};
+use crate::mapping::model::{CollectionSource, FilterRule, Place, Request, ResourceMapping};
 use crate::native::message::NativeRequest;
 use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::Filter;
@@ -151,23 +151,22 @@ fn value_for(context: &Context<'_>, path: &str) -> Value {
     if let Some(target) = list.and_then(|list| list.reference.as_ref()) {
         return ids(context, target);
     }
-    let is_row = |name: &str| {
-        // The prefix of an extension may be left out in a filter.
-        let name = name.rsplit_once(':').map_or(name, |(_, name)| name);
-        let path = path.rsplit_once(':').map_or(path, |(_, path)| path);
-        let plain = path.split('[').next().unwrap_or(path);
-        let name = name.split('[').next().unwrap_or(name);
-        name == plain
-            || name.starts_with(&format!("{plain}."))
-            || plain.starts_with(&format!("{name}."))
+    // The prefix of an extension may be left out in a filter.
+    let plain = path.rsplit_once(':').map_or(path, |(_, name)| name);
+    let plain = plain.split('[').next().unwrap_or(plain);
+    let is_meant = |place: &&Place| {
+        let name = [Some(place.attribute.as_str()), place.sub.as_deref()];
+        let name = name.into_iter().flatten().collect::<Vec<_>>().join(".");
+        name == plain || place.attribute == plain || plain.starts_with(&format!("{name}."))
     };
-    let row = resource.rows.iter().find(|row| is_row(&row.label));
+    let row = resource.rows.iter().find(|row| row.places().any(|place| is_meant(&place)));
     if let Some(target) = row.and_then(|row| row.reference.as_ref()) {
         return ids(context, target);
     }
     let written = samples::resources(context.mapping, resource);
+    let place = row.and_then(|row| row.places().find(is_meant));
     let found =
-        row.and_then(|row| written.iter().find_map(|scim| place::read(&row.place, true, scim)));
+        place.and_then(|place| written.iter().find_map(|scim| place::read(place, true, scim)));
     match found {
         Some(value) if !value.is_object() && !value.is_array() => value,
         Some(_) | None if path == "active" => Value::Bool(true),
@@ -221,7 +220,7 @@ fn one_by_one(context: &Context<'_>, filter: &Filter) -> String {
                 && matches!(list.source, CollectionSource::List(_))
         });
         if let Some(list) = list {
-            text.push_str(&format!("; the {} of each by a request of its own", list.label));
+            text.extend(["; the ", &list.label, " of each by a request of its own"]);
         }
     }
     text

@@ -1,17 +1,20 @@
 //! Transforms: what happens to a value between the application and SCIM.
 //!
-//! One file for each, and one table, [`build`]. `split`, `join`, `locale`, `timezone`, `phone` and
-//! `country` belong to the language and are not built yet.
+//! One file for each, and one table, [`build`]. `locale`, `timezone`, `phone` and `country` belong
+//! to the language and are not built yet.
 
 mod affix;
 mod datetime;
 mod instant;
+mod join;
 mod json;
 pub mod kind;
 mod list;
 mod lower;
 mod not;
 mod number;
+mod separated;
+mod split;
 mod table;
 mod timestamp_flag;
 
@@ -23,24 +26,28 @@ use crate::mapping::transform::kind::{Transform, TransformFault};
 
 use crate::mapping::transform::affix::{Affix, Side};
 use crate::mapping::transform::datetime::Datetime;
+use crate::mapping::transform::join::Join;
 use crate::mapping::transform::json::Json;
 use crate::mapping::transform::list::List;
 use crate::mapping::transform::lower::Lower;
 use crate::mapping::transform::not::Not;
 use crate::mapping::transform::number::{Form, Number};
+use crate::mapping::transform::split::Split;
 use crate::mapping::transform::table::Table;
 use crate::mapping::transform::timestamp_flag::TimestampFlag;
 
 /// The transforms there are, in order.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 14] = [
     "datetime",
     "integer",
+    "join",
     "json",
     "list",
     "lower",
     "map",
     "not",
     "number",
+    "split",
     "string",
     "strip_prefix",
     "strip_suffix",
@@ -48,7 +55,7 @@ const KNOWN: [&str; 12] = [
 ];
 
 /// Those that only the language knows, in order.
-const NOT_YET: [&str; 6] = ["country", "join", "locale", "phone", "split", "timezone"];
+const NOT_YET: [&str; 4] = ["country", "locale", "phone", "timezone"];
 
 /// Builds the transform that an element of `via` says: a name, or an object with the name, its
 /// argument and its options, as in `{ map: { … }, else: other }`.
@@ -87,6 +94,7 @@ fn build_with(
     let allowed: &[&str] = match name {
         "map" => &["else", "else_native"],
         "datetime" => &["zone"],
+        "split" | "join" => &["at", "parts"],
         _ => &[],
     };
     if let Some(other) = options.keys().find(|option| !allowed.contains(&option.as_str())) {
@@ -104,6 +112,8 @@ fn build_with(
         "datetime" => Arc::new(Datetime::build(argument, options)?),
         "timestamp_flag" => Arc::new(TimestampFlag::build(argument)?),
         "list" => Arc::new(List::build(argument)?),
+        "split" => Arc::new(Split::build(argument, options)?),
+        "join" => Arc::new(Join::build(argument, options)?),
         "strip_prefix" => Arc::new(Affix::build(Side::Prefix, argument)?),
         "strip_suffix" => Arc::new(Affix::build(Side::Suffix, argument)?),
         _ => return Err(unknown(name)),
@@ -147,6 +157,8 @@ mod tests {
             json!({ "datetime": "%Y-%m-%d", "zone": "UTC" }),
             json!({ "timestamp_flag": { "empty": true, "format": "epoch_ms" } }),
             json!({ "list": "," }),
+            json!({ "split": " ", "at": "last" }),
+            json!({ "join": ", ", "at": "first" }),
             json!({ "strip_prefix": "auth0|" }),
             json!({ "strip_suffix": "@x" }),
             json!("json"),
@@ -182,5 +194,8 @@ mod tests {
         check_fault(&json!({ "timestamp_flag": { "emtpy": true } }), "timestamp_flag:");
         check_fault(&json!({ "list": "" }), "list:");
         check_fault(&json!("strip_prefix"), "strip_prefix:");
+        check_fault(&json!({ "split": "" }), "split:");
+        check_fault(&json!({ "split": " ", "at": "middle" }), "split:");
+        check_fault(&json!({ "join": " ", "parts": 1 }), "join:");
     }
 }

@@ -1,19 +1,28 @@
 //! Transforms: what happens to a value between the application and SCIM.
 //!
-//! One file for each, and one table, [`build`]. `split`, `join`, `locale`, `timezone`, `phone` and
-//! `country` belong to the language and are not built yet.
+//! One file for each, and one table, [`build`]; the data of some stands in files of its own.
+//! `split` and `join` belong to the language and are not built yet.
 
 mod affix;
+mod calling;
+mod calling_codes;
+mod country;
+mod country_names;
 mod datetime;
 mod instant;
 mod json;
 pub mod kind;
 mod list;
+mod locale;
 mod lower;
 mod not;
 mod number;
+mod phone;
+mod rails_zones;
 mod table;
 mod timestamp_flag;
+mod timezone;
+mod zones;
 
 use std::sync::Arc;
 
@@ -22,33 +31,41 @@ use serde_json::{Map, Value};
 use crate::mapping::transform::kind::{Transform, TransformFault};
 
 use crate::mapping::transform::affix::{Affix, Side};
+use crate::mapping::transform::country::Country;
 use crate::mapping::transform::datetime::Datetime;
 use crate::mapping::transform::json::Json;
 use crate::mapping::transform::list::List;
+use crate::mapping::transform::locale::Locale;
 use crate::mapping::transform::lower::Lower;
 use crate::mapping::transform::not::Not;
 use crate::mapping::transform::number::{Form, Number};
+use crate::mapping::transform::phone::Phone;
 use crate::mapping::transform::table::Table;
 use crate::mapping::transform::timestamp_flag::TimestampFlag;
+use crate::mapping::transform::timezone::Timezone;
 
 /// The transforms there are, in order.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 16] = [
+    "country",
     "datetime",
     "integer",
     "json",
     "list",
+    "locale",
     "lower",
     "map",
     "not",
     "number",
+    "phone",
     "string",
     "strip_prefix",
     "strip_suffix",
     "timestamp_flag",
+    "timezone",
 ];
 
 /// Those that only the language knows, in order.
-const NOT_YET: [&str; 6] = ["country", "join", "locale", "phone", "split", "timezone"];
+const NOT_YET: [&str; 2] = ["join", "split"];
 
 /// Builds the transform that an element of `via` says: a name, or an object with the name, its
 /// argument and its options, as in `{ map: { … }, else: other }`.
@@ -87,6 +104,8 @@ fn build_with(
     let allowed: &[&str] = match name {
         "map" => &["else", "else_native"],
         "datetime" => &["zone"],
+        "locale" => &["regions"],
+        "phone" => &["country"],
         _ => &[],
     };
     if let Some(other) = options.keys().find(|option| !allowed.contains(&option.as_str())) {
@@ -103,6 +122,10 @@ fn build_with(
         "map" => Arc::new(Table::build(argument, options)?),
         "datetime" => Arc::new(Datetime::build(argument, options)?),
         "timestamp_flag" => Arc::new(TimestampFlag::build(argument)?),
+        "timezone" => Arc::new(Timezone::build(argument)?),
+        "locale" => Arc::new(Locale::build(argument, options)?),
+        "phone" => Arc::new(Phone::build(argument, options)?),
+        "country" => Arc::new(Country::build(argument)?),
         "list" => Arc::new(List::build(argument)?),
         "strip_prefix" => Arc::new(Affix::build(Side::Prefix, argument)?),
         "strip_suffix" => Arc::new(Affix::build(Side::Suffix, argument)?),
@@ -150,6 +173,12 @@ mod tests {
             json!({ "strip_prefix": "auth0|" }),
             json!({ "strip_suffix": "@x" }),
             json!("json"),
+            json!({ "timezone": "rails" }),
+            json!({ "locale": "posix" }),
+            json!({ "locale": "language", "regions": { "en": "US" } }),
+            json!({ "phone": "e164" }),
+            json!({ "phone": "national", "country": "NL" }),
+            json!({ "country": "alpha3" }),
         ] {
             let name = step.as_str().or_else(|| step.as_object()?.keys().next().map(|key| &**key));
             assert_eq!(build_step(&step).unwrap().name(), name.unwrap());
@@ -168,7 +197,7 @@ mod tests {
 
     #[test]
     fn faults_say_what_is_wrong() {
-        check_fault(&json!("uppercase"), "no transform \"uppercase\"; there are datetime, ");
+        check_fault(&json!("uppercase"), "no transform \"uppercase\"; there are country, ");
         check_fault(&json!({}), "no transform");
         check_fault(&json!(5), "no transform");
         check_fault(&json!({ "not": 5 }), "takes no argument");
@@ -182,5 +211,10 @@ mod tests {
         check_fault(&json!({ "timestamp_flag": { "emtpy": true } }), "timestamp_flag:");
         check_fault(&json!({ "list": "" }), "list:");
         check_fault(&json!("strip_prefix"), "strip_prefix:");
+        check_fault(&json!({ "timezone": "unix" }), "timezone: it takes iana, rails or windows");
+        check_fault(&json!({ "locale": "en" }), "locale: it takes bcp47, posix or language");
+        check_fault(&json!({ "phone": "national" }), "phone: national needs a country");
+        check_fault(&json!({ "country": "numeric" }), "country: it takes alpha2, alpha3 or name");
+        check_fault(&json!({ "country": "name", "regions": 1 }), "no option \"regions\"");
     }
 }

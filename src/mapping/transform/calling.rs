@@ -114,6 +114,8 @@ fn digits_of(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use crate::mapping::transform::calling::{International, Plan};
@@ -122,6 +124,11 @@ mod tests {
     fn countries() -> Vec<&'static str> {
         CALLING_CODES.lines().flat_map(|line| line.split(' ').next().unwrap().split(',')).collect()
     }
+
+    static PLANS: LazyLock<Vec<(&str, Plan)>> = LazyLock::new(|| {
+        let plan = |country| (country, Plan::of(country).unwrap());
+        countries().into_iter().map(plan).collect()
+    });
 
     /// What is written as what, and that it is read again.
     fn check(country: &str, international: &str, national: &str) {
@@ -213,8 +220,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(own in "[0-9]{3,14}", code in "[1-9][0-9]{0,2}") {
-            for country in countries() {
-                let plan = Plan::of(country).unwrap();
+            for (country, plan) in PLANS.iter() {
                 for digits in [format!("{}{own}", plan.code), format!("{code}{own}")] {
                     let Some(number) = International::of(digits) else { continue };
                     let written = plan.write(&number);

@@ -239,7 +239,7 @@ TZ TZA Tanzania|Tanzania, United Republic of|United Republic of Tanzania
 UA UKR Ukraine
 UG UGA Uganda|Republic of Uganda
 UM UMI United States Minor Outlying Islands|U.S. Outlying Islands
-US USA United States|U.S.|U.S.A.
+US USA United States|United States of America|U.S.|U.S.A.
 UY URY Uruguay|Eastern Republic of Uruguay
 UZ UZB Uzbekistan|Republic of Uzbekistan
 VA VAT Vatican City|Holy See (Vatican City State)|Holy See|Vatican

@@ -29,7 +29,8 @@ pub trait Transform: Debug + Send + Sync {
     }
 
     /// SCIM values of its domain, typical ones first, then those on which writing and reading
-    /// back is most likely to fail. `check` looks for counter-examples among them.
+    /// back is most likely to fail: some are refused, and of a [`Class::Quotient`] two are the same
+    /// when they are written alike. `check` looks for counter-examples among them.
     fn samples(&self) -> Vec<Value> {
         Vec::new()
     }

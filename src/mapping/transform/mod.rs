@@ -153,11 +153,12 @@ fn unknown(name: &str) -> TransformFault {
 mod tests {
     use serde_json::{Value, json};
 
+    use crate::mapping::transform::kind::laws;
     use crate::mapping::transform::{KNOWN, NOT_YET, TransformFault, build_step};
 
-    #[test]
-    fn every_name_is_built_or_refused_by_name() {
-        for step in [
+    /// Every transform in every notation.
+    fn steps() -> Vec<Value> {
+        vec![
             json!("not"),
             json!("lower"),
             json!({ "map": { "a": "b" } }),
@@ -173,13 +174,23 @@ mod tests {
             json!({ "strip_prefix": "auth0|" }),
             json!({ "strip_suffix": "@x" }),
             json!("json"),
+            json!({ "timezone": "iana" }),
             json!({ "timezone": "rails" }),
+            json!({ "timezone": "windows" }),
+            json!({ "locale": "bcp47" }),
             json!({ "locale": "posix" }),
             json!({ "locale": "language", "regions": { "en": "US" } }),
             json!({ "phone": "e164" }),
             json!({ "phone": "national", "country": "NL" }),
+            json!({ "country": "alpha2" }),
             json!({ "country": "alpha3" }),
-        ] {
+            json!({ "country": "name" }),
+        ]
+    }
+
+    #[test]
+    fn every_name_is_built_or_refused_by_name() {
+        for step in steps() {
             let name = step.as_str().or_else(|| step.as_object()?.keys().next().map(|key| &**key));
             assert_eq!(build_step(&step).unwrap().name(), name.unwrap());
         }
@@ -188,6 +199,19 @@ mod tests {
             assert_eq!(fault, TransformFault::NotYet { name });
         }
         assert!(KNOWN.is_sorted());
+    }
+
+    #[test]
+    fn laws_hold_for_samples() {
+        for step in steps() {
+            let transform = build_step(&step).unwrap();
+            for native in transform.native_samples() {
+                laws::hold_for_native(&*transform, &native);
+            }
+            for scim in transform.samples() {
+                laws::hold_for_scim(&*transform, &scim);
+            }
+        }
     }
 
     fn check_fault(step: &Value, expected: &str) {

@@ -105,9 +105,13 @@ impl Transform for Timezone {
     fn native_samples(&self) -> Vec<Value> {
         let names: &[&str] = match self.notation {
             Notation::Iana => &["Europe/Amsterdam", "Asia/Calcutta", "europe/london", "UTC"],
-            Notation::Rails => {
-                &["Amsterdam", "Eastern Time (US & Canada)", "Edinburgh", "utc", "Europe/Oslo"]
-            }
+            Notation::Rails => &[
+                "Amsterdam",
+                "Eastern Time (US & Canada)",
+                "Edinburgh",
+                "utc",
+                "America/Vancouver",
+            ],
             Notation::Windows => &[
                 "W. Europe Standard Time",
                 "Eastern Standard Time",

@@ -42,25 +42,25 @@ async fn check_targets(targets: &[&str]) {
     legacy.stop().await;
 }
 
-/// Okta: a token without a scheme, from the field for a header
+// Okta: a token without a scheme, from the field for a header
 #[tokio::test]
 async fn a_token_without_a_scheme() {
     check_token("").await;
 }
 
-/// Entra ID: a token that was pasted with the word Bearer
+// Entra ID: a token that was pasted with the word Bearer
 #[tokio::test]
 async fn the_word_bearer_twice() {
     check_token("Bearer Bearer ").await;
 }
 
-/// Any: the scheme in small letters
+// Any: the scheme in small letters
 #[tokio::test]
 async fn a_scheme_in_small_letters() {
     check_token("bearer ").await;
 }
 
-/// Entra ID: a base URL with a slash at its end, the feature flag left in a query, blanks as plus signs
+// Entra ID: a base URL with a slash at its end, the feature flag left in a query, blanks as plus signs
 #[tokio::test]
 async fn urls_of_entra_id() {
     check_targets(&[
@@ -72,13 +72,13 @@ async fn urls_of_entra_id() {
     .await;
 }
 
-/// OneLogin: an ampersand or a question mark with nothing behind it
+// OneLogin: an ampersand or a question mark with nothing behind it
 #[tokio::test]
 async fn urls_of_onelogin() {
     check_targets(&["/scim/v2/Users?filter=userName+eq+%22ada%22&", "/scim/v2/Users?"]).await;
 }
 
-/// Any: quotes and brackets that are not encoded, as scripts write them
+// Any: quotes and brackets that are not encoded, as scripts write them
 #[tokio::test]
 async fn urls_of_scripts() {
     check_targets(&[
@@ -89,7 +89,7 @@ async fn urls_of_scripts() {
     .await;
 }
 
-/// Okta: `Content-Type` and `Accept-Charset` on a GET
+// Okta: `Content-Type` and `Accept-Charset` on a GET
 #[tokio::test]
 async fn headers_of_okta() {
     let legacy = Legacy::start().await;
@@ -111,7 +111,7 @@ async fn headers_of_okta() {
     legacy.stop().await;
 }
 
-/// Google Workspace: bodies as `application/json`
+// Google Workspace: bodies as `application/json`
 #[tokio::test]
 async fn bodies_as_application_json() {
     let legacy = Legacy::start().await;
@@ -128,7 +128,7 @@ async fn bodies_as_application_json() {
     legacy.stop().await;
 }
 
-/// Okta: a wrong token is 401 as a SCIM error, with the status as text
+// Okta: a wrong token is 401 as a SCIM error, with the status as text
 #[tokio::test]
 async fn a_wrong_token_is_a_scim_error() {
     let legacy = Legacy::start().await;
@@ -136,7 +136,7 @@ async fn a_wrong_token_is_a_scim_error() {
     legacy.stop().await;
 }
 
-/// JumpCloud: a test user and a test group come and go
+// JumpCloud: a test user and a test group come and go
 #[tokio::test]
 async fn a_test_user_and_a_test_group() {
     let legacy = Legacy::start().await;
@@ -152,7 +152,7 @@ async fn a_test_user_and_a_test_group() {
     legacy.stop().await;
 }
 
-/// SailPoint: the resource types and schemas are there one by one
+// SailPoint: the resource types and schemas are there one by one
 #[tokio::test]
 async fn discovery_one_by_one() {
     let legacy = Legacy::start().await;
@@ -169,7 +169,7 @@ async fn discovery_one_by_one() {
     legacy.stop().await;
 }
 
-/// authentik: the largest number of operations is a number above zero
+// authentik: the largest number of operations is a number above zero
 #[tokio::test]
 async fn bulk_operations_are_told() {
     let legacy = Legacy::start().await;
@@ -180,7 +180,7 @@ async fn bulk_operations_are_told() {
     legacy.stop().await;
 }
 
-/// Entra ID: more than a thousand members in one PATCH
+// Entra ID: more than a thousand members in one PATCH
 #[tokio::test]
 async fn a_thousand_members_at_once() {
     let legacy = Legacy::start().await;
@@ -240,7 +240,7 @@ fn forms() -> String {
         let [comment, "#[tokio::test]", function] = window else { continue };
         let name = function.strip_prefix("async fn ").and_then(|rest| rest.split('(').next());
         let test = format!("[{}](../../tests/it/identity_providers.rs)", name.unwrap());
-        add(comment.strip_prefix("/// ").expect("whose form it is"), test);
+        add(comment.strip_prefix("// ").expect("whose form it is"), test);
     }
     table("| identity provider | form | tested in |\n|---|---|---|\n", rows.into_values().flatten())
 }

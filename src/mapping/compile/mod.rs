@@ -10,6 +10,7 @@ pub(crate) mod carrying;
 pub(crate) mod collection;
 pub(crate) mod context;
 pub(crate) mod filter;
+pub(crate) mod oauth2;
 pub(crate) mod place;
 pub(crate) mod relations;
 pub(crate) mod request;

@@ -50,6 +50,11 @@ const KNOWN: [&str; 12] = [
 /// Those that only the language knows, in order.
 const NOT_YET: [&str; 6] = ["country", "join", "locale", "phone", "split", "timezone"];
 
+/// The names of all transforms, in order.
+pub fn names() -> &'static [&'static str] {
+    &KNOWN
+}
+
 /// Builds the transform that an element of `via` says: a name, or an object with the name, its
 /// argument and its options, as in `{ map: { … }, else: other }`.
 pub fn build_step(step: &Value) -> Result<Arc<dyn Transform>, TransformFault> {

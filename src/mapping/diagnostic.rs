@@ -263,7 +263,7 @@ pub fn unescaped(at: Position, hole: &str) -> Diagnostic {
 /// E114: a secret where it could leak.
 pub fn misplaced_secret(at: Position, name: &str) -> Diagnostic {
     let message = format!(
-        "config.{name} is a secret and may be used only in api.auth, api.headers and api.tls"
+        "config.{name} is a secret and may be used only in api.auth, api.headers, api.tls and api.proxy"
     );
     Diagnostic::error("E114", at, message)
 }

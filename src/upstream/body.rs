@@ -75,7 +75,7 @@ fn decode(bytes: &[u8]) -> Payload {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use crate::native::message::{Body, Payload};
     use crate::upstream::body::{decode, encode, with_member};
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn one_more_member() {
         let at = |path: &str| path.split('.').map(str::to_owned).collect::<Vec<_>>();
-        let json = |body, path, expected| {
+        let json = |body: Value, path: &str, expected: Option<Value>| {
             let with = with_member(&Body::Json(body), &at(path), "t");
             assert_eq!(with, expected.map(Body::Json));
         };

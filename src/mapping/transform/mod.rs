@@ -1,7 +1,6 @@
 //! Transforms: what happens to a value between the application and SCIM.
 //!
 //! One file for each, and one table, [`build`]; the data of some stands in files of its own.
-//! `split` and `join` belong to the language and are not built yet.
 
 mod affix;
 mod calling;
@@ -10,6 +9,7 @@ mod country;
 mod country_names;
 mod datetime;
 mod instant;
+mod join;
 mod json;
 pub mod kind;
 mod list;
@@ -19,6 +19,8 @@ mod not;
 mod number;
 mod phone;
 mod rails_zones;
+mod separated;
+mod split;
 mod table;
 mod timestamp_flag;
 mod timezone;
@@ -33,6 +35,7 @@ use crate::mapping::transform::kind::{Transform, TransformFault};
 use crate::mapping::transform::affix::{Affix, Side};
 use crate::mapping::transform::country::Country;
 use crate::mapping::transform::datetime::Datetime;
+use crate::mapping::transform::join::Join;
 use crate::mapping::transform::json::Json;
 use crate::mapping::transform::list::List;
 use crate::mapping::transform::locale::Locale;
@@ -40,15 +43,17 @@ use crate::mapping::transform::lower::Lower;
 use crate::mapping::transform::not::Not;
 use crate::mapping::transform::number::{Form, Number};
 use crate::mapping::transform::phone::Phone;
+use crate::mapping::transform::split::Split;
 use crate::mapping::transform::table::Table;
 use crate::mapping::transform::timestamp_flag::TimestampFlag;
 use crate::mapping::transform::timezone::Timezone;
 
 /// The transforms there are, in order.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 18] = [
     "country",
     "datetime",
     "integer",
+    "join",
     "json",
     "list",
     "locale",
@@ -57,6 +62,7 @@ const KNOWN: [&str; 16] = [
     "not",
     "number",
     "phone",
+    "split",
     "string",
     "strip_prefix",
     "strip_suffix",
@@ -64,17 +70,13 @@ const KNOWN: [&str; 16] = [
     "timezone",
 ];
 
-/// Those that only the language knows, in order.
-const NOT_YET: [&str; 2] = ["join", "split"];
-
 /// Builds the transform that an element of `via` says: a name, or an object with the name, its
 /// argument and its options, as in `{ map: { … }, else: other }`.
 pub fn build_step(step: &Value) -> Result<Arc<dyn Transform>, TransformFault> {
     match step {
         Value::String(name) => build(name, &Value::Null),
         Value::Object(members) => {
-            let is_name =
-                |name: &&String| KNOWN.contains(&name.as_str()) || NOT_YET.contains(&name.as_str());
+            let is_name = |name: &&String| KNOWN.contains(&name.as_str());
             let name = members.keys().find(is_name).or_else(|| members.keys().next());
             let name = name.map_or("", String::as_str);
             let mut options = members.clone();
@@ -97,15 +99,13 @@ fn build_with(
     argument: &Value,
     options: &Map<String, Value>,
 ) -> Result<Arc<dyn Transform>, TransformFault> {
-    if let Some(name) = NOT_YET.into_iter().find(|known| *known == name) {
-        return Err(TransformFault::NotYet { name });
-    }
     let name = KNOWN.into_iter().find(|known| *known == name).ok_or_else(|| unknown(name))?;
     let allowed: &[&str] = match name {
         "map" => &["else", "else_native"],
         "datetime" => &["zone"],
         "locale" => &["regions"],
         "phone" => &["country"],
+        "split" | "join" => &["at", "parts"],
         _ => &[],
     };
     if let Some(other) = options.keys().find(|option| !allowed.contains(&option.as_str())) {
@@ -127,6 +127,8 @@ fn build_with(
         "phone" => Arc::new(Phone::build(argument, options)?),
         "country" => Arc::new(Country::build(argument)?),
         "list" => Arc::new(List::build(argument)?),
+        "split" => Arc::new(Split::build(argument, options)?),
+        "join" => Arc::new(Join::build(argument, options)?),
         "strip_prefix" => Arc::new(Affix::build(Side::Prefix, argument)?),
         "strip_suffix" => Arc::new(Affix::build(Side::Suffix, argument)?),
         _ => return Err(unknown(name)),
@@ -151,10 +153,12 @@ fn unknown(name: &str) -> TransformFault {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::{Value, json};
 
     use crate::mapping::transform::kind::laws;
-    use crate::mapping::transform::{KNOWN, NOT_YET, TransformFault, build_step};
+    use crate::mapping::transform::{KNOWN, build_step};
 
     /// Every transform in every notation.
     fn steps() -> Vec<Value> {
@@ -171,6 +175,8 @@ mod tests {
             json!({ "datetime": "%Y-%m-%d", "zone": "UTC" }),
             json!({ "timestamp_flag": { "empty": true, "format": "epoch_ms" } }),
             json!({ "list": "," }),
+            json!({ "split": " ", "at": "last" }),
+            json!({ "join": ", ", "at": "first" }),
             json!({ "strip_prefix": "auth0|" }),
             json!({ "strip_suffix": "@x" }),
             json!("json"),
@@ -189,15 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn every_name_is_built_or_refused_by_name() {
+    fn every_name_is_built() {
         for step in steps() {
             let name = step.as_str().or_else(|| step.as_object()?.keys().next().map(|key| &**key));
             assert_eq!(build_step(&step).unwrap().name(), name.unwrap());
         }
-        for name in NOT_YET {
-            let fault = build_step(&json!({ name: " ", "at": "last" })).unwrap_err();
-            assert_eq!(fault, TransformFault::NotYet { name });
-        }
+        let names: BTreeSet<String> =
+            steps().iter().map(|step| build_step(step).unwrap().name().to_owned()).collect();
+        assert!(names.iter().eq(KNOWN), "each of them is tried");
         assert!(KNOWN.is_sorted());
     }
 
@@ -240,5 +245,8 @@ mod tests {
         check_fault(&json!({ "phone": "national" }), "phone: national needs a country");
         check_fault(&json!({ "country": "numeric" }), "country: it takes alpha2, alpha3 or name");
         check_fault(&json!({ "country": "name", "regions": 1 }), "no option \"regions\"");
+        check_fault(&json!({ "split": "" }), "split:");
+        check_fault(&json!({ "split": " ", "at": "middle" }), "split:");
+        check_fault(&json!({ "join": " ", "parts": 1 }), "join:");
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::convert::collection::{self, get_element, identity};
 use crate::convert::context::Context;
 use crate::convert::error::ConvertError;
-use crate::convert::{place, request};
+use crate::convert::{key, place, request};
 use crate::mapping::expression::Scope;
 use crate::mapping::model::{Batch, Collection, Request};
 use crate::native::message::{Method, NativeRequest};
@@ -276,7 +276,7 @@ fn replacement<'m>(
 ) -> Result<Option<MemberCall<'m>>, ConvertError> {
     let wanted = whole.wanted.iter().map(|(element, native)| (element, Some(native)));
     let mut elements = natives(context, collection, wanted)?;
-    elements.extend(whole.kept.iter().map(|native| Element::new(collection, native)));
+    elements.extend(whole.kept.iter().map(|native| Element::unnamed(collection, native)));
     let mut subject = Subject::of(&elements);
     subject.body = sends_rows(request).then(|| subject.items.clone());
     subject.call(request, scope)
@@ -294,7 +294,30 @@ struct Element {
 }
 
 impl Element {
-    fn new(collection: &Collection, native: &Value) -> Self {
+    /// A native element and the SCIM element that it is.
+    fn new(
+        context: &Context<'_>,
+        collection: &Collection,
+        element: &Value,
+        native: &Value,
+    ) -> Result<Self, ConvertError> {
+        let member = match (&collection.reference, &collection.by) {
+            (Some(target), Some(by)) => {
+                let id = element.get("value").and_then(key::text);
+                let named = |id: String| {
+                    context.references.native_of(context.mapping, target, Some(by), &id)
+                };
+                let path = || format!("{}.value", place::name(&collection.place));
+                let unknown = || ConvertError::UnknownReference { path: path() };
+                id.and_then(named).ok_or_else(unknown)?
+            }
+            (None, _) | (_, None) => return Ok(Self::unnamed(collection, native)),
+        };
+        Ok(Self { member, item: native.clone() })
+    }
+
+    /// A native element whose member is what it says itself.
+    fn unnamed(collection: &Collection, native: &Value) -> Self {
         let row = collection.items.iter().find(|item| item.sub == "value");
         let member = row.and_then(|row| row.path.read(native)).cloned().unwrap_or(Value::Null);
         Self { member, item: native.clone() }
@@ -311,8 +334,10 @@ fn natives<'e>(
     let mut natives = Vec::new();
     for (element, current) in elements {
         let current = current.filter(|native| !native.is_null());
-        match collection::put_element(context, collection, element, current) {
-            Ok(item) => natives.push(Element::new(collection, &item)),
+        let native = collection::put_element(context, collection, element, current)
+            .and_then(|item| Element::new(context, collection, element, &item));
+        match native {
+            Ok(native) => natives.push(native),
             Err(ConvertError::UnknownReference { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -352,10 +377,12 @@ fn change<'m>(
     let after = collection::put_element(context, collection, element, Some(native))?;
     let Some(request) = &collection.change else {
         if let Some(remove) = &collection.remove {
-            batches(remove, collection, &[Element::new(collection, native)], scope, calls)?;
+            let gone = Element::new(context, collection, element, native)?;
+            batches(remove, collection, &[gone], scope, calls)?;
         }
         if let Some(add) = &collection.add {
-            batches(add, collection, &[Element::new(collection, &after)], scope, calls)?;
+            let new = Element::new(context, collection, element, &after)?;
+            batches(add, collection, &[new], scope, calls)?;
         }
         return Ok(());
     };
@@ -368,7 +395,7 @@ fn change<'m>(
             target.write(&mut body, value.clone()).map_err(unwritable)?;
         }
     }
-    let mut subject = Subject::of(&[Element::new(collection, native)]);
+    let mut subject = Subject::of(&[Element::new(context, collection, element, native)?]);
     subject.body = Some(body);
     calls.extend(subject.call(request, scope)?);
     Ok(())

@@ -25,7 +25,7 @@ pub fn build(
         RequestBody::FromRows if rows.is_none() && request.set.is_empty() => None,
         RequestBody::FromRows => Some(envelope(request, with_constants(request, scope, rows)?)?),
     };
-    let mut headers = pairs(&request.headers, scope)?;
+    let mut headers = headers(request, scope)?;
     let is_said = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     if let (Some(kind), false) = (media_type(request.format), is_said || body.is_none()) {
         headers.push(("content-type".to_owned(), kind.to_owned()));
@@ -37,6 +37,7 @@ pub fn build(
         headers,
         body: encoded(request.encoding, body),
         timeout: request.timeout,
+        repeatable: request.idempotency.is_some(),
     })
 }
 
@@ -60,6 +61,14 @@ pub fn pairs(
         }
     }
     Ok(filled)
+}
+
+/// The headers, with a key that no other call has. The call keeps it each time it is repeated.
+fn headers(request: &Request, scope: &Scope<'_>) -> Result<Vec<(String, String)>, ConvertError> {
+    let mut headers = pairs(&request.headers, scope)?;
+    let key = |name: &String| (name.clone(), scope.ambient().ids.uuid());
+    headers.extend(request.idempotency.as_ref().map(key));
+    Ok(headers)
 }
 
 /// The media type of a format that has one of its own.
@@ -143,6 +152,7 @@ pub fn get(path: String, query: Vec<(String, String)>) -> NativeRequest {
         headers: Vec::new(),
         body: Body::None,
         timeout: None,
+        repeatable: false,
     }
 }
 

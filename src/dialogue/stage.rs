@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::clock::FixedClock;
-use crate::convert::key;
+use crate::convert::{key, memo};
+use crate::dialogue::script::ScriptedUpstream;
 use crate::exchange::cursor::Seal;
 use crate::exchange::tenant::{Locks, Tenant};
 use crate::exchange::upstream::Upstream;
@@ -57,6 +58,12 @@ pub async fn set(
     })
 }
 
+/// A stage for questions that make no calls.
+pub async fn bare(mapping: &Arc<Mapping>) -> Result<Tenant, StoreError> {
+    let silent = Arc::new(ScriptedUpstream::new(Vec::new()));
+    set(mapping, &Given::default(), silent).await
+}
+
 /// Configuration as templates see it: what is given, then defaults, then something of the right
 /// type, so that a test need not name what it does not depend on.
 fn config(variables: &[ConfigVar], given: &Map<String, Value>) -> Value {
@@ -103,8 +110,11 @@ pub fn entry(id: &str, native_key: &str, written: &Value) -> Entry {
         match name.as_str() {
             "key" => entry.key = key::text(value).unwrap_or_default(),
             "off" => entry.state = EntryState::Off(value.clone()),
+            "memo" => {
+                entry.attributes.insert(memo::MEMBER.to_owned(), value.clone());
+            }
             "deleted" if value == &Value::Bool(true) => entry.state = EntryState::Deleted,
-            "id" | "ids" => {}
+            "id" | "ids" | "names" => {}
             "enterprise" => {
                 entry.attributes.insert(urn::ENTERPRISE_USER.to_owned(), value.clone());
             }

@@ -7,17 +7,20 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::convert::error::ConvertError;
 use crate::convert::members::{self, Delta};
-use crate::convert::references::{References, Wanted, ids_in, keys_in, keys_in_elements};
-use crate::convert::{key, place};
+use crate::convert::references::{
+    References, Wanted, ids_in, keys_in, keys_in_elements, names_in, names_in_calls,
+};
+use crate::convert::{key, pattern, place};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::goal::{Goal, Outcome};
 use crate::exchange::native::Exchange;
 use crate::exchange::recorded::Redirected;
 use crate::exchange::sequence::Change;
-use crate::exchange::state::{self, Located, State};
+use crate::exchange::state::{Located, State};
 use crate::exchange::{names, send};
-use crate::mapping::model::{Carries, ResourceMapping, Source};
+use crate::mapping::model::{Carries, ResourceMapping};
 use crate::scim::resource::Resource;
 use crate::sidecar::entry::{Entry, EntryState};
 
@@ -30,6 +33,8 @@ impl Exchange<'_> {
         before: &State,
         goal: &Goal,
     ) -> Result<Outcome, ExchangeError> {
+        pattern::check(resource, &before.view, &goal.wanted)?;
+        check_added(resource, &goal.deltas)?;
         names::check(self, resource, &before.view, &goal.wanted).await?;
         if matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. })) {
             return self.apply_off(resource, located, before, goal).await;
@@ -51,7 +56,7 @@ impl Exchange<'_> {
         let mut change = Change::new(self, resource, &references, &goal, before);
         change.make(located).await?;
         self.write_redirected(resource, &located.key, &redirected).await?;
-        self.keep_attributes(resource, located, &goal.wanted).await?;
+        self.keep_attributes(resource, located, before, &goal.wanted).await?;
         Ok(change.outcome())
     }
 
@@ -62,6 +67,7 @@ impl Exchange<'_> {
         located: &Located,
         deltas: BTreeMap<usize, Delta>,
     ) -> Result<(), ExchangeError> {
+        check_added(resource, &deltas)?;
         let unread = State::unread();
         let goal = Goal::new(Resource::default(), Carries::default(), deltas);
         let (mut goal, redirected) = self.without_left(resource, &goal).await?;
@@ -114,9 +120,15 @@ impl Exchange<'_> {
             }
         }
         ids_in(mapping, resource, &goal.wanted, &mut ids);
+        names_in(mapping, resource, &before.view, &goal.wanted, &mut ids);
         for (index, delta) in &goal.deltas {
             let Some(collection) = resource.collections.get(*index) else { continue };
             let removed = delta.remove.iter().map(|(element, _)| element);
+            let changed = delta.change.iter().map(|(element, _)| element);
+            let whole = delta.whole.iter().flat_map(|whole| &whole.wanted);
+            let called = delta.add.iter().chain(changed).chain(removed.clone());
+            let called = called.chain(whole.map(|(element, _)| element));
+            names_in_calls(mapping, collection, called, &mut ids);
             let elements: Vec<Value> = delta.add.iter().chain(removed).cloned().collect();
             let mut probe = Resource::default();
             place::write(
@@ -138,46 +150,17 @@ impl Exchange<'_> {
         }
         Ok(references)
     }
-
-    /// Writes the side-car attributes of a resource, when they differ from what is kept.
-    pub(crate) async fn keep_attributes(
-        &self,
-        resource: &ResourceMapping,
-        located: &mut Located,
-        wanted: &Resource,
-    ) -> Result<(), ExchangeError> {
-        // Of somebody who is on the way back, everything is written in the end.
-        let is_off = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
-        if !state::has_sidecar_rows(resource) || is_off {
-            return Ok(());
-        }
-        let attributes = sidecar_attributes(resource, wanted);
-        let entry = located.entry.clone().unwrap_or_else(|| Entry {
-            id: located.id.clone(),
-            key: located.key.clone(),
-            ..Entry::default()
-        });
-        let is_kept = located.entry.is_some() || attributes.is_empty();
-        if is_kept && entry.attributes == attributes && entry.key == located.key {
-            return Ok(());
-        }
-        let entry = Entry { attributes, key: located.key.clone(), ..entry };
-        self.tenant.sidecar.save(&self.tenant.partition(), &resource.name, &entry).await?;
-        located.entry = Some(entry);
-        Ok(())
-    }
 }
 
-/// The attributes of a resource that the side-car keeps.
-pub fn sidecar_attributes(
+/// Refuses new elements whose texts do not match.
+fn check_added(
     resource: &ResourceMapping,
-    scim: &Resource,
-) -> serde_json::Map<String, Value> {
-    let mut kept = Resource::default();
-    for row in resource.rows.iter().filter(|row| matches!(row.source, Source::Sidecar)) {
-        if let Some(value) = place::read(&row.place, row.lenient_match, scim) {
-            place::write(&row.place, &mut kept, value, &row.emit);
+    deltas: &BTreeMap<usize, Delta>,
+) -> Result<(), ConvertError> {
+    for (index, delta) in deltas {
+        if let Some(collection) = resource.collections.get(*index) {
+            pattern::check_elements(collection, &delta.add)?;
         }
     }
-    kept.0
+    Ok(())
 }

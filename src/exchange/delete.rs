@@ -8,7 +8,7 @@ use crate::convert::change::{self, Draft, Step, Variables};
 use crate::convert::document::{Difference, Purpose};
 use crate::convert::failure::Meaning;
 use crate::convert::references::References;
-use crate::convert::request;
+use crate::convert::{memo, request};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::goal::Goal;
 use crate::exchange::native::{About, Exchange};
@@ -141,12 +141,13 @@ async fn bury(
     wanted.0.insert("active".to_owned(), Value::Bool(false));
     let goal = Goal::new(wanted, change::everything(resource), BTreeMap::new());
     exchange.apply(resource, located, &before, &goal).await?;
-    let entry = located.entry.take().unwrap_or_default();
+    let mut attributes = located.entry.take().unwrap_or_default().attributes;
+    attributes.shift_remove(memo::MEMBER);
     let entry = Entry {
         id: located.id.clone(),
         key: located.key.clone(),
         state: EntryState::Deleted,
-        attributes: entry.attributes,
+        attributes,
     };
     exchange.tenant.sidecar.save(&exchange.tenant.partition(), &resource.name, &entry).await?;
     Ok(ScimResponse::no_content())

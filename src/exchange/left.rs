@@ -11,16 +11,16 @@ use crate::convert::document::{self, Difference, Purpose};
 use crate::convert::elements::native_elements;
 use crate::convert::failure::Meaning;
 use crate::convert::members::{self, Delta, MemberCall};
+use crate::convert::memo::Before;
 use crate::convert::references::References;
 use crate::convert::{key, request};
-use crate::exchange::apply::sidecar_attributes;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::goal::{Goal, Outcome};
 use crate::exchange::native::Exchange;
 use crate::exchange::send::{self, Effect, Sent};
 use crate::exchange::state::{Located, State};
 use crate::exchange::version::Record;
-use crate::exchange::{make, names};
+use crate::exchange::{kept, make, names};
 use crate::mapping::model;
 use crate::mapping::model::{Collection, ResourceMapping};
 use crate::scim::resource::Resource;
@@ -83,7 +83,9 @@ impl Exchange<'_> {
             let record = self.create_again(resource, located, &goal.wanted).await?;
             return Ok(Outcome { record, doubts: false });
         }
-        let attributes = sidecar_attributes(resource, &goal.wanted);
+        let attributes = located.entry.as_ref().map(|entry| &entry.attributes);
+        let attributes =
+            kept::attributes(&context, Before { native: &kept, attributes }, &goal.wanted);
         let state = EntryState::Off(native.clone());
         let entry = Entry { id: located.id.clone(), key: new_key, attributes, state };
         let partition = self.tenant.partition();
@@ -133,12 +135,11 @@ impl Exchange<'_> {
             if self.kept(resource, &made.id).await? != restored {
                 continue;
             }
-            let entry = Entry {
-                id: made.id.clone(),
-                key: made.key.clone(),
-                attributes: sidecar_attributes(resource, &wanted),
-                state: EntryState::Live,
-            };
+            let none = References::default();
+            let before = Before { native: &Value::Null, attributes: None };
+            let attributes = kept::attributes(&self.context(resource, &none), before, &wanted);
+            let (id, key) = (made.id.clone(), made.key.clone());
+            let entry = Entry { id, key, attributes, state: EntryState::Live };
             let partition = self.tenant.partition();
             self.tenant.sidecar.save(&partition, &resource.name, &entry).await?;
             *located = Located { entry: Some(entry), ..made };
@@ -179,7 +180,8 @@ impl Exchange<'_> {
         for list in &resource.collections {
             let groups = native_elements(list, last);
             let groups: Vec<Value> = groups.into_iter().map(Cow::into_owned).collect();
-            calls.extend(self.membership_calls(resource, located, list, &groups, Way::In).await?);
+            let of = Of { resource, located, native: last };
+            calls.extend(self.membership_calls(of, list, &groups, Way::In).await?);
         }
         Ok(calls)
     }
@@ -209,9 +211,8 @@ impl Exchange<'_> {
                 continue;
             }
             let groups = self.present(resource, &located.key, native, list).await?;
-            for membership in
-                self.membership_calls(resource, located, list, &groups, Way::Out).await?
-            {
+            let of = Of { resource, located, native };
+            for membership in self.membership_calls(of, list, &groups, Way::Out).await? {
                 self.write_membership(membership, Effect::Other).await?;
             }
         }
@@ -234,12 +235,12 @@ impl Exchange<'_> {
     /// The calls that bring a resource into the groups of a list of its own, or out of them.
     async fn membership_calls<'m>(
         &'m self,
-        resource: &ResourceMapping,
-        located: &Located,
+        of: Of<'_>,
         list: &Collection,
         groups: &[Value],
         way: Way,
     ) -> Result<Vec<Membership<'m>>, ExchangeError> {
+        let Of { resource, located, native } = of;
         let mut memberships = Vec::new();
         let row = list.items.iter().find(|item| item.sub == "value");
         let (Some((target, index)), Some(row)) = (self.counterpart(resource, list), row) else {
@@ -248,6 +249,10 @@ impl Exchange<'_> {
         let Some(members) = target.collections.get(index) else { return Ok(memberships) };
         let mut references = References::default();
         references.insert(&resource.name, &located.id, &located.key);
+        let by = members.items.iter().filter_map(|item| item.by.as_ref()).chain(&members.by);
+        for (by, name) in by.filter_map(|by| Some((by, by.read(native)?))) {
+            references.insert_name(&resource.name, by, &located.key, name);
+        }
         let context = self.context(target, &references);
         let us = serde_json::json!({ "value": located.id });
         let delta = match way {
@@ -282,6 +287,14 @@ struct Membership<'m> {
     target: &'m ResourceMapping,
     members: &'m Collection,
     call: MemberCall<'m>,
+}
+
+/// Whose memberships they are.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    resource: &'a ResourceMapping,
+    located: &'a Located,
+    native: &'a Value,
 }
 
 /// A direction.

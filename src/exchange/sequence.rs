@@ -12,19 +12,20 @@ use crate::convert::context::Context;
 use crate::convert::document::{self, Difference, Purpose};
 use crate::convert::failure::Meaning;
 use crate::convert::members::{self, MemberCall};
+use crate::convert::memo::Before;
 use crate::convert::references::References;
-use crate::convert::{key, place, record, request};
+use crate::convert::{key, place, places, record, request};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::goal::{Conflict, Goal, Outcome, Way};
 use crate::exchange::native::{About, Exchange};
 use crate::exchange::state::{self, Located, State};
 use crate::exchange::version::{self, Record};
-use crate::exchange::{names, send};
+use crate::exchange::{kept, names, send};
 use crate::mapping::expression::Scope;
 use crate::mapping::model;
 use crate::mapping::model::{
     Activate, Carries, Collection, CollectionSource, Deactivate, Delete, IdSourceRule, Request,
-    ResourceMapping, Row, Source,
+    ResourceMapping, Row,
 };
 use crate::native::message::NativeResponse;
 use crate::scim::resource::Resource;
@@ -329,9 +330,9 @@ impl<'a> Change<'a> {
         let difference = self.difference();
         let mut wanted = view.clone();
         for row in self.resource.rows.iter().filter(|row| difference.touches_row(row)) {
-            match place::read(&row.place, row.lenient_match, &self.goal.wanted) {
-                Some(value) => place::write(&row.place, &mut wanted, value, &row.emit),
-                None => place::clear(&row.place, &mut wanted),
+            match places::read(row, &self.goal.wanted) {
+                Some(value) => places::write(row, &mut wanted, value),
+                None => places::clear(row, &mut wanted),
             }
         }
         for list in &self.resource.collections {
@@ -405,9 +406,15 @@ impl<'a> Change<'a> {
             }
         }
         if leaves {
-            let entry = located.entry.take().unwrap_or_default();
-            let state = EntryState::Off(self.record.native.clone());
-            let entry = Entry { id: located.id.clone(), key: located.key.clone(), state, ..entry };
+            // What the same request changes of the attributes kept here holds from now on as well.
+            let kept = located.entry.as_ref().map(|entry| &entry.attributes);
+            let before = Before { native: &self.record.native, attributes: kept };
+            let entry = Entry {
+                id: located.id.clone(),
+                key: located.key.clone(),
+                attributes: kept::attributes(&self.context(), before, &self.goal.wanted),
+                state: EntryState::Off(self.record.native.clone()),
+            };
             let partition = self.exchange.tenant.partition();
             let name = &self.resource.name;
             let _held = self.exchange.tenant.locks.hold_kept(name, &located.id).await;
@@ -465,8 +472,5 @@ impl<'a> Change<'a> {
 
 /// Whether a row writes the value that is the record's key.
 fn is_key(resource: &ResourceMapping, row: &Row) -> bool {
-    match &row.source {
-        Source::Path { write: Some(path), .. } => path.overlaps(&resource.id.path),
-        Source::Path { write: None, .. } | Source::Sidecar | Source::Constant(_) => false,
-    }
+    row.targets().iter().any(|path| path.overlaps(&resource.id.path))
 }

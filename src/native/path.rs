@@ -89,6 +89,11 @@ impl NativePath {
         Ok(Self { text: text.to_owned(), steps, rest })
     }
 
+    /// `$`, the document itself.
+    pub fn root() -> Self {
+        Self { text: "$".to_owned(), steps: Vec::new(), rest: Rest::Nothing }
+    }
+
     /// The first value at this place.
     pub fn read<'a>(&self, document: &'a Value) -> Option<&'a Value> {
         match &self.rest {
@@ -150,6 +155,11 @@ impl NativePath {
             Some(Step::Member(name)) => Some(name),
             Some(Step::Index(_) | Step::Filter(_)) | None => None,
         }
+    }
+
+    /// How many steps it takes that are names, indexes or `==` filters.
+    pub fn depth(&self) -> usize {
+        self.steps.len()
     }
 
     /// Whether a value written at one of the two paths can be seen at the other.

@@ -1,6 +1,8 @@
 //! Everything that is tested from outside the library, in one crate.
 
 mod bulk;
+mod check;
+mod corpus;
 mod dialects;
 mod dialogues;
 mod end_to_end;
@@ -8,11 +10,15 @@ mod fixtures;
 mod gateway;
 mod health;
 mod http;
+mod identity_providers;
 mod laws;
 mod mapping_broken;
 mod mapping_load;
+mod page;
 mod paging;
 mod readme;
+mod rehearsal;
+mod schema;
 mod scim_filters;
 mod scim_patch;
 mod scim_projection;

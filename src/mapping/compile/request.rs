@@ -10,7 +10,7 @@ use crate::mapping::compile::lookup::{lookup, lookups};
 use crate::mapping::compile::variables::{
     COLLECTION, FAILURE, LIST, REQUEST, UNTIL, Variables, WHOLE,
 };
-use crate::mapping::diagnostic::{Position, exclusive, missing_choice, wrong_value};
+use crate::mapping::diagnostic::{Position, exclusive, leaves_base, missing_choice, wrong_value};
 use crate::mapping::file::reader::{At, Entries, Text};
 use crate::mapping::file::request::{Encode, Pages, Request, Total};
 use crate::mapping::file::scalar::{PathText, Tpl};
@@ -114,6 +114,8 @@ pub(crate) fn request(
         Some(wrap) => Some(envelope(wrap, context)?),
     };
     let (encoding, format) = encoding(request, context)?;
+    let idempotency =
+        request.idempotency.as_ref().map(|name| idempotency(name, &request.headers, context));
     let pages = request.pages.as_ref().map(|written| pages(written, variables, context));
     Some(model::Request {
         method,
@@ -140,6 +142,7 @@ pub(crate) fn request(
         errors,
         pages: inside(pages)?,
         timeout: request.timeout,
+        idempotency: inside(idempotency)?,
         line: request.at.line,
     })
 }
@@ -247,6 +250,23 @@ fn envelope(wrap: &Text, context: &mut Context) -> Option<NativePath> {
     }
     let value = format!("${}", names.concat());
     context.path(&PathText(At { value, at: wrap.at }))
+}
+
+/// The header that an idempotency key goes into.
+fn idempotency(
+    name: &Text,
+    Entries(headers): &Entries<Tpl>,
+    context: &mut Context,
+) -> Option<String> {
+    let header = context.header_name(&name.value, name.at)?;
+    if header == "host" {
+        return context.fault(leaves_base(name.at, "a Host header"));
+    }
+    if headers.iter().any(|(key, _)| key.name.eq_ignore_ascii_case(&header)) {
+        let message = "\"headers\" sets this header already";
+        return context.fault(wrong_value(name.at, "idempotency", message));
+    }
+    Some(name.value.clone())
 }
 
 fn set(

@@ -28,6 +28,8 @@ const fn with_secrets(names: &'static [&'static str]) -> Variables {
 pub(crate) static API: Variables = without_secrets(&["request_id"]);
 /// `api.auth`.
 pub(crate) static SIGN_IN: Variables = with_secrets(&[]);
+/// `api.tls` and `api.proxy`.
+pub(crate) static CONNECTION: Variables = with_secrets(&[]);
 /// `api.auth.session.send`.
 pub(crate) static TOKEN: Variables = with_secrets(&["token"]);
 /// `api.headers`.
@@ -65,6 +67,10 @@ pub(crate) static SORT: Variables = without_secrets(&["descending", "request_id"
 pub(crate) static JUNCTION: Variables = without_secrets(&["a", "b"]);
 /// `filter_language.not`.
 pub(crate) static NEGATION: Variables = without_secrets(&["a"]);
+/// `to_scim` of a row.
+pub(crate) static TO_SCIM: Variables = without_secrets(&["native", "request_id"]);
+/// `to_native` of a row.
+pub(crate) static TO_NATIVE: Variables = without_secrets(&["native", "old", "request_id", "scim"]);
 /// `default` of a row.
 pub(crate) static DEFAULT: Variables = without_secrets(&["request_id", "scim"]);
 

@@ -17,6 +17,7 @@ pub mod lens;
 pub mod locate;
 pub mod members;
 pub mod page;
+pub mod parameters;
 pub mod place;
 pub mod record;
 pub mod references;

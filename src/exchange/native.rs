@@ -10,6 +10,7 @@ use crate::convert::context::Context;
 use crate::convert::failure::{self, Meaning};
 use crate::convert::page::{self, At, Seen};
 use crate::convert::references::{self, References, Wanted};
+use crate::convert::parameters::{self, Parameters};
 use crate::convert::{key, record, request};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::tenant::Tenant;
@@ -160,7 +161,7 @@ impl<'t> Exchange<'t> {
     ) -> Result<Value, ExchangeError> {
         let not_found = || ExchangeError::NotFound { resource: resource.name.clone() };
         let list = resource.list.as_ref().ok_or_else(not_found)?;
-        let mut walk = Walk::new(list, Vec::new(), list.pages.as_ref());
+        let mut walk = Walk::new(list, Parameters::default(), list.pages.as_ref());
         while let Some(records) = walk.next(self, resource).await? {
             let is_it = |native: &Value| {
                 key::of_record(&resource.id, native).is_ok_and(|key| key == native_key)
@@ -185,7 +186,7 @@ impl<'t> Exchange<'t> {
     ) -> Result<Vec<Value>, ExchangeError> {
         let CollectionSource::List(list) = &collection.source else { return Ok(Vec::new()) };
         let id = key::typed(&resource.id, native_key);
-        let mut walk = Walk::new(list, Vec::new(), list.pages.as_ref());
+        let mut walk = Walk::new(list, Parameters::default(), list.pages.as_ref());
         walk.about = About::Resource;
         walk.variables = vec![("id", id), ("native", native.clone())];
         let mut elements = Vec::new();
@@ -283,7 +284,7 @@ fn by_resource(wanted: Wanted) -> Vec<(String, Vec<String>)> {
 pub struct Walk<'m> {
     request: &'m Request,
     pages: Option<&'m Pages>,
-    parameters: Vec<(String, String)>,
+    parameters: Parameters,
     /// Where the next page begins; `None` after the last one.
     pub at: Option<At>,
     /// Page size asked for.
@@ -307,7 +308,7 @@ impl<'m> Walk<'m> {
     /// A walk from the beginning of a list, with further query parameters.
     pub fn new(
         request: &'m Request,
-        parameters: Vec<(String, String)>,
+        parameters: Parameters,
         pages: Option<&'m Pages>,
     ) -> Self {
         Self {
@@ -328,7 +329,7 @@ impl<'m> Walk<'m> {
 
     /// A walk that goes on behind a link in the answer to the path `asked`.
     pub fn from_link(request: &'m Request, pages: &'m Pages, at: At, asked: String) -> Self {
-        Self { at: Some(at), asked, ..Self::new(request, Vec::new(), Some(pages)) }
+        Self { at: Some(at), asked, ..Self::new(request, Parameters::default(), Some(pages)) }
     }
 
     /// The next page's records; `None` after the last page.
@@ -349,9 +350,19 @@ impl<'m> Walk<'m> {
         self.read += records.len() as u64;
         if let Some(pages) = self.pages {
             self.total = page::total(pages, &response).or(self.total);
-            let seen =
-                Seen { response: &response, records: &records, read: self.read, size: self.size };
-            let next = page::next(pages, &at, &seen, &exchange.ambient);
+            let mut seen = Seen {
+                response: &response,
+                records: &records,
+                read: self.read,
+                size: self.size,
+                total: self.total,
+            };
+            let mut next = page::next(pages, &at, &seen, &exchange.ambient);
+            if next.is_none() && page::may_be_cut(pages, &seen) && self.parameters.is_empty() {
+                self.total = looked_up_total(exchange, resource, pages).await?;
+                seen.total = self.total;
+                next = page::next(pages, &at, &seen, &exchange.ambient);
+            }
             // The same page again would be for ever.
             self.at = next.filter(|next| *next != at);
         }
@@ -374,11 +385,13 @@ impl<'m> Walk<'m> {
             let headers = request::pairs(&self.request.headers, &scope)?;
             return Ok(NativeRequest { headers, ..request::get(link.path, link.query) });
         }
-        let mut native = request::build(self.request, &scope, None)?;
-        if let Some(pages) = self.pages {
-            native.query.extend(page::parameters(pages, at, self.size));
-        }
-        native.query.extend(self.parameters.iter().cloned());
+        let mut parameters = self
+            .pages
+            .map_or_else(Parameters::default, |pages| page::parameters(pages, at, self.size));
+        parameters.query.extend(self.parameters.query.iter().cloned());
+        parameters::merge(&mut parameters.body, self.parameters.body.clone());
+        let mut native = request::build_list(self.request, &scope, parameters.body)?;
+        native.query.extend(parameters.query);
         native.query.retain(|(name, _)| !self.order.iter().any(|(have, _)| have == name));
         native.query.extend(self.order.iter().cloned());
         Ok(native)
@@ -410,6 +423,7 @@ pub fn can_seek(pages: &Pages) -> bool {
         PageStyle::Page(..) => pages.size.is_some(),
         PageStyle::LinkHeader(_)
         | PageStyle::LinkBody(_)
+        | PageStyle::LinkPlace(_)
         | PageStyle::Cursor(..)
         | PageStyle::Marker(..) => false,
     };

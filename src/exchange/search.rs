@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::convert::failure::Meaning;
 use crate::convert::filter::{self, Calls};
 use crate::convert::page::{self, At};
+use crate::convert::parameters::Parameters;
 use crate::convert::references::{Wanted, ids_in};
 use crate::convert::{place, record};
 use crate::exchange::error::ExchangeError;
@@ -88,7 +89,7 @@ pub async fn search(
             BTreeSet::new()
         }
         Typed::All => {
-            scan(&mut sieve, Vec::new(), asked.order, Breadth::Whole).await?;
+            scan(&mut sieve, Parameters::default(), asked.order, Breadth::Whole).await?;
             sieve.take_switched_off().await?;
             BTreeSet::new()
         }
@@ -139,7 +140,7 @@ async fn filtered(
     if plan.may_miss && sieve.matched == 0 && resource.list.is_some() {
         sieve.forget();
         sieve.sift(Some(filter))?;
-        scan(sieve, Vec::new(), order, Breadth::Whole).await?;
+        scan(sieve, Parameters::default(), order, Breadth::Whole).await?;
     }
     sieve.sift(Some(filter))?;
     sieve.take_switched_off().await?;
@@ -148,8 +149,8 @@ async fn filtered(
 
 /// How the list answers a filter.
 pub struct Narrowing {
-    /// Parameters of the list request.
-    pub parameters: Vec<(String, String)>,
+    /// What is added to the list request.
+    pub parameters: Parameters,
     /// An empty answer may be wrong: scan then.
     pub may_miss: bool,
     /// What the bridge filters by.
@@ -166,7 +167,7 @@ pub async fn narrowing(
 ) -> Result<Option<Narrowing>, ExchangeError> {
     let Some(filter) = filter else {
         let answered = BTreeSet::new();
-        let parameters = Vec::new();
+        let parameters = Parameters::default();
         return Ok(Some(Narrowing { parameters, may_miss: false, residual: None, answered }));
     };
     let mut ids = Wanted::new();
@@ -264,7 +265,7 @@ async fn look_up(
     // The answer may be the first page of several.
     let pages = request.pages.as_ref().or_else(|| linked(resource.list.as_ref()?.pages.as_ref()?));
     let Some(pages) = pages else { return Ok(()) };
-    let seen = page::Seen { response: &response, records: &[], read, size: pages.max };
+    let seen = page::Seen { response: &response, records: &[], read, size: pages.max, total: None };
     let next = page::next(pages, &At::Start, &seen, &exchange.ambient);
     let Some(at @ At::Link(_)) = next else { return Ok(()) };
     let mut walk = Walk::from_link(request, pages, at, asked);
@@ -276,13 +277,17 @@ async fn look_up(
 }
 
 fn linked(pages: &Pages) -> Option<&Pages> {
-    matches!(pages.style, PageStyle::LinkHeader(_) | PageStyle::LinkBody(_)).then_some(pages)
+    let is_linked = matches!(
+        pages.style,
+        PageStyle::LinkHeader(_) | PageStyle::LinkBody(_) | PageStyle::LinkPlace(_)
+    );
+    is_linked.then_some(pages)
 }
 
 /// Reads the list with these parameters to its end.
 async fn scan(
     sieve: &mut Sieve<'_>,
-    parameters: Vec<(String, String)>,
+    parameters: Parameters,
     order: Vec<(String, String)>,
     breadth: Breadth,
 ) -> Result<(), ExchangeError> {
@@ -315,7 +320,7 @@ const NARROWED_LIMIT: usize = 2000;
 
 impl Breadth {
     /// How much a list with these parameters is.
-    pub fn of(parameters: &[(String, String)]) -> Self {
+    pub fn of(parameters: &Parameters) -> Self {
         if parameters.is_empty() { Self::Whole } else { Self::Narrowed }
     }
 
@@ -354,7 +359,7 @@ async fn unfiltered(
         }
         sieve.forget();
     }
-    let mut walk = Walk::new(list, Vec::new(), list.pages.as_ref());
+    let mut walk = Walk::new(list, Parameters::default(), list.pages.as_ref());
     walk.order = order;
     let end = sieve.window.start.saturating_sub(1).saturating_add(sieve.window.count);
     // A total ends the walk behind the window; without one all is read, in pages as large as can
@@ -401,7 +406,7 @@ async fn seek(
     let Window { start, count } = sieve.window;
     let skip = start - 1;
     let wanted = usize::try_from(count).unwrap_or(usize::MAX).clamp(1, pages.max.max(1));
-    let mut walk = Walk::new(list, Vec::new(), Some(pages));
+    let mut walk = Walk::new(list, Parameters::default(), Some(pages));
     walk.order = order.to_vec();
     if pages.size.is_some() {
         walk.size = wanted;
@@ -414,6 +419,7 @@ async fn seek(
         }
         PageStyle::LinkHeader(_)
         | PageStyle::LinkBody(_)
+        | PageStyle::LinkPlace(_)
         | PageStyle::Cursor(..)
         | PageStyle::Marker(..) => (At::Start, 0),
     };
@@ -423,6 +429,7 @@ async fn seek(
     // The sieve counts from the first record it is given.
     sieve.matched = before;
     let mut total = native::looked_up_total(exchange, resource, pages).await?;
+    walk.total = total;
     while let Some(mut records) = walk.next(exchange, resource).await? {
         total = walk.total.or(total);
         let is_numbered = matches!(pages.style, PageStyle::Page(..));

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::convert::page::At;
+use crate::convert::parameters::Parameters;
 use crate::exchange::cursor::{Place, Position};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{Exchange, Walk};
@@ -204,7 +205,8 @@ impl Trail<'_> {
         total: &mut Option<u64>,
     ) -> Result<End, ExchangeError> {
         let (exchange, resource) = (self.exchange, self.resource);
-        let parameters = if place.widened { Vec::new() } else { self.narrowing.parameters.clone() };
+        let parameters =
+            if place.widened { Parameters::default() } else { self.narrowing.parameters.clone() };
         let breadth = Breadth::of(&parameters);
         if place.widened {
             sieve.sift(self.filter)?;

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::convert::locate::locate;
+use crate::convert::locate::{locate, read};
 use crate::convert::{key, place};
 use crate::mapping::model::{CollectionSource, Locator, ResourceMapping, Source};
 use crate::native::message::{NativeRequest, NativeResponse};
@@ -45,7 +45,7 @@ impl Record {
             Some(header @ Locator::Header(..)) => {
                 locate(header, response).as_ref().and_then(key::text)
             }
-            Some(Locator::Body(_)) | None => None,
+            Some(Locator::Body(_) | Locator::Part(..)) | None => None,
         };
         Self { native, told }
     }
@@ -64,7 +64,9 @@ impl Record {
     /// The application's own version of it.
     fn version(&self, resource: &ResourceMapping) -> Option<String> {
         match &resource.version.as_ref()?.from {
-            Locator::Body(path) => path.read(&self.native).and_then(key::text),
+            body @ (Locator::Body(_) | Locator::Part(..)) => {
+                read(body, &self.native).as_ref().and_then(key::text)
+            }
             Locator::Header(..) => self.told.clone(),
         }
     }

@@ -192,6 +192,8 @@ pub enum Encoding {
 pub enum Locator {
     /// In the body.
     Body(NativePath),
+    /// The part of a text in the body that matches: its first group, or the whole match.
+    Part(NativePath, Regex),
     /// In a header (lower-case name); with a pattern, the part that matches: its first group, or
     /// the whole match.
     Header(String, Option<Regex>),
@@ -539,6 +541,10 @@ pub struct Request {
     pub record: Option<NativePath>,
     /// The resources in a list answer.
     pub records: NativePath,
+    /// What it means when they are not there.
+    pub missing: Missing,
+    /// The list gives keys or stubs: each record is read by itself.
+    pub hydrate: bool,
     /// Where the new record's key is when a create answers without the record.
     pub id: Option<Locator>,
     /// What the answer holds; `None` means that it is looked at.
@@ -603,6 +609,8 @@ pub enum Returns {
 pub struct Pages {
     /// How the next page is asked for.
     pub style: PageStyle,
+    /// Where its parameters go.
+    pub place: ParameterPlace,
     /// The page-size parameter.
     pub size: Option<String>,
     /// Largest page size.
@@ -613,6 +621,24 @@ pub struct Pages {
     pub until: Option<Expression>,
 }
 
+/// Where parameters of a list request go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterPlace {
+    /// Into the query.
+    Query,
+    /// Into the body: a name is a member, dots lead into objects.
+    Body,
+}
+
+/// What an answer without the member that should hold the records means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// It is not the answer that the mapping describes.
+    Error,
+    /// There are no records.
+    Empty,
+}
+
 /// How the next page is asked for.
 #[derive(Debug)]
 pub enum PageStyle {
@@ -620,6 +646,8 @@ pub enum PageStyle {
     LinkHeader(String),
     /// A URL in the body.
     LinkBody(NativePath),
+    /// A URL in a header of its own, or a part of a text in the body.
+    LinkPlace(Locator),
     /// A cursor in this parameter, read from the answer.
     Cursor(String, Locator),
     /// A cursor in this parameter, read from the last record.
@@ -736,6 +764,8 @@ pub struct SortRule {
 pub enum FilterAction {
     /// Parameters of the list request; templates see `value` and `scim_value`.
     Query(Vec<(String, Template)>),
+    /// Members of the list request's body; templates see `value` and `scim_value`.
+    Body(BodyTemplate),
     /// Another request instead of the list; 404 means no match.
     LookUp(Box<Request>),
     /// A term of the filter language.
@@ -756,8 +786,10 @@ pub enum FilterCase {
 /// A one-parameter query language; `and` and `or` see `a` and `b`, `not` sees `a`.
 #[derive(Debug)]
 pub struct FilterLanguage {
-    /// Query parameter.
+    /// Parameter.
     pub param: String,
+    /// Where it goes.
+    pub place: ParameterPlace,
     /// Conjunction.
     pub and: Template,
     /// Disjunction.

@@ -8,9 +8,11 @@ use crate::mapping::compile::variables::{COLLECTION, LIST, REQUEST, UNTIL, Varia
 use crate::mapping::diagnostic::{Position, exclusive, missing_choice, wrong_value};
 use crate::mapping::file::reader::{At, Entries};
 use crate::mapping::file::request::{Lookup, Pages, Request, Total};
-use crate::mapping::file::scalar::{PathText, Tpl};
+use crate::mapping::file::scalar::{LocText, PathText, Tpl};
 use crate::mapping::model;
-use crate::mapping::model::{Carries, PageStyle, RequestBody, SendMode};
+use crate::mapping::model::{
+    Carries, Locator, Missing, PageStyle, ParameterPlace, RequestBody, SendMode,
+};
 use crate::mapping::template::BodyTemplate;
 use crate::mapping::yaml::{Node, NodeValue};
 use crate::native::message::Method;
@@ -83,6 +85,17 @@ pub(crate) fn request(
     let id = request.id.as_ref().map(|id| context.locator(id));
     let accept = statuses(&request.accept, "accept", context);
     let pages = request.pages.as_ref().map(|written| pages(written, variables, context));
+    if let Some(Pages { r#in: Some(place), .. }) = &request.pages
+        && place.value == ParameterPlace::Body
+        && !has_body(request)
+    {
+        let message = "this list has no body of its own for its parameters";
+        context.faults.push(wrong_value(place.at, "in", message));
+    }
+    if request.hydrate && kind != Kind::List {
+        let message = "only a resource's \"list\" and its look-ups can be completed";
+        context.faults.push(wrong_value(request.at, "hydrate", message));
+    }
     Some(model::Request {
         method,
         path: path?,
@@ -99,6 +112,8 @@ pub(crate) fn request(
         drop,
         record: record?,
         records: records?,
+        missing: request.missing.unwrap_or(Missing::Error),
+        hydrate: request.hydrate,
         id: inside(id)?,
         returns: request.returns,
         accept,
@@ -106,6 +121,13 @@ pub(crate) fn request(
         timeout: request.timeout,
         line: request.at.line,
     })
+}
+
+/// Whether the request is one with a body that parameters can be put into.
+pub(crate) fn has_body(request: &Request) -> bool {
+    let is_none = |node: &Node| matches!(&node.value, NodeValue::String(word) if word == "none");
+    let is_tree = request.body.as_ref().is_none_or(|node| !is_none(node));
+    is_tree && (request.post.is_some() || request.put.is_some() || request.patch.is_some())
 }
 
 /// Turns a fault in an optional field into a fault of the whole.
@@ -232,7 +254,9 @@ fn pages(written: &Pages, variables: &Variables, context: &mut Context) -> Optio
         Some(total) => Some(self::total(total, variables, context)?),
     };
     let until = written.until.as_ref().map(|until| context.expression(until, &UNTIL));
-    Some(model::Pages { style, size: written.size.clone(), max, total, until: inside(until)? })
+    let place = written.r#in.as_ref().map_or(ParameterPlace::Query, |place| place.value);
+    let (size, until) = (written.size.clone(), inside(until)?);
+    Some(model::Pages { style, place, size, max, total, until })
 }
 
 fn page_style(written: &Pages, context: &mut Context) -> Option<PageStyle> {
@@ -262,11 +286,14 @@ fn page_style(written: &Pages, context: &mut Context) -> Option<PageStyle> {
     }
 }
 
-/// A `Link` header's relation, or a path in the body.
+/// A `Link` header's relation, or the place of a URL in the answer.
 pub(crate) fn link(text: &str, at: Position, context: &mut Context) -> Option<PageStyle> {
-    if text.starts_with('$') {
-        let path = PathText(At { value: text.to_owned(), at });
-        return context.path(&path).map(PageStyle::LinkBody);
+    if text.starts_with('$') || text.starts_with("header:") {
+        let place = LocText(At { value: text.to_owned(), at });
+        return context.locator(&place).map(|place| match place {
+            Locator::Body(path) => PageStyle::LinkBody(path),
+            Locator::Part(..) | Locator::Header(..) => PageStyle::LinkPlace(place),
+        });
     }
     Some(PageStyle::LinkHeader(text.to_owned()))
 }

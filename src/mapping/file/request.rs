@@ -6,7 +6,7 @@ use crate::mapping::diagnostic::Diagnostics;
 use crate::mapping::file::reader::{At, Entries, OneOrMany, Read, Text};
 use crate::mapping::file::scalar::{ExprText, LocText, PathText, Tpl};
 use crate::mapping::file::table::{field_type, object, shape, words};
-use crate::mapping::model::{Encoding, Returns, SendMode};
+use crate::mapping::model::{Encoding, Missing, ParameterPlace, Returns, SendMode};
 use crate::mapping::yaml::{Node, NodeValue};
 
 object! {
@@ -31,13 +31,15 @@ object! {
         may drop: Vec<PathText>,
         may record: PathText,
         may records: PathText,
+        may missing: Missing,
+        or hydrate: bool,
         may id: LocText,
         may returns: Returns,
         or accept: Vec<At<u64>>,
         may pages: Pages,
         may timeout: Duration,
     }
-    later { with: Entries<WithLookup>, hydrate: bool, idempotency: String, }
+    later { with: Entries<WithLookup>, idempotency: String, }
 }
 
 shape! {
@@ -69,6 +71,7 @@ object! {
         may last: PathText,
         may page: Text,
         may offset: Text,
+        may r#in: At<ParameterPlace>,
         may first: u64,
         may size: String,
         may max: At<u64>,
@@ -109,4 +112,6 @@ words! {
         "id" => Returns::Id,
         "none" => Returns::None,
     }
+    Missing { "error" => Missing::Error, "empty" => Missing::Empty }
+    ParameterPlace { "query" => ParameterPlace::Query, "body" => ParameterPlace::Body }
 }

@@ -9,7 +9,8 @@ use crate::mapping::file::scalar::{ExprText, LocText, PathText, Tpl};
 use crate::mapping::file::script::Example;
 use crate::mapping::file::table::{field_type, object, words};
 use crate::mapping::model::{
-    Batch, Fetch, FilterCase, IdSourceRule, IdType, Mode, OnClear, ReplaceMode,
+    Batch, Encoding, Fetch, FilterCase, IdSourceRule, IdType, Missing, Mode, OnClear,
+    ParameterPlace, ReplaceMode,
 };
 use crate::mapping::yaml::{Node, NodeValue};
 use crate::scim::schema::{AttributeType, Returned, Uniqueness};
@@ -147,8 +148,12 @@ object! {
         may get: Tpl,
         may post: Tpl,
         may body: Node,
+        may encode: Encoding,
         may records: PathText,
         may record: PathText,
+        may missing: Missing,
+        may hydrate: bool,
+        may id: LocText,
         may term: Tpl,
         may exact: bool,
         may case: FilterCase,
@@ -173,6 +178,7 @@ object! {
     /// A one-parameter query language.
     FilterLanguage "filter language" @at {
         need param: String,
+        may r#in: At<ParameterPlace>,
         may and: Tpl,
         may or: Tpl,
         may not: Tpl,
@@ -329,8 +335,12 @@ impl Read for FilterEntry {
             get: None,
             post: None,
             body: None,
+            encode: None,
             records: None,
             record: None,
+            missing: None,
+            hydrate: None,
+            id: None,
             term: None,
             exact: None,
             case: None,

@@ -30,6 +30,14 @@ impl Parameters {
         }
     }
 
+    /// Adds what others add.
+    pub fn join(&mut self, other: Self) {
+        self.query.extend(other.query);
+        if !other.body.is_null() {
+            merge(&mut self.body, other.body);
+        }
+    }
+
     /// Whether a parameter of this name is there.
     pub fn has(&self, place: ParameterPlace, name: &str) -> bool {
         match place {

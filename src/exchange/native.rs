@@ -10,7 +10,7 @@ use crate::convert::context::Context;
 use crate::convert::failure::{self, Meaning};
 use crate::convert::page::{self, At, Seen};
 use crate::convert::references::{self, References, Wanted};
-use crate::convert::parameters::{self, Parameters};
+use crate::convert::parameters::Parameters;
 use crate::convert::{key, record, request};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::tenant::Tenant;
@@ -388,8 +388,7 @@ impl<'m> Walk<'m> {
         let mut parameters = self
             .pages
             .map_or_else(Parameters::default, |pages| page::parameters(pages, at, self.size));
-        parameters.query.extend(self.parameters.query.iter().cloned());
-        parameters::merge(&mut parameters.body, self.parameters.body.clone());
+        parameters.join(self.parameters.clone());
         let mut native = request::build_list(self.request, &scope, parameters.body)?;
         native.query.extend(parameters.query);
         native.query.retain(|(name, _)| !self.order.iter().any(|(have, _)| have == name));

@@ -15,6 +15,7 @@ pub mod filter;
 pub mod key;
 pub mod lens;
 pub mod locate;
+pub mod lookup;
 pub mod members;
 pub mod page;
 pub mod parameters;

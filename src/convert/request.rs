@@ -57,7 +57,7 @@ fn filled(
         path: request.path.url_path(scope)?,
         query: pairs(&request.query, scope)?,
         headers: pairs(&request.headers, scope)?,
-        body: body.map_or(Body::None, |body| encode(request.encoding, body)),
+        body: encoded(request.encoding, body),
         timeout: request.timeout,
     })
 }
@@ -94,10 +94,12 @@ fn envelope(
     })
 }
 
-fn encode(encoding: Encoding, body: Value) -> Body {
-    match encoding {
-        Encoding::Json => Body::Json(body),
-        Encoding::Form => {
+/// A body as it is sent.
+pub fn encoded(encoding: Encoding, body: Option<Value>) -> Body {
+    match (encoding, body) {
+        (_, None) => Body::None,
+        (Encoding::Json, Some(body)) => Body::Json(body),
+        (Encoding::Form, Some(body)) => {
             let mut fields = Vec::new();
             form_fields(None, &body, &mut fields);
             Body::Form(fields)

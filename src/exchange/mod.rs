@@ -14,6 +14,7 @@ pub mod engine;
 pub mod error;
 pub mod everywhere;
 pub mod left;
+pub mod lookups;
 pub mod make;
 pub mod names;
 pub mod native;

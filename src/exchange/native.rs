@@ -8,10 +8,11 @@ use tokio::sync::OnceCell;
 
 use crate::convert::context::Context;
 use crate::convert::failure::{self, Meaning};
+use crate::convert::lookup::Picks;
 use crate::convert::page::{self, At, Seen};
-use crate::convert::references::{self, References, Wanted};
 use crate::convert::parameters::Parameters;
-use crate::convert::{key, record, request};
+use crate::convert::references::{self, References, Wanted};
+use crate::convert::{key, lookup, record, request};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::tenant::Tenant;
 use crate::exchange::version::Record;
@@ -131,6 +132,11 @@ impl<'t> Exchange<'t> {
         let id = key::typed(&resource.id, native_key);
         let none = References::default();
         let scope = self.context(resource, &none).scope().with("id", &id);
+        let picks = match self.picks(get, &scope).await {
+            Err(ExchangeError::NothingPicked { .. }) => return Err(not_found()),
+            other => other?,
+        };
+        let scope = picks.over(scope);
         // A key that has no place in the path is the key of nothing.
         let native = request::build(get, &scope, None).map_err(|_| not_found())?;
         let response = match self.call(native, &get.accept, About::Resource).await {
@@ -301,6 +307,7 @@ pub struct Walk<'m> {
     pub asked: String,
     /// Parameters that sort the list; they stand in for its own of the same names.
     pub order: Vec<(String, String)>,
+    picks: Option<Picks>,
     steps: usize,
 }
 
@@ -323,6 +330,7 @@ impl<'m> Walk<'m> {
             variables: Vec::new(),
             asked: String::new(),
             order: Vec::new(),
+            picks: None,
             steps: 0,
         }
     }
@@ -342,6 +350,11 @@ impl<'m> Walk<'m> {
         self.steps += 1;
         if self.steps > MAX_PAGES {
             return Err(ExchangeError::TooMany { limit: MAX_PAGES });
+        }
+        if self.picks.is_none() {
+            let none = References::default();
+            let scope = self.scope(exchange.context(resource, &none).scope());
+            self.picks = Some(exchange.picks(self.request, &scope).await?);
         }
         let native = self.build(exchange, resource, &at)?;
         self.asked.clone_from(&native.path);
@@ -369,6 +382,10 @@ impl<'m> Walk<'m> {
         Ok(Some(records))
     }
 
+    fn scope<'a>(&'a self, scope: Scope<'a>) -> Scope<'a> {
+        self.variables.iter().fold(scope, |scope, (name, value)| scope.with(name, value))
+    }
+
     fn build(
         &self,
         exchange: &Exchange<'_>,
@@ -376,9 +393,9 @@ impl<'m> Walk<'m> {
         at: &At,
     ) -> Result<NativeRequest, ExchangeError> {
         let none = References::default();
-        let mut scope: Scope<'_> = exchange.context(resource, &none).scope();
-        for (name, value) in &self.variables {
-            scope = scope.with(name, value);
+        let mut scope = self.scope(exchange.context(resource, &none).scope());
+        if let Some(picks) = &self.picks {
+            scope = picks.over(scope);
         }
         if let At::Link(link) = at {
             let link = exchange.tenant.upstream.follow(&self.asked, link)?;
@@ -406,11 +423,10 @@ pub async fn looked_up_total(
     let Some(Total::Lookup(lookup)) = &pages.total else { return Ok(None) };
     let none = References::default();
     let scope = exchange.context(resource, &none).scope();
-    let path = lookup.path.url_path(&scope).map_err(crate::convert::error::ConvertError::from)?;
-    let native = request::get(path, request::pairs(&lookup.query, &scope)?);
+    let native = lookup::build(lookup, &scope)?;
     let response = exchange.call(native, &[], About::Endpoint).await?;
-    let body = response.json().ok_or(ExchangeError::Unexpected)?;
-    let total = lookup.pick.read(body).and_then(page::as_count);
+    let total = lookup::pick(lookup, &response);
+    let total = total.as_ref().and_then(page::as_count);
     total.map(Some).ok_or(ExchangeError::Unexpected)
 }
 

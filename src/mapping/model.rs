@@ -549,6 +549,8 @@ pub struct Request {
     pub id: Option<Locator>,
     /// What the answer holds; `None` means that it is looked at.
     pub returns: Option<Returns>,
+    /// Look-ups that are made first; templates see what they picked under these names.
+    pub with: Vec<(String, Lookup)>,
     /// Failure statuses that mean done.
     pub accept: Vec<u16>,
     /// How a list goes on.
@@ -667,15 +669,25 @@ pub enum Total {
     Lookup(Box<Lookup>),
 }
 
-/// A GET that picks one value.
+/// A request that is made for one value of its answer.
 #[derive(Debug)]
 pub struct Lookup {
+    /// Method.
+    pub method: Method,
     /// Path.
     pub path: Template,
     /// Query parameters.
     pub query: Vec<(String, Template)>,
+    /// Headers.
+    pub headers: Vec<(String, Template)>,
+    /// Body.
+    pub body: Option<BodyTemplate>,
+    /// How the body is encoded.
+    pub encoding: Encoding,
     /// What is picked.
-    pub pick: NativePath,
+    pub pick: Locator,
+    /// Whether what needs it fails when there is nothing to pick; otherwise it is null.
+    pub required: bool,
 }
 
 /// What PUT does with absent attributes.

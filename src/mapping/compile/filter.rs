@@ -343,6 +343,7 @@ fn look_up(
         hydrate: hydrate.unwrap_or(false),
         id,
         returns: None,
+        with: Vec::new(),
         accept: Vec::new(),
         pages,
         timeout: None,

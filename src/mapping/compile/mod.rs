@@ -6,10 +6,12 @@
 
 pub(crate) mod api;
 pub(crate) mod attribute;
+pub(crate) mod body;
 pub(crate) mod carrying;
 pub(crate) mod collection;
 pub(crate) mod context;
 pub(crate) mod filter;
+pub(crate) mod lookup;
 pub(crate) mod place;
 pub(crate) mod relations;
 pub(crate) mod request;

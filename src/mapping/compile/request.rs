@@ -3,11 +3,13 @@
 //! What a create or update request carries is decided later, in `carrying.rs`, when every request
 //! of the resource is known.
 
+use crate::mapping::compile::body::explicit_body;
 use crate::mapping::compile::context::Context;
+use crate::mapping::compile::lookup::{lookup, lookups};
 use crate::mapping::compile::variables::{COLLECTION, LIST, REQUEST, UNTIL, Variables};
 use crate::mapping::diagnostic::{Position, exclusive, missing_choice, wrong_value};
 use crate::mapping::file::reader::{At, Entries};
-use crate::mapping::file::request::{Lookup, Pages, Request, Total};
+use crate::mapping::file::request::{Pages, Request, Total};
 use crate::mapping::file::scalar::{LocText, PathText, Tpl};
 use crate::mapping::model;
 use crate::mapping::model::{
@@ -67,8 +69,9 @@ pub(crate) fn request(
     key: Option<&NativePath>,
     context: &mut Context,
 ) -> Option<model::Request> {
-    let variables = kind.variables();
     let (method, path) = verb(request, context)?;
+    let (with, variables) = lookups(&request.with, kind.variables(), context);
+    let variables = &variables;
     let path = context.url_path(path, variables);
     let query = context.templates(&request.query, variables);
     let headers = context.headers(&request.headers, variables);
@@ -116,6 +119,7 @@ pub(crate) fn request(
         hydrate: request.hydrate,
         id: inside(id)?,
         returns: request.returns,
+        with: with?,
         accept,
         pages: inside(pages)?,
         timeout: request.timeout,
@@ -186,18 +190,6 @@ fn body(
         // A verb carries no rows; without constants of its own nothing is left to send.
         None if kind == Kind::Verb && set.0.is_empty() => Some(RequestBody::None),
         None => Some(RequestBody::FromRows),
-    }
-}
-
-/// A body as the file writes it: a tree, or the word `none`.
-pub(crate) fn explicit_body(
-    node: &Node,
-    variables: &Variables,
-    context: &mut Context,
-) -> Option<RequestBody> {
-    match &node.value {
-        NodeValue::String(word) if word == "none" => Some(RequestBody::None),
-        _ => context.body(node, variables).map(RequestBody::Tree),
     }
 }
 
@@ -313,19 +305,9 @@ fn cursor(parameter: &str, written: &Pages, context: &mut Context) -> Option<Pag
 fn total(written: &Total, variables: &Variables, context: &mut Context) -> Option<model::Total> {
     match written {
         Total::Here(place) => context.locator(place).map(model::Total::Here),
-        Total::Lookup(lookup) => {
-            let lookup = self::lookup(lookup, variables, context)?;
+        Total::Lookup(written) => {
+            let lookup = lookup(written, variables, context)?;
             Some(model::Total::Lookup(Box::new(lookup)))
         }
     }
-}
-
-fn lookup(written: &Lookup, variables: &Variables, context: &mut Context) -> Option<model::Lookup> {
-    let path = context.url_path(&written.get, variables);
-    let query = context.templates(&written.query, variables);
-    let pick = match &written.pick {
-        Some(pick) => context.path(pick),
-        None => NativePath::parse("$").ok(),
-    };
-    Some(model::Lookup { path: path?, query, pick: pick? })
 }

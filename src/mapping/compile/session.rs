@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::mapping::compile::body::explicit_body;
 use crate::mapping::compile::context::Context;
-use crate::mapping::compile::request::{explicit_body, statuses};
+use crate::mapping::compile::request::statuses;
 use crate::mapping::compile::variables::{SIGN_IN, TOKEN};
 use crate::mapping::diagnostic::{exclusive, missing_field};
 use crate::mapping::file::api::{Auth, Basic, SendToken, Session};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::mapping::diagnostic::Diagnostics;
 use crate::mapping::file::reader::{At, Entries, OneOrMany, Read, Text};
 use crate::mapping::file::scalar::{ExprText, LocText, PathText, Tpl};
-use crate::mapping::file::table::{field_type, object, shape, words};
+use crate::mapping::file::table::{field_type, object, words};
 use crate::mapping::model::{Encoding, Missing, ParameterPlace, Returns, SendMode};
 use crate::mapping::yaml::{Node, NodeValue};
 
@@ -35,31 +35,28 @@ object! {
         or hydrate: bool,
         may id: LocText,
         may returns: Returns,
+        or with: Entries<Lookup>,
         or accept: Vec<At<u64>>,
         may pages: Pages,
         may timeout: Duration,
     }
-    later { with: Entries<WithLookup>, idempotency: String, }
-}
-
-shape! {
-    /// A GET made before a request.
-    WithLookup "lookup" {
-        need get: Tpl,
-        or query: Entries<Tpl>,
-        may pick: PathText,
-        may required: bool,
-    }
+    later { idempotency: String, }
 }
 
 object! {
-    /// A GET that picks one value.
-    Lookup "lookup" {
-        need get: Tpl,
+    /// A request that is made for one value of its answer.
+    Lookup "lookup" @at {
+        may get: Tpl,
+        may post: Tpl,
+        may put: Tpl,
+        may head: Tpl,
         or query: Entries<Tpl>,
-        may pick: PathText,
+        or headers: Entries<Tpl>,
+        may body: Node,
+        may encode: Encoding,
+        may pick: LocText,
+        may required: bool,
     }
-    checked { required: bool, }
 }
 
 object! {

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use crate::convert::locate::locate;
+use crate::convert::error::ConvertError;
+use crate::convert::locate::{self, locate};
 use crate::convert::{key, page};
-use crate::mapping::model::{Missing, Request, ResourceMapping, Returns};
+use crate::mapping::model::{IdRule, Missing, Request, ResourceMapping, Returns};
 use crate::native::message::{NativeResponse, Payload};
 use crate::native::path::NativePath;
 
@@ -102,6 +103,22 @@ fn one_or_many(found: Option<&Value>, is_empty: impl FnOnce() -> bool) -> Option
         Some(Value::Object(_)) | None => is_empty().then(Vec::new),
         Some(Value::Bool(_) | Value::Number(_) | Value::String(_)) => None,
     }
+}
+
+/// The key of a record in a list. A stub may be the key itself, or have it elsewhere than a whole
+/// record.
+pub fn listed_key(rule: &IdRule, from: &Request, listed: &Value) -> Result<String, ConvertError> {
+    if !from.hydrate {
+        return key::of_record(rule, listed);
+    }
+    let found = match &from.id {
+        Some(place) => locate::read(place, listed).as_ref().and_then(key::text),
+        None => match listed {
+            Value::Object(_) => rule.path.read(listed).and_then(key::text),
+            scalar => key::text(scalar),
+        },
+    };
+    found.ok_or(ConvertError::NoKey)
 }
 
 /// The key of a new record when the answer names it elsewhere than in the record.

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::FixedClock;
 use crate::convert::key;
 use crate::exchange::cursor::Seal;
+use crate::exchange::recent::Recent;
 use crate::exchange::tenant::{Locks, Tenant};
 use crate::exchange::upstream::Upstream;
 use crate::id::IdSource;
@@ -54,6 +55,7 @@ pub async fn set(
         max_results: MAX_RESULTS,
         seal: Arc::new(OpenSeal),
         locks: Locks::default(),
+        recent: Recent::default(),
     })
 }
 

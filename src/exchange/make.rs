@@ -13,6 +13,7 @@ use crate::convert::{key, place, record};
 use crate::exchange::apply::{Goal, Outcome, sidecar_attributes};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
+use crate::exchange::recent::Fate;
 use crate::exchange::shown;
 use crate::exchange::state::{self, Located};
 use crate::exchange::version::Record;
@@ -63,6 +64,8 @@ pub async fn make(
                 made.as_ref().and_then(|made| key::of_record(&resource.id, made).ok());
             let key = record::new_key(request, &response).or(from_record);
             let key = key.ok_or(ExchangeError::Unexpected)?;
+            // A later step may fail, and the next attempt must find what is there.
+            exchange.note(resource, &key, Fate::There(None));
             located = Some(enter(exchange, resource, wanted, key, identity).await?);
         }
         let made = made.filter(|_| request.id.is_none());
@@ -77,6 +80,7 @@ pub async fn make(
         Some(record) => record,
         None => exchange.record(resource, &located.key).await.map_err(not_there)?,
     };
+    exchange.note(resource, &located.key, Fate::There(Some(record.native.clone())));
     let view = shown::view(exchange, resource, &located, record.clone(), wanted, doubts).await?;
     Ok(Made { located, record, view })
 }
@@ -112,7 +116,7 @@ async fn enter(
         sidecar.save(&partition, &resource.name, &entry).await?;
         return Ok(Located { id: identity.id.clone(), key, entry: Some(entry) });
     }
-    if !is_issued && attributes.is_empty() {
+    if !is_issued && attributes.is_empty() && resource.adopt.is_none() {
         if state::uses_sidecar(resource) {
             // Whoever had this key before is another.
             sidecar.remove(&partition, &resource.name, &key).await?;

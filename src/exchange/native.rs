@@ -1,6 +1,6 @@
 //! Calls to the application: one record, a list, a collection.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
@@ -14,6 +14,7 @@ use crate::convert::parameters::Parameters;
 use crate::convert::references::{self, References, Wanted};
 use crate::convert::{key, lookup, record, request};
 use crate::exchange::error::ExchangeError;
+use crate::exchange::recent::Fate;
 use crate::exchange::tenant::Tenant;
 use crate::exchange::version::Record;
 use crate::mapping::expression::{Ambient, Scope};
@@ -119,8 +120,21 @@ impl<'t> Exchange<'t> {
         Ok(response)
     }
 
-    /// The record of a key.
+    /// The record of a key, if it exists for SCIM.
     pub async fn record(
+        &self,
+        resource: &ResourceMapping,
+        native_key: &str,
+    ) -> Result<Record, ExchangeError> {
+        let record = self.any_record(resource, native_key).await?;
+        if self.is_visible(resource, &record.native)? {
+            return Ok(record);
+        }
+        Err(ExchangeError::NotFound { resource: resource.name.clone() })
+    }
+
+    /// The record of a key, whether SCIM sees it or not.
+    pub async fn any_record(
         &self,
         resource: &ResourceMapping,
         native_key: &str,
@@ -156,6 +170,10 @@ impl<'t> Exchange<'t> {
         if key::of_record(&resource.id, &native)? != native_key {
             return Err(not_found());
         }
+        let native = match self.embed(resource, get, native_key, native).await {
+            Err(ExchangeError::NothingPicked { .. }) => return Err(ExchangeError::Unexpected),
+            other => other?,
+        };
         Ok(Record::answered(resource, native, &response))
     }
 
@@ -173,7 +191,10 @@ impl<'t> Exchange<'t> {
                 key::of_record(&resource.id, native).is_ok_and(|key| key == native_key)
             };
             if let Some(found) = records.into_iter().find(is_it) {
-                return Ok(found);
+                return match self.embed(resource, list, native_key, found).await {
+                    Err(ExchangeError::NothingPicked { .. }) => Err(ExchangeError::Unexpected),
+                    other => other,
+                };
             }
             if walk.read > resource.scan_limit as u64 {
                 return Err(ExchangeError::TooMany { limit: resource.scan_limit });
@@ -246,6 +267,20 @@ impl<'t> Exchange<'t> {
             references::keys_in(&self.tenant.mapping, resource, native, &mut keys);
         }
         self.resolve(keys, Wanted::new()).await
+    }
+
+    /// Remembers what became of a record, where lists follow writes only after a while.
+    pub fn note(&self, resource: &ResourceMapping, native_key: &str, fate: Fate) {
+        let eventual = self.tenant.mapping.api.eventual;
+        let now = self.tenant.clock.now();
+        if let (false, Ok(until)) = (eventual.is_zero(), now.checked_add(eventual)) {
+            self.tenant.recent.note(&resource.name, native_key, fate, now, until);
+        }
+    }
+
+    /// What was written a moment ago, by native key.
+    pub fn recent(&self, resource: &ResourceMapping) -> BTreeMap<String, Fate> {
+        self.tenant.recent.of(&resource.name, self.tenant.clock.now())
     }
 
     /// Entries of resources that have left: switched off or deleted. Read once an exchange.

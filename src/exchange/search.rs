@@ -15,7 +15,7 @@ use crate::convert::references::{Wanted, ids_in};
 use crate::convert::{place, record};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{self, About, Exchange, Walk};
-use crate::exchange::sieve::{Hit, Sieve, Tombstones, Window};
+use crate::exchange::sieve::{Hit, Sieve, Sight, Window};
 use crate::mapping::model::{Outcome, PageStyle, Pages, Place, Request, ResourceMapping, Total};
 use crate::native::message::NativeRequest;
 use crate::scim::filter::ast::Filter;
@@ -32,8 +32,8 @@ pub struct Asked<'q> {
     pub window: Window,
     /// How much is read.
     pub reading: Reading,
-    /// Whether records with a tombstone are seen.
-    pub tombstones: Tombstones,
+    /// Whose eyes look at records.
+    pub sight: Sight,
     /// Parameters that make the application sort its list.
     pub order: Vec<(String, String)>,
     /// Collections behind requests of their own that every view needs.
@@ -56,7 +56,7 @@ impl<'q> Asked<'q> {
             filter,
             window,
             reading: Reading::Window,
-            tombstones: Tombstones::Respected,
+            sight: Sight::Clients,
             order: Vec::new(),
             external: Vec::new(),
         }
@@ -80,7 +80,7 @@ pub async fn search(
     resource: &ResourceMapping,
     asked: Asked<'_>,
 ) -> Result<Found, ExchangeError> {
-    let mut sieve = Sieve::new(exchange, resource, asked.window, asked.tombstones);
+    let mut sieve = Sieve::new(exchange, resource, asked.window, asked.sight);
     sieve.always = asked.external;
     let answered = match narrowed(exchange, resource, asked.filter)? {
         Typed::Nothing => return Ok(Found::default()),
@@ -90,6 +90,7 @@ pub async fn search(
         }
         Typed::All => {
             scan(&mut sieve, Parameters::default(), asked.order, Breadth::Whole).await?;
+            sieve.take_written().await?;
             sieve.take_switched_off().await?;
             BTreeSet::new()
         }
@@ -143,6 +144,7 @@ async fn filtered(
         scan(sieve, Parameters::default(), order, Breadth::Whole).await?;
     }
     sieve.sift(Some(filter))?;
+    sieve.take_written().await?;
     sieve.take_switched_off().await?;
     Ok(plan.answered)
 }
@@ -261,7 +263,7 @@ async fn look_up(
     };
     let records = records.ok_or(ExchangeError::Unexpected)?;
     let read = records.len() as u64;
-    sieve.take(records).await?;
+    sieve.take(request, records).await?;
     // The answer may be the first page of several.
     let pages = request.pages.as_ref().or_else(|| linked(resource.list.as_ref()?.pages.as_ref()?));
     let Some(pages) = pages else { return Ok(()) };
@@ -270,7 +272,7 @@ async fn look_up(
     let Some(at @ At::Link(_)) = next else { return Ok(()) };
     let mut walk = Walk::from_link(request, pages, at, asked);
     while let Some(records) = walk.next(exchange, resource).await? {
-        sieve.take(records).await?;
+        sieve.take(request, records).await?;
         Breadth::Narrowed.check(resource, walk.read)?;
     }
     Ok(())
@@ -300,7 +302,7 @@ async fn scan(
     let mut walk = Walk::new(list, parameters, list.pages.as_ref());
     walk.order = order;
     while let Some(records) = walk.next(exchange, resource).await? {
-        sieve.take(records).await?;
+        sieve.take(list, records).await?;
         breadth.check(resource, walk.read.max(walk.total.unwrap_or(0)))?;
     }
     Ok(())
@@ -350,7 +352,7 @@ async fn unfiltered(
 ) -> Result<(), ExchangeError> {
     let (exchange, resource) = (sieve.exchange, sieve.resource);
     let list = listed(resource)?;
-    let is_whole = exchange.retired(resource).await?.is_empty();
+    let is_whole = sieve.is_plain() && exchange.retired(resource).await?.is_empty();
     let seekable =
         list.pages.as_ref().filter(|pages| native::can_seek(pages) && pages.total.is_some());
     if let (true, Some(pages)) = (is_whole, seekable) {
@@ -370,13 +372,14 @@ async fn unfiltered(
         walk.size = usize::try_from(end).unwrap_or(usize::MAX).clamp(1, walk.size);
     }
     while let Some(records) = walk.next(exchange, resource).await? {
-        sieve.take(records).await?;
+        sieve.take(list, records).await?;
         // With a total, what lies behind the page need not be read.
         if let Some(total) = walk.total.filter(|_| is_whole && sieve.matched >= end) {
             sieve.matched = total;
             return Ok(());
         }
     }
+    sieve.take_written().await?;
     sieve.take_switched_off().await
 }
 
@@ -441,7 +444,7 @@ async fn seek(
         records.drain(..drop);
         unneeded -= drop as u64;
         sieve.matched += drop as u64;
-        sieve.take(records).await?;
+        sieve.take(list, records).await?;
         if sieve.is_full() {
             break;
         }

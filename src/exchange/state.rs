@@ -59,6 +59,8 @@ pub fn uses_sidecar(resource: &ResourceMapping) -> bool {
         || has_sidecar_rows(resource)
         || matches!(resource.deactivate, Deactivate::Delete)
         || matches!(resource.delete, Delete::Deactivate)
+        // Which records clients have seen must be known before one is taken over.
+        || resource.adopt.is_some()
 }
 
 /// Whether attributes of this type are kept in the side-car.

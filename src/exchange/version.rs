@@ -50,13 +50,17 @@ impl Record {
         Self { native, told }
     }
 
-    /// The same, but `None` when the version had to be in the answer and was not: then the record
-    /// must be read for it.
+    /// The same, but `None` when something of the record, or its version, is not in the answer:
+    /// then the record must be read for it.
     pub fn complete(
         resource: &ResourceMapping,
         native: Value,
         response: &NativeResponse,
     ) -> Option<Self> {
+        // Parts that stand behind look-ups are in no answer to a write.
+        if !resource.embedded().is_empty() {
+            return None;
+        }
         let record = Self::answered(resource, native, response);
         (record.told.is_some() || !is_told_in_header(resource)).then_some(record)
     }

@@ -95,6 +95,8 @@ pub struct Api {
     pub retry: Retry,
     /// Largest answer, in bytes.
     pub max_response: u64,
+    /// How long lists and look-ups may lack what was written.
+    pub eventual: Duration,
 }
 
 /// Sign-in styles.
@@ -294,6 +296,14 @@ pub struct ResourceMapping {
     pub filter_language: Option<FilterLanguage>,
     /// Most records read to answer a filter that is not pushed down; 0 forbids scanning.
     pub scan_limit: usize,
+    /// Which records exist for SCIM; sees `native`. `None`: all.
+    pub visible: Option<Expression>,
+    /// Attributes that are looked up before they are written, because nobody else keeps them
+    /// unique.
+    pub unique: Vec<AttrPath>,
+    /// A record that no SCIM client has seen and that has the new resource's value here is taken
+    /// over when it is in the way of a creation.
+    pub adopt: Option<AttrPath>,
     /// Where versions come from; `None`: a hash of the SCIM view.
     pub version: Option<VersionRule>,
     /// What the application can sort its list by.
@@ -545,6 +555,8 @@ pub struct Request {
     pub missing: Missing,
     /// The list gives keys or stubs: each record is read by itself.
     pub hydrate: bool,
+    /// Look-ups whose picks become members of each record; they see `id` and `native`.
+    pub embed: Vec<(String, Lookup)>,
     /// Where the new record's key is when a create answers without the record.
     pub id: Option<Locator>,
     /// What the answer holds; `None` means that it is looked at.
@@ -886,6 +898,16 @@ pub struct Call {
     pub with: Option<Value>,
     /// Line in the file.
     pub line: usize,
+}
+
+impl ResourceMapping {
+    /// The parts of a record that come out of look-ups of their own.
+    pub fn embedded(&self) -> &[(String, Lookup)] {
+        match (&self.get, &self.list) {
+            (Some(request), _) | (None, Some(request)) => &request.embed,
+            (None, None) => &[],
+        }
+    }
 }
 
 impl Mapping {

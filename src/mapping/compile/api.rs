@@ -99,6 +99,7 @@ pub(crate) fn api(api: &Api, context: &mut Context) -> Option<model::Api> {
         concurrency: concurrency?,
         retry: retry?,
         max_response: api.max_response.map_or(MAX_RESPONSE, |size| size.0),
+        eventual: api.eventual.unwrap_or_default(),
     })
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::mapping::compile::context::Context;
 use crate::mapping::compile::place::Known;
-use crate::mapping::compile::request::{has_body, link, records};
+use crate::mapping::compile::request::{embedded, has_body, link, records};
 use crate::mapping::compile::row::{Attributes, Label};
 use crate::mapping::compile::subject::subject;
 use crate::mapping::compile::variables::{FILTER, JUNCTION, NEGATION};
@@ -341,6 +341,10 @@ fn look_up(
         records: records?,
         missing: missing.or_else(|| list?.missing).unwrap_or(Missing::Error),
         hydrate: hydrate.unwrap_or(false),
+        embed: match list {
+            Some(list) => embedded(&list.embed, context)?,
+            None => Vec::new(),
+        },
         id,
         returns: None,
         with: Vec::new(),

@@ -22,4 +22,5 @@ pub(crate) mod script;
 pub(crate) mod session;
 pub(crate) mod sort;
 pub(crate) mod subject;
+pub(crate) mod unique;
 pub(crate) mod variables;

@@ -6,10 +6,10 @@
 use crate::mapping::compile::body::explicit_body;
 use crate::mapping::compile::context::Context;
 use crate::mapping::compile::lookup::{lookup, lookups};
-use crate::mapping::compile::variables::{COLLECTION, LIST, REQUEST, UNTIL, Variables};
+use crate::mapping::compile::variables::{COLLECTION, EMBED, LIST, REQUEST, UNTIL, Variables};
 use crate::mapping::diagnostic::{Position, exclusive, missing_choice, wrong_value};
 use crate::mapping::file::reader::{At, Entries};
-use crate::mapping::file::request::{Pages, Request, Total};
+use crate::mapping::file::request::{Lookup, Pages, Request, Total};
 use crate::mapping::file::scalar::{LocText, PathText, Tpl};
 use crate::mapping::model;
 use crate::mapping::model::{
@@ -95,9 +95,14 @@ pub(crate) fn request(
         let message = "this list has no body of its own for its parameters";
         context.faults.push(wrong_value(place.at, "in", message));
     }
+    let embed = embedded(&request.embed, context);
     if request.hydrate && kind != Kind::List {
         let message = "only a resource's \"list\" and its look-ups can be completed";
         context.faults.push(wrong_value(request.at, "hydrate", message));
+    }
+    if !request.embed.0.is_empty() && !matches!(kind, Kind::List | Kind::Get) {
+        let message = "only the records of \"get\" and \"list\" are put together";
+        context.faults.push(wrong_value(request.at, "embed", message));
     }
     Some(model::Request {
         method,
@@ -117,6 +122,7 @@ pub(crate) fn request(
         records: records?,
         missing: request.missing.unwrap_or(Missing::Error),
         hydrate: request.hydrate,
+        embed: embed?,
         id: inside(id)?,
         returns: request.returns,
         with: with?,
@@ -125,6 +131,18 @@ pub(crate) fn request(
         timeout: request.timeout,
         line: request.at.line,
     })
+}
+
+/// Look-ups whose picks become members of a record.
+pub(crate) fn embedded(
+    Entries(entries): &Entries<Lookup>,
+    context: &mut Context,
+) -> Option<Vec<(String, model::Lookup)>> {
+    let compiled: Vec<_> = entries
+        .iter()
+        .filter_map(|(key, written)| Some((key.name.clone(), lookup(written, &EMBED, context)?)))
+        .collect();
+    (compiled.len() == entries.len()).then_some(compiled)
 }
 
 /// Whether the request is one with a body that parameters can be put into.

@@ -49,6 +49,10 @@ pub(crate) static COLLECTION: Variables = without_secrets(&[
     "request_id",
     "scim",
 ]);
+/// `embed`.
+pub(crate) static EMBED: Variables = without_secrets(&["id", "native", "request_id"]);
+/// `where`.
+pub(crate) static RECORD: Variables = without_secrets(&["native"]);
 /// `list`.
 pub(crate) static LIST: Variables = without_secrets(&["filter", "request_id"]);
 /// `pages.until`.

@@ -24,8 +24,9 @@ object! {
         may retry: Retry,
         may encode: Encoding,
         may max_response: Size,
+        may eventual: Duration,
     }
-    later { rate: Rate, tls: Tls, proxy: Tpl, eventual: Duration, }
+    later { rate: Rate, tls: Tls, proxy: Tpl, }
 }
 
 object! {

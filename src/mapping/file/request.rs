@@ -33,6 +33,7 @@ object! {
         may records: PathText,
         may missing: Missing,
         or hydrate: bool,
+        or embed: Entries<Lookup>,
         may id: LocText,
         may returns: Returns,
         or with: Entries<Lookup>,

@@ -35,14 +35,13 @@ object! {
         may filter_defaults: Filter,
         may filter_language: FilterLanguage,
         may scan_limit: u64,
+        may r#where: ExprText,
+        may unique: Vec<Text>,
+        may adopt: Text,
         may version: VersionEntry,
         may sort: Sort,
         or unmapped: Vec<PathText>,
         or examples: Vec<Example>,
-    }
-    later {
-        unique: Vec<String>,
-        adopt: String,
     }
 }
 

@@ -46,6 +46,7 @@ pub(crate) fn api(base_url: &str) -> Api {
             after: header("retry-after"),
         },
         max_response: 1000,
+        eventual: Duration::ZERO,
     }
 }
 

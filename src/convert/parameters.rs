@@ -49,9 +49,8 @@ impl Parameters {
 
 /// A value as a member of objects within each other.
 fn member(name: &str, value: Value) -> Value {
-    name.rsplit('.').fold(value, |inner, name| {
-        Value::Object(Map::from_iter([(name.to_owned(), inner)]))
-    })
+    name.rsplit('.')
+        .fold(value, |inner, name| Value::Object(Map::from_iter([(name.to_owned(), inner)])))
 }
 
 /// Merges one tree into another: objects member by member, arrays one behind the other; anything

@@ -49,7 +49,8 @@ pub async fn adopt(
     let goal = Goal { wanted: wanted.clone(), allowed, deltas };
     let outcome = exchange.apply(resource, &mut located, &before, &goal).await?;
     enter(exchange, resource, &mut located).await?;
-    let (tenant, request_id) = (exchange.tenant.name.as_str(), exchange.ambient.request_id.as_str());
+    let (tenant, request_id) =
+        (exchange.tenant.name.as_str(), exchange.ambient.request_id.as_str());
     let (kind, id) = (resource.name.as_str(), located.id.as_str());
     tracing::info!(tenant, request_id, resource = kind, id, "adopted");
     let record = match outcome.record {

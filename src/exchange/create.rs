@@ -33,10 +33,10 @@ pub async fn answer(
     make::fill_defaults(exchange, resource, &mut wanted)?;
     validate::require(&wanted, resource_type)?;
     names::check(exchange, resource, &Resource::default(), &wanted).await?;
-    let view = match made(exchange, resource, &wanted).await {
+    let view = match Box::pin(made(exchange, resource, &wanted)).await {
         Ok(view) => view,
         Err(error) if is_taken(&error) => {
-            instead(exchange, resource, &sent, &wanted).await?.ok_or(error)?
+            Box::pin(instead(exchange, resource, &sent, &wanted)).await?.ok_or(error)?
         }
         Err(error) => return Err(error),
     };

@@ -170,10 +170,7 @@ impl<'t> Exchange<'t> {
         if key::of_record(&resource.id, &native)? != native_key {
             return Err(not_found());
         }
-        let native = match self.embed(resource, get, native_key, native).await {
-            Err(ExchangeError::NothingPicked { .. }) => return Err(ExchangeError::Unexpected),
-            other => other?,
-        };
+        let native = self.with_parts(resource, get, native_key, native).await?;
         Ok(Record::answered(resource, native, &response))
     }
 
@@ -191,10 +188,7 @@ impl<'t> Exchange<'t> {
                 key::of_record(&resource.id, native).is_ok_and(|key| key == native_key)
             };
             if let Some(found) = records.into_iter().find(is_it) {
-                return match self.embed(resource, list, native_key, found).await {
-                    Err(ExchangeError::NothingPicked { .. }) => Err(ExchangeError::Unexpected),
-                    other => other,
-                };
+                return self.with_parts(resource, list, native_key, found).await;
             }
             if walk.read > resource.scan_limit as u64 {
                 return Err(ExchangeError::TooMany { limit: resource.scan_limit });
@@ -348,11 +342,7 @@ pub struct Walk<'m> {
 
 impl<'m> Walk<'m> {
     /// A walk from the beginning of a list, with further query parameters.
-    pub fn new(
-        request: &'m Request,
-        parameters: Parameters,
-        pages: Option<&'m Pages>,
-    ) -> Self {
+    pub fn new(request: &'m Request, parameters: Parameters, pages: Option<&'m Pages>) -> Self {
         Self {
             request,
             pages,

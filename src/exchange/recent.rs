@@ -86,10 +86,10 @@ mod tests {
         let recent = Recent::default();
         recent.note("User", "7", Fate::There(Some(json!({ "id": 7 }))), at(0), at(5));
         recent.note("User", "7", Fate::Gone, at(1), at(6));
-        assert_eq!(recent.of("User", at(2)).into_iter().collect::<Vec<_>>(), [(
-            "7".to_owned(),
-            Fate::Gone
-        )]);
+        assert_eq!(
+            recent.of("User", at(2)).into_iter().collect::<Vec<_>>(),
+            [("7".to_owned(), Fate::Gone)]
+        );
     }
 
     #[test]

@@ -167,11 +167,7 @@ impl<'a> Sieve<'a> {
     }
 
     /// Takes the records of an answer to a request.
-    pub async fn take(
-        &mut self,
-        from: &Request,
-        records: Vec<Value>,
-    ) -> Result<(), ExchangeError> {
+    pub async fn take(&mut self, from: &Request, records: Vec<Value>) -> Result<(), ExchangeError> {
         let located = self.locate_listed(from, &records).await?;
         let pieces = records.into_iter().zip(located).collect();
         self.take_pieces(Some(from), pieces, Amount::All).await.map(drop)

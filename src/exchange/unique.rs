@@ -101,7 +101,8 @@ mod tests {
     fn values_are_found_wherever_an_attribute_has_them() {
         check(json!({ "userName": "Ada" }), "userName", None, &["ada"]);
         check(json!({}), "userName", None, &[]);
-        let emails = json!({ "emails": [{ "value": "A@x" }, { "type": "work" }, { "value": "b@x" }] });
+        let emails =
+            json!({ "emails": [{ "value": "A@x" }, { "type": "work" }, { "value": "b@x" }] });
         check(emails, "emails", Some("value"), &["a@x", "b@x"]);
         check(json!({ "name": { "familyName": "Byron" } }), "name", Some("familyName"), &["byron"]);
     }

@@ -46,8 +46,25 @@ impl Exchange<'_> {
         }
     }
 
-    /// A record with the parts that its request's look-ups bring.
-    pub async fn embed(
+    /// A record that was read by itself, with the parts that its request's look-ups bring.
+    pub async fn with_parts(
+        &self,
+        resource: &ResourceMapping,
+        from: &Request,
+        native_key: &str,
+        native: Value,
+    ) -> Result<Value, ExchangeError> {
+        if from.embed.is_empty() {
+            return Ok(native);
+        }
+        // Boxed, because every reading of a record carries the room for it.
+        match Box::pin(self.embed(resource, from, native_key, native)).await {
+            Err(ExchangeError::NothingPicked { .. }) => Err(ExchangeError::Unexpected),
+            other => other,
+        }
+    }
+
+    async fn embed(
         &self,
         resource: &ResourceMapping,
         from: &Request,

@@ -271,7 +271,6 @@ resources:
         check("$.first", "{ path: $.first, memo: true }", "E900");
         check("$.first", "{ path: $.first, via: { split: \" \" } }", "E900");
         check("name.givenName:", "name.givenName + name.familyName:", "E900");
-        check("id: $.id\n", "id: $.id\n    unique: [ userName ]\n", "E900");
         check("post: /users }", "post: /users, idempotency: X-Key }", "E900");
         check("post: /users }", "post: /users, send: each }", "E900");
         check("api: {", "api: { rate: 10/s,", "E900");

@@ -21,8 +21,8 @@ use crate::mapping::file::resource::{Filter, FilterEntry, FilterQuery, Resource}
 use crate::mapping::file::scalar::Tpl;
 use crate::mapping::model;
 use crate::mapping::model::{
-    Carries, FilterAction, FilterCase, FilterLanguage, FilterRule, Missing, ParameterPlace, Request,
-    RequestBody, SendMode,
+    Carries, FilterAction, FilterCase, FilterLanguage, FilterRule, Missing, ParameterPlace,
+    Request, RequestBody, SendMode,
 };
 use crate::mapping::template::Template;
 use crate::mapping::yaml::Node;

@@ -10,9 +10,9 @@ use crate::mapping::compile::request::{Kind, request};
 use crate::mapping::compile::row::Attributes;
 use crate::mapping::compile::rows::attributes;
 use crate::mapping::compile::script;
+use crate::mapping::compile::sort::sort;
 use crate::mapping::compile::unique::{adopt, unique};
 use crate::mapping::compile::variables::RECORD;
-use crate::mapping::compile::sort::sort;
 use crate::mapping::diagnostic::{leaves_base, missing_field, wrong_value};
 use crate::mapping::file::request::Request;
 use crate::mapping::file::resource::{
@@ -266,7 +266,8 @@ impl Requests {
         let activation = self.activation();
         let parts = self.get.as_ref().or(self.list.as_ref()).map(|request| &request.embed);
         let parts = parts.into_iter().flatten();
-        let apart: Vec<NativePath> = parts.filter_map(|(name, _)| NativePath::member(name)).collect();
+        let apart: Vec<NativePath> =
+            parts.filter_map(|(name, _)| NativePath::member(name)).collect();
         let create = &written.create.0;
         assign(Route::Create, create, &mut self.create, &apart, attributes, activation, context);
         let update = &written.update.0;

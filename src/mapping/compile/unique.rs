@@ -47,7 +47,8 @@ fn path(
         return context.missing(wrong_value(name.at, field, &message));
     };
     let value = found.attribute.sub_attribute("value").filter(|_| path.sub.is_none());
-    let (leaf, implied) = (value.unwrap_or(found.leaf()), value.map(|value| value.name.clone()));
+    let (leaf, implied) =
+        (value.unwrap_or_else(|| found.leaf()), value.map(|value| value.name.clone()));
     let is_plain = match leaf.kind {
         AttributeType::String
         | AttributeType::Integer

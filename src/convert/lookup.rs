@@ -38,6 +38,7 @@ pub fn build(lookup: &Lookup, scope: &Scope<'_>) -> Result<NativeRequest, Conver
         headers: request::pairs(&lookup.headers, scope)?,
         body: request::encoded(lookup.encoding, body),
         timeout: None,
+        repeatable: false,
     })
 }
 

@@ -56,9 +56,10 @@ fn filled(
         method: request.method,
         path: request.path.url_path(scope)?,
         query: pairs(&request.query, scope)?,
-        headers: pairs(&request.headers, scope)?,
+        headers: headers(request, scope)?,
         body: encoded(request.encoding, body),
         timeout: request.timeout,
+        repeatable: request.idempotency.is_some(),
     })
 }
 
@@ -74,6 +75,14 @@ pub fn pairs(
         }
     }
     Ok(filled)
+}
+
+/// The headers, with a key that no other call has. The call keeps it each time it is repeated.
+fn headers(request: &Request, scope: &Scope<'_>) -> Result<Vec<(String, String)>, ConvertError> {
+    let mut headers = pairs(&request.headers, scope)?;
+    let key = |name: &String| (name.clone(), scope.ambient().ids.uuid());
+    headers.extend(request.idempotency.as_ref().map(key));
+    Ok(headers)
 }
 
 /// The rows' body with the mapping's constants, in its envelope.
@@ -142,6 +151,7 @@ pub fn get(path: String, query: Vec<(String, String)>) -> NativeRequest {
         headers: Vec::new(),
         body: Body::None,
         timeout: None,
+        repeatable: false,
     }
 }
 

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::FixedClock;
 use crate::convert::key;
+use crate::dialogue::script::ScriptedUpstream;
 use crate::exchange::cursor::Seal;
 use crate::exchange::recent::Recent;
 use crate::exchange::tenant::{Locks, Tenant};
@@ -57,6 +58,12 @@ pub async fn set(
         locks: Locks::default(),
         recent: Recent::default(),
     })
+}
+
+/// A stage for questions that make no calls.
+pub async fn bare(mapping: &Arc<Mapping>) -> Result<Tenant, StoreError> {
+    let silent = Arc::new(ScriptedUpstream::new(Vec::new()));
+    set(mapping, &Given::default(), silent).await
 }
 
 /// Configuration as templates see it: what is given, then defaults, then something of the right

@@ -513,9 +513,13 @@ impl<'a> Change<'a> {
             }
         }
         if leaves {
-            let entry = located.entry.take().unwrap_or_default();
-            let state = EntryState::Off(self.record.native.clone());
-            let entry = Entry { id: located.id.clone(), key: located.key.clone(), state, ..entry };
+            // What the same request changes of the attributes kept here holds from now on as well.
+            let entry = Entry {
+                id: located.id.clone(),
+                key: located.key.clone(),
+                attributes: sidecar_attributes(self.resource, &self.goal.wanted),
+                state: EntryState::Off(self.record.native.clone()),
+            };
             let partition = self.exchange.tenant.partition();
             let name = &self.resource.name;
             let _held = self.exchange.tenant.locks.hold_kept(name, &located.id).await;

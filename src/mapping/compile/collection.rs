@@ -68,7 +68,9 @@ pub(crate) fn compile(
         remove,
         batch: row.batch.unwrap_or(Batch::Of(1)),
         fetch: row.fetch.unwrap_or(Fetch::Always),
+        label: label.text.clone(),
         line: label.at.line,
+        column: label.at.column,
     });
     compiled.collection_labels.push(label);
     Some(())
@@ -201,7 +203,16 @@ fn item_row(
     };
     let path = context.path(read)?;
     let write = writable(item.write.as_ref().unwrap_or(read), mode, context)?;
-    Some(ItemRow { sub: sub.name.clone(), path, write, via: transforms?, empty: empty(item) })
+    Some(ItemRow {
+        sub: sub.name.clone(),
+        path,
+        write,
+        via: transforms?,
+        empty: empty(item),
+        lossy: item.lossy,
+        line: label.at.line,
+        column: label.at.column,
+    })
 }
 
 fn key(

@@ -324,6 +324,7 @@ fn look_up(
         Some(id) => Some(context.locator(id)?),
     };
     Some(Request {
+        idempotency: None,
         method,
         path: path?,
         query: Vec::new(),

@@ -12,6 +12,7 @@ pub(crate) mod collection;
 pub(crate) mod context;
 pub(crate) mod filter;
 pub(crate) mod lookup;
+pub(crate) mod oauth2;
 pub(crate) mod place;
 pub(crate) mod relations;
 pub(crate) mod request;

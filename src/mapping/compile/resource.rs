@@ -75,9 +75,7 @@ pub(crate) fn resource(
     let filters = filters(&around, context);
     let filter_language = language(written, context);
     let sort = sort(&around, context);
-    for path in &written.unmapped {
-        context.path(path);
-    }
+    let unmapped = written.unmapped.iter().filter_map(|path| context.path(path)).collect();
     let version = version(written, context);
     let visible = match &written.r#where {
         None => None,
@@ -108,7 +106,10 @@ pub(crate) fn resource(
         adopt,
         version,
         sort,
+        unmapped,
         examples,
+        line: key.at.line,
+        column: key.at.column,
     })
 }
 

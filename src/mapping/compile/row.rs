@@ -90,7 +90,11 @@ pub(crate) fn single(
         lenient_match,
         emit,
         reference,
+        memo: row.memo,
+        lossy: row.lossy,
+        label: label.text.clone(),
         line: label.at.line,
+        column: label.at.column,
     });
     compiled.row_labels.push(label);
     Some(())

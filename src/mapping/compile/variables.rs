@@ -28,6 +28,8 @@ const fn with_secrets(names: &'static [&'static str]) -> Variables {
 pub(crate) static API: Variables = without_secrets(&["request_id"]);
 /// `api.auth`.
 pub(crate) static SIGN_IN: Variables = with_secrets(&[]);
+/// `api.tls` and `api.proxy`.
+pub(crate) static CONNECTION: Variables = with_secrets(&[]);
 /// `api.auth.session.send`.
 pub(crate) static TOKEN: Variables = with_secrets(&["token"]);
 /// `api.headers`.

@@ -302,8 +302,8 @@ async fn scan(
     let mut walk = Walk::new(list, parameters, list.pages.as_ref());
     walk.order = order;
     while let Some(records) = walk.next(exchange, resource).await? {
-        sieve.take(list, records).await?;
         breadth.check(resource, walk.read.max(walk.total.unwrap_or(0)))?;
+        sieve.take(list, records).await?;
     }
     Ok(())
 }

@@ -81,6 +81,9 @@ enum Piece {
 /// Records that are read at once.
 const AT_ONCE: usize = 4;
 
+/// Records that may be read one by one although scanning is forbidden.
+const MOST_READ: usize = 2000;
+
 impl Window {
     /// Every match.
     pub const ALL: Self = Self { start: 1, count: u64::MAX };
@@ -112,6 +115,8 @@ pub struct Sieve<'a> {
     /// Native keys.
     seen: BTreeSet<String>,
     sight: Sight,
+    /// Records that have been read one by one.
+    read: usize,
     /// What was written a moment ago.
     recent: BTreeMap<String, Fate>,
 }
@@ -135,6 +140,7 @@ impl<'a> Sieve<'a> {
             external: Vec::new(),
             seen: BTreeSet::new(),
             sight,
+            read: 0,
             recent: exchange.recent(resource),
         }
     }
@@ -237,10 +243,15 @@ impl<'a> Sieve<'a> {
 
     /// Completes those records that will be looked at.
     async fn read_pieces(
-        &self,
+        &mut self,
         from: Option<&Request>,
         chunk: Vec<(Value, Option<Located>)>,
     ) -> Result<Vec<(Option<Located>, Piece)>, ExchangeError> {
+        // What is read for a window alone is bounded by the window.
+        let is_costly = from.is_none_or(|from| from.hydrate || !from.embed.is_empty());
+        if is_costly && self.is_choosy() {
+            self.count_reads(chunk.len())?;
+        }
         let mut ahead = self.matched;
         // Boxed one by one: a closure that borrows across an await has no type that is `Send`
         // enough.
@@ -252,6 +263,17 @@ impl<'a> Sieve<'a> {
             pending.push(self.piece(from, native, located, is_wanted).boxed());
         }
         stream::iter(pending).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// Refuses to read more records one by one than a scan may read.
+    fn count_reads(&mut self, count: usize) -> Result<(), ExchangeError> {
+        let limit =
+            if self.resource.scan_limit == 0 { MOST_READ } else { self.resource.scan_limit };
+        self.read = self.read.saturating_add(count);
+        if self.read > limit {
+            return Err(ExchangeError::TooMany { limit });
+        }
+        Ok(())
     }
 
     async fn piece(

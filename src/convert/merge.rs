@@ -1,10 +1,9 @@
 //! A resource that was sent and the one that is there, merged as PUT does it (RFC 7644 section
 //! 3.5.1).
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 
-use crate::convert::change;
-use crate::convert::place;
+use crate::convert::{change, place, places};
 use crate::mapping::model::{Mode, ReplaceMode, ResourceMapping};
 use crate::scim::resource::Resource;
 
@@ -18,7 +17,7 @@ pub fn merge(
 ) -> Resource {
     let mut wanted = Resource::default();
     for row in &resource.rows {
-        let read = |scim: &Resource| place::read(&row.place, row.lenient_match, scim);
+        let read = |scim: &Resource| places::read(row, scim);
         let is_active = row.place.extension.is_none() && row.place.attribute == "active";
         let value = match row.mode {
             Mode::Read => read(before),
@@ -26,10 +25,12 @@ pub fn merge(
             Mode::Both if is_active || mode == ReplaceMode::Soft => {
                 read(sent).or_else(|| read(before))
             }
+            // What a memo holds is not the application's to lose.
+            Mode::Both if row.memo => overlaid(read(sent), read(before)),
             Mode::Write | Mode::Both => read(sent),
         };
         if let Some(value) = value {
-            place::write(&row.place, &mut wanted, value, &row.emit);
+            places::write(row, &mut wanted, value);
         }
     }
     for collection in &resource.collections {
@@ -51,4 +52,16 @@ pub fn merge(
         }
     }
     wanted
+}
+
+/// What was sent, and before it what was there: of several values each by itself.
+fn overlaid(sent: Option<Value>, before: Option<Value>) -> Option<Value> {
+    match (sent, before) {
+        (Some(Value::Array(sent)), Some(Value::Array(before))) if sent.len() == before.len() => {
+            let either =
+                |(sent, before): (Value, Value)| if sent.is_null() { before } else { sent };
+            Some(sent.into_iter().zip(before).map(either).collect())
+        }
+        (sent, before) => sent.or(before),
+    }
 }

@@ -14,6 +14,7 @@ use crate::convert::parameters::Parameters;
 use crate::convert::references::{self, References, Wanted};
 use crate::convert::{key, lookup, record, request};
 use crate::exchange::error::ExchangeError;
+use crate::exchange::known_names::KnownNames;
 use crate::exchange::recent::Fate;
 use crate::exchange::tenant::Tenant;
 use crate::exchange::version::Record;
@@ -40,6 +41,8 @@ pub struct Exchange<'t> {
     pub ambient: Ambient,
     /// The SCIM base as the client sees it.
     pub base: String,
+    /// References that are no keys, as far as they have been looked up.
+    pub(crate) names: KnownNames,
     retired: OnceCell<Vec<(String, Vec<Entry>)>>,
     deviations: Mutex<Deviations>,
 }
@@ -58,7 +61,8 @@ impl<'t> Exchange<'t> {
     pub fn new(tenant: &'t Tenant, request_id: String, base: String) -> Self {
         let ambient = Ambient { ids: tenant.ids.clone(), now: tenant.clock.now(), request_id };
         let deviations = Mutex::default();
-        Self { tenant, ambient, base, retired: OnceCell::new(), deviations }
+        let names = KnownNames::default();
+        Self { tenant, ambient, base, names, retired: OnceCell::new(), deviations }
     }
 
     /// Runs what reads a part of the request, and keeps what it notes, also when it fails.
@@ -219,11 +223,37 @@ impl<'t> Exchange<'t> {
 
     /// Looks up what conversions need to know about other resources. Keys that nobody has seen
     /// yet are issued an id.
-    pub async fn resolve(&self, keys: Wanted, ids: Wanted) -> Result<References, ExchangeError> {
+    pub async fn resolve(
+        &self,
+        mut keys: Wanted,
+        mut ids: Wanted,
+    ) -> Result<References, ExchangeError> {
+        let mapping = &self.tenant.mapping;
+        let mut references = References::default();
+        for (name, key) in self.keys_of(&keys.names).await? {
+            if let Some(by) = references::path_of(mapping, &name) {
+                references.insert_name(&name.resource, by, &key, &Value::from(name.value));
+            }
+            if references::is_issued(mapping, &name.resource) {
+                keys.issued.insert((name.resource, key));
+            }
+        }
+        let issued = ids.names.iter().filter(|it| references::is_issued(mapping, &it.resource));
+        ids.issued.extend(issued.map(|it| (it.resource.clone(), it.value.clone())));
+        self.resolve_issued(keys, &ids, &mut references).await?;
+        self.name_ids(&ids.names, &mut references).await?;
+        Ok(references)
+    }
+
+    async fn resolve_issued(
+        &self,
+        keys: Wanted,
+        ids: &Wanted,
+        references: &mut References,
+    ) -> Result<(), ExchangeError> {
         let partition = self.tenant.partition();
         let sidecar = &self.tenant.sidecar;
-        let mut references = References::default();
-        for (resource, keys) in by_resource(keys) {
+        for (resource, keys) in by_resource(&keys.issued) {
             let known = sidecar.by_keys(&partition, &resource, &keys).await?;
             let have: BTreeSet<&str> = known.iter().map(|entry| entry.key.as_str()).collect();
             for key in keys.iter().filter(|key| !have.contains(key.as_str())) {
@@ -235,7 +265,7 @@ impl<'t> Exchange<'t> {
                 references.insert(&resource, &entry.id, &entry.key);
             }
         }
-        for (resource, ids) in by_resource(ids) {
+        for (resource, ids) in by_resource(&ids.issued) {
             for entry in sidecar.by_ids(&partition, &resource, &ids).await? {
                 references.insert(&resource, &entry.id, &entry.key);
             }
@@ -247,7 +277,7 @@ impl<'t> Exchange<'t> {
                 }
             }
         }
-        Ok(references)
+        Ok(())
     }
 
     /// What conversions of these records need to know.
@@ -264,7 +294,7 @@ impl<'t> Exchange<'t> {
     }
 
     /// Remembers what became of a record, where lists follow writes only after a while.
-    pub fn note(&self, resource: &ResourceMapping, native_key: &str, fate: Fate) {
+    pub fn remember(&self, resource: &ResourceMapping, native_key: &str, fate: Fate) {
         let eventual = self.tenant.mapping.api.eventual;
         let now = self.tenant.clock.now();
         if let (false, Ok(until)) = (eventual.is_zero(), now.checked_add(eventual)) {
@@ -304,12 +334,12 @@ fn may_retire(resource: &ResourceMapping) -> bool {
     may_hide(resource) || matches!(resource.deactivate, crate::mapping::model::Deactivate::Delete)
 }
 
-fn by_resource(wanted: Wanted) -> Vec<(String, Vec<String>)> {
+fn by_resource(wanted: &BTreeSet<(String, String)>) -> Vec<(String, Vec<String>)> {
     let mut grouped: Vec<(String, Vec<String>)> = Vec::new();
     for (resource, value) in wanted {
         match grouped.last_mut() {
-            Some((last, values)) if *last == resource => values.push(value),
-            _ => grouped.push((resource, vec![value])),
+            Some((last, values)) if last == resource => values.push(value.clone()),
+            _ => grouped.push((resource.clone(), vec![value.clone()])),
         }
     }
     grouped

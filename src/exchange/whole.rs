@@ -1,13 +1,19 @@
 //! Records that are put together: stubs of lists that are read one by one (`hydrate`), and parts
 //! that stand behind requests of their own (`embed`).
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 
 use crate::convert::references::References;
-use crate::convert::{key, visible};
+use crate::convert::{key, record, visible};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::mapping::model::{Request, ResourceMapping};
+
+/// Records that are read at once.
+const AT_ONCE: usize = 4;
 
 impl Exchange<'_> {
     /// The whole record of one that came out of a list or look-up; `None` when it has vanished
@@ -32,6 +38,27 @@ impl Exchange<'_> {
             }
             other => other.map(Some),
         }
+    }
+
+    /// The whole records of those that came out of a list or look-up, a few at a time.
+    pub async fn complete_all(
+        &self,
+        resource: &ResourceMapping,
+        from: &Request,
+        records: Vec<Value>,
+    ) -> Result<Vec<Value>, ExchangeError> {
+        if !from.hydrate && from.embed.is_empty() {
+            return Ok(records);
+        }
+        let mut pending: Vec<BoxFuture<'_, _>> = Vec::with_capacity(records.len());
+        for native in records {
+            let key = record::listed_key(&resource.id, from, &native)?;
+            let whole = async move { self.complete(resource, from, &key, native).await };
+            pending.push(whole.boxed());
+        }
+        let whole: Vec<Option<Value>> =
+            stream::iter(pending).buffered(AT_ONCE).try_collect().await?;
+        Ok(whole.into_iter().flatten().collect())
     }
 
     /// The record of a key, seen by SCIM or not; `None` when there is none.

@@ -95,6 +95,11 @@ impl NativePath {
         Self::parse(&format!("$[{name}]")).ok()
     }
 
+    /// `$`, the document itself.
+    pub fn root() -> Self {
+        Self { text: "$".to_owned(), steps: Vec::new(), rest: Rest::Nothing }
+    }
+
     /// The first value at this place.
     pub fn read<'a>(&self, document: &'a Value) -> Option<&'a Value> {
         match &self.rest {

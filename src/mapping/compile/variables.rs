@@ -67,6 +67,10 @@ pub(crate) static SORT: Variables = without_secrets(&["descending", "request_id"
 pub(crate) static JUNCTION: Variables = without_secrets(&["a", "b"]);
 /// `filter_language.not`.
 pub(crate) static NEGATION: Variables = without_secrets(&["a"]);
+/// `to_scim` of a row.
+pub(crate) static TO_SCIM: Variables = without_secrets(&["native", "request_id"]);
+/// `to_native` of a row.
+pub(crate) static TO_NATIVE: Variables = without_secrets(&["native", "old", "request_id", "scim"]);
 /// `default` of a row.
 pub(crate) static DEFAULT: Variables = without_secrets(&["request_id", "scim"]);
 

@@ -10,6 +10,7 @@ mod fixtures;
 mod gateway;
 mod health;
 mod http;
+mod identity_providers;
 mod laws;
 mod mapping_broken;
 mod mapping_load;

@@ -70,6 +70,11 @@ const KNOWN: [&str; 18] = [
     "timezone",
 ];
 
+/// The names of all transforms, in order.
+pub fn names() -> &'static [&'static str] {
+    &KNOWN
+}
+
 /// Builds the transform that an element of `via` says: a name, or an object with the name, its
 /// argument and its options, as in `{ map: { … }, else: other }`.
 pub fn build_step(step: &Value) -> Result<Arc<dyn Transform>, TransformFault> {

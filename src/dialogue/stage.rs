@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::clock::FixedClock;
-use crate::convert::key;
+use crate::convert::{key, memo};
 use crate::dialogue::script::ScriptedUpstream;
 use crate::exchange::cursor::Seal;
 use crate::exchange::tenant::{Locks, Tenant};
@@ -110,8 +110,11 @@ pub fn entry(id: &str, native_key: &str, written: &Value) -> Entry {
         match name.as_str() {
             "key" => entry.key = key::text(value).unwrap_or_default(),
             "off" => entry.state = EntryState::Off(value.clone()),
+            "memo" => {
+                entry.attributes.insert(memo::MEMBER.to_owned(), value.clone());
+            }
             "deleted" if value == &Value::Bool(true) => entry.state = EntryState::Deleted,
-            "id" | "ids" => {}
+            "id" | "ids" | "names" => {}
             "enterprise" => {
                 entry.attributes.insert(urn::ENTERPRISE_USER.to_owned(), value.clone());
             }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::convert::failure::Meaning;
+use crate::convert::pattern;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::make;
 use crate::exchange::native::Exchange;
@@ -31,6 +32,7 @@ pub async fn answer(
     let named = named_attributes(&wanted);
     make::fill_defaults(exchange, resource, &mut wanted)?;
     validate::require(&wanted, resource_type)?;
+    pattern::check(resource, &Resource::default(), &wanted)?;
     names::check(exchange, resource, &Resource::default(), &wanted).await?;
     let view = match make::make(exchange, resource, &wanted, None).await {
         Ok(made) => made.view,

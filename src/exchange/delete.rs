@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::convert::change;
 use crate::convert::document::{Difference, Purpose};
 use crate::convert::failure::Meaning;
-use crate::convert::request;
+use crate::convert::{memo, request};
 use crate::exchange::apply::Goal;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
@@ -103,12 +103,13 @@ async fn bury(
     wanted.0.insert("active".to_owned(), Value::Bool(false));
     let goal = Goal { wanted, allowed: change::everything(resource), deltas: BTreeMap::new() };
     exchange.apply(resource, located, &before, &goal).await?;
-    let entry = located.entry.take().unwrap_or_default();
+    let mut attributes = located.entry.take().unwrap_or_default().attributes;
+    attributes.shift_remove(memo::MEMBER);
     let entry = Entry {
         id: located.id.clone(),
         key: located.key.clone(),
         state: EntryState::Deleted,
-        attributes: entry.attributes,
+        attributes,
     };
     exchange.tenant.sidecar.save(&exchange.tenant.partition(), &resource.name, &entry).await?;
     Ok(ScimResponse::no_content())

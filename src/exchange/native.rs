@@ -12,6 +12,7 @@ use crate::convert::page::{self, At, Seen};
 use crate::convert::references::{self, References, Wanted};
 use crate::convert::{key, record, request};
 use crate::exchange::error::ExchangeError;
+use crate::exchange::known_names::KnownNames;
 use crate::exchange::tenant::Tenant;
 use crate::exchange::version::Record;
 use crate::mapping::expression::{Ambient, Scope};
@@ -37,6 +38,8 @@ pub struct Exchange<'t> {
     pub ambient: Ambient,
     /// The SCIM base as the client sees it.
     pub base: String,
+    /// References that are no keys, as far as they have been looked up.
+    pub(crate) names: KnownNames,
     retired: OnceCell<Vec<(String, Vec<Entry>)>>,
     deviations: Mutex<Deviations>,
 }
@@ -55,7 +58,8 @@ impl<'t> Exchange<'t> {
     pub fn new(tenant: &'t Tenant, request_id: String, base: String) -> Self {
         let ambient = Ambient { ids: tenant.ids.clone(), now: tenant.clock.now(), request_id };
         let deviations = Mutex::default();
-        Self { tenant, ambient, base, retired: OnceCell::new(), deviations }
+        let names = KnownNames::default();
+        Self { tenant, ambient, base, names, retired: OnceCell::new(), deviations }
     }
 
     /// Runs what reads a part of the request, and keeps what it notes, also when it fails.
@@ -197,11 +201,37 @@ impl<'t> Exchange<'t> {
 
     /// Looks up what conversions need to know about other resources. Keys that nobody has seen
     /// yet are issued an id.
-    pub async fn resolve(&self, keys: Wanted, ids: Wanted) -> Result<References, ExchangeError> {
+    pub async fn resolve(
+        &self,
+        mut keys: Wanted,
+        mut ids: Wanted,
+    ) -> Result<References, ExchangeError> {
+        let mapping = &self.tenant.mapping;
+        let mut references = References::default();
+        for (name, key) in self.keys_of(&keys.names).await? {
+            if let Some(by) = references::path_of(mapping, &name) {
+                references.insert_name(&name.resource, by, &key, &Value::from(name.value));
+            }
+            if references::is_issued(mapping, &name.resource) {
+                keys.issued.insert((name.resource, key));
+            }
+        }
+        let issued = ids.names.iter().filter(|it| references::is_issued(mapping, &it.resource));
+        ids.issued.extend(issued.map(|it| (it.resource.clone(), it.value.clone())));
+        self.resolve_issued(keys, &ids, &mut references).await?;
+        self.name_ids(&ids.names, &mut references).await?;
+        Ok(references)
+    }
+
+    async fn resolve_issued(
+        &self,
+        keys: Wanted,
+        ids: &Wanted,
+        references: &mut References,
+    ) -> Result<(), ExchangeError> {
         let partition = self.tenant.partition();
         let sidecar = &self.tenant.sidecar;
-        let mut references = References::default();
-        for (resource, keys) in by_resource(keys) {
+        for (resource, keys) in by_resource(&keys.issued) {
             let known = sidecar.by_keys(&partition, &resource, &keys).await?;
             let have: BTreeSet<&str> = known.iter().map(|entry| entry.key.as_str()).collect();
             for key in keys.iter().filter(|key| !have.contains(key.as_str())) {
@@ -213,7 +243,7 @@ impl<'t> Exchange<'t> {
                 references.insert(&resource, &entry.id, &entry.key);
             }
         }
-        for (resource, ids) in by_resource(ids) {
+        for (resource, ids) in by_resource(&ids.issued) {
             for entry in sidecar.by_ids(&partition, &resource, &ids).await? {
                 references.insert(&resource, &entry.id, &entry.key);
             }
@@ -225,7 +255,7 @@ impl<'t> Exchange<'t> {
                 }
             }
         }
-        Ok(references)
+        Ok(())
     }
 
     /// What conversions of these records need to know.
@@ -268,12 +298,12 @@ fn may_retire(resource: &ResourceMapping) -> bool {
     may_hide(resource) || matches!(resource.deactivate, crate::mapping::model::Deactivate::Delete)
 }
 
-fn by_resource(wanted: Wanted) -> Vec<(String, Vec<String>)> {
+fn by_resource(wanted: &BTreeSet<(String, String)>) -> Vec<(String, Vec<String>)> {
     let mut grouped: Vec<(String, Vec<String>)> = Vec::new();
     for (resource, value) in wanted {
         match grouped.last_mut() {
-            Some((last, values)) if *last == resource => values.push(value),
-            _ => grouped.push((resource, vec![value])),
+            Some((last, values)) if last == resource => values.push(value.clone()),
+            _ => grouped.push((resource.clone(), vec![value.clone()])),
         }
     }
     grouped

@@ -123,6 +123,8 @@ fn convert(error: &ConvertError) -> (u16, Option<ScimType>) {
         | ConvertError::Unwritable { .. }
         | ConvertError::NotClearable { .. }
         | ConvertError::UnknownReference { .. }
+        | ConvertError::Pattern { .. }
+        | ConvertError::Computed { .. }
         | ConvertError::Template(_) => (400, Some(ScimType::InvalidValue)),
         ConvertError::Immutable { .. } => (400, Some(ScimType::Mutability)),
         ConvertError::NoKey => (502, None),

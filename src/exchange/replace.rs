@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::convert::change;
-use crate::convert::place;
+use crate::convert::{place, places};
 use crate::exchange::apply::Goal;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
@@ -66,12 +66,24 @@ fn is_written(resource: &ResourceMapping, index: usize) -> bool {
         .is_some_and(|list| list.mode != Mode::Read && list.add.is_some())
 }
 
+/// What was sent, and before it what was there: of several values each by itself.
+fn overlaid(sent: Option<Value>, before: Option<Value>) -> Option<Value> {
+    match (sent, before) {
+        (Some(Value::Array(sent)), Some(Value::Array(before))) if sent.len() == before.len() => {
+            let either =
+                |(sent, before): (Value, Value)| if sent.is_null() { before } else { sent };
+            Some(sent.into_iter().zip(before).map(either).collect())
+        }
+        (sent, before) => sent.or(before),
+    }
+}
+
 /// The resource as it is wanted: what was sent, and of what was not sent that which may not be
 /// cleared. A missing `active` must not switch anybody off.
 fn merge(resource: &ResourceMapping, sent: &Resource, before: &Resource) -> Resource {
     let mut wanted = Resource::default();
     for row in &resource.rows {
-        let read = |scim: &Resource| place::read(&row.place, row.lenient_match, scim);
+        let read = |scim: &Resource| places::read(row, scim);
         let is_active = row.place.extension.is_none() && row.place.attribute == "active";
         let value = match row.mode {
             Mode::Read => read(before),
@@ -79,10 +91,12 @@ fn merge(resource: &ResourceMapping, sent: &Resource, before: &Resource) -> Reso
             Mode::Both if is_active || resource.replace == ReplaceMode::Soft => {
                 read(sent).or_else(|| read(before))
             }
+            // What a memo holds is not the application's to lose.
+            Mode::Both if row.memo => overlaid(read(sent), read(before)),
             Mode::Write | Mode::Both => read(sent),
         };
         if let Some(value) = value {
-            place::write(&row.place, &mut wanted, value, &row.emit);
+            places::write(row, &mut wanted, value);
         }
     }
     for collection in &resource.collections {

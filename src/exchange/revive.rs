@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::convert::{change, place};
+use crate::convert::{change, places};
 use crate::exchange::apply::Goal;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
@@ -45,8 +45,8 @@ pub async fn revive(
     let mut wanted = wanted.clone();
     wanted.0.entry("active").or_insert(Value::Bool(true));
     for row in resource.rows.iter().filter(|row| row.mode == Mode::Create) {
-        if let Some(value) = place::read(&row.place, row.lenient_match, &before.view) {
-            place::write(&row.place, &mut wanted, value, &row.emit);
+        if let Some(value) = places::read(row, &before.view) {
+            places::write(row, &mut wanted, value);
         }
     }
     let deltas = differences::differences(exchange, resource, &before, &wanted).await?;
@@ -97,7 +97,7 @@ async fn forget_tombstone(
 ) -> Result<(), ExchangeError> {
     let partition = exchange.tenant.partition();
     let sidecar = &exchange.tenant.sidecar;
-    let is_needed = resource.id.source == IdSourceRule::Issued || state::has_sidecar_rows(resource);
+    let is_needed = resource.id.source == IdSourceRule::Issued || state::keeps_attributes(resource);
     match &located.entry {
         Some(entry) if is_needed => sidecar.save(&partition, &resource.name, entry).await?,
         _ => sidecar.remove(&partition, &resource.name, &located.id).await?,

@@ -10,12 +10,14 @@ use serde_json::Value;
 use crate::convert::failure::Meaning;
 use crate::convert::filter::{self, Calls};
 use crate::convert::page::{self, At};
-use crate::convert::references::{Wanted, ids_in};
-use crate::convert::{place, record};
+use crate::convert::references::{Wanted, ids_in, names_in};
+use crate::convert::{place, places, record};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{self, About, Exchange, Walk};
 use crate::exchange::sieve::{Hit, Sieve, Tombstones, Window};
-use crate::mapping::model::{Outcome, PageStyle, Pages, Place, Request, ResourceMapping, Total};
+use crate::mapping::model::{
+    Outcome, PageStyle, Pages, Place, Request, ResourceMapping, Row, Total,
+};
 use crate::native::message::NativeRequest;
 use crate::scim::filter::ast::Filter;
 use crate::scim::filter::eval::CompiledFilter;
@@ -200,14 +202,17 @@ fn reference_ids(
             let extension = found.extension.map(|schema| schema.id.as_str());
             let name = found.attribute.name.as_str();
             let is_meant = |place: &Place| place::is_of(place, extension, name);
-            for row in resource.rows.iter().filter(|row| is_meant(&row.place)) {
-                place::write(&row.place, &mut probe, Value::from(id.as_str()), &row.emit);
+            let is_single = |row: &&Row| !row.is_several() && is_meant(&row.place);
+            for row in resource.rows.iter().filter(is_single) {
+                places::write(row, &mut probe, Value::from(id.as_str()));
             }
             for list in resource.collections.iter().filter(|list| is_meant(&list.place)) {
                 let element = serde_json::json!([{ "value": id }]);
                 place::write(&list.place, &mut probe, element, &serde_json::Map::new());
             }
+            let nothing = Resource::default();
             ids_in(&exchange.tenant.mapping, resource, &probe, ids);
+            names_in(&exchange.tenant.mapping, resource, &nothing, &probe, ids);
         }
         Filter::Compare(..) | Filter::Present(_) => {}
         Filter::And(terms) | Filter::Or(terms) => {

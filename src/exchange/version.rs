@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::convert::locate::locate;
-use crate::convert::{key, place};
+use crate::convert::{key, places};
 use crate::mapping::model::{CollectionSource, Locator, ResourceMapping, Source};
 use crate::native::message::{NativeRequest, NativeResponse};
 use crate::scim::etag::{EntityTag, TagList, is_tag};
@@ -141,9 +141,9 @@ pub fn stamped(view: &Resource) -> Option<&str> {
 
 /// What the side-car says of a resource.
 fn kept(resource: &ResourceMapping, view: &Resource) -> Map<String, Value> {
-    let rows = resource.rows.iter().filter(|row| matches!(row.source, Source::Sidecar));
-    let value = |row: &crate::mapping::model::Row| place::read(&row.place, false, view);
-    rows.filter_map(|row| Some((place::name(&row.place), value(row)?))).collect()
+    let rows = resource.rows.iter().filter(|row| row.memo || matches!(row.source, Source::Sidecar));
+    let value = |row: &crate::mapping::model::Row| places::read_strictly(row, view);
+    rows.filter_map(|row| Some((places::name(row), value(row)?))).collect()
 }
 
 /// The part of a view that a version stands for: what every request that reads the record sees,

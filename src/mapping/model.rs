@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::mapping::access::{OAuth2, Rate, RetryMethods, TimeUnit, Tls};
 use crate::mapping::expression::Expression;
+use crate::mapping::formulas::Formulas;
 use crate::mapping::template::{BodyTemplate, Template};
 use crate::mapping::transform::kind::Transform;
 use crate::native::message::Method;
@@ -371,14 +372,22 @@ pub enum IdSourceRule {
 }
 
 /// One line of `attributes`: a SCIM value and where it is natively.
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the language")]
 #[derive(Debug)]
 pub struct Row {
     /// The SCIM side.
     pub place: Place,
+    /// Further places: then the row's SCIM value is an array with one entry for each place, null
+    /// where one is unassigned.
+    pub also: Vec<Place>,
     /// The native side.
     pub source: Source,
     /// Transforms from native to SCIM.
     pub via: Vec<Arc<dyn Transform>>,
+    /// Expressions in the place of transforms.
+    pub formulas: Formulas,
+    /// What a text must match to be written.
+    pub pattern: Option<Regex>,
     /// Directions.
     pub mode: Mode,
     /// Whether a resource must have it.
@@ -398,6 +407,8 @@ pub struct Row {
     pub emit: Map<String, Value>,
     /// The resource type that the value identifies.
     pub reference: Option<String>,
+    /// The member of that resource's record that the native value is; `None`: its key.
+    pub by: Option<NativePath>,
     /// Whether the side-car remembers the SCIM value for as long as the native value is the one
     /// it produced.
     pub memo: bool,
@@ -437,6 +448,15 @@ pub enum Source {
         /// Where it is written; `None` when the row is never written natively.
         write: Option<NativePath>,
     },
+    /// In several places of the record; the native value is an array of what is there.
+    Paths {
+        /// Where it is read.
+        read: Vec<NativePath>,
+        /// Where it is written, in the same order; empty when the row is never written natively.
+        write: Vec<NativePath>,
+    },
+    /// Made by an expression out of the whole record; read only.
+    Computed,
     /// In the side-car.
     Sidecar,
     /// Always this value; read only.
@@ -484,6 +504,9 @@ pub struct Collection {
     pub key: Vec<String>,
     /// The resource type that `value` identifies.
     pub reference: Option<String>,
+    /// What `member` and `members` are in its calls: this member of that resource's record. `None`:
+    /// the native `value`.
+    pub by: Option<NativePath>,
     /// Directions.
     pub mode: Mode,
     /// Adds `member`, `members` or `item`.
@@ -524,6 +547,16 @@ pub struct ItemRow {
     pub write: Option<NativePath>,
     /// Transforms from native to SCIM.
     pub via: Vec<Arc<dyn Transform>>,
+    /// Expressions in the place of transforms; they see the element.
+    pub formulas: Formulas,
+    /// What a text must match to be written.
+    pub pattern: Option<Regex>,
+    /// Always this value; read only.
+    pub constant: Option<Value>,
+    /// The resource type that the value identifies.
+    pub reference: Option<String>,
+    /// The member of that resource's record that the native value is; `None`: its key.
+    pub by: Option<NativePath>,
     /// Native values that mean unassigned.
     pub empty: Vec<Value>,
     /// "I know that this does not round-trip."

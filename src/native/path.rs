@@ -89,6 +89,11 @@ impl NativePath {
         Ok(Self { text: text.to_owned(), steps, rest })
     }
 
+    /// `$`, the document itself.
+    pub fn root() -> Self {
+        Self { text: "$".to_owned(), steps: Vec::new(), rest: Rest::Nothing }
+    }
+
     /// The first value at this place.
     pub fn read<'a>(&self, document: &'a Value) -> Option<&'a Value> {
         match &self.rest {

@@ -1,6 +1,7 @@
 //! Everything that is tested from outside the library, in one crate.
 
 mod bulk;
+mod check;
 mod corpus;
 mod dialects;
 mod dialogues;

@@ -7,12 +7,12 @@
 use std::collections::BTreeSet;
 
 use crate::mapping::compile::context::Context;
-use crate::mapping::compile::row::{Attributes, Label};
+use crate::mapping::compile::label::Label;
+use crate::mapping::compile::row::Attributes;
+use crate::mapping::compile::together::parts;
 use crate::mapping::diagnostic::unknown_only;
 use crate::mapping::file::request;
-use crate::mapping::model::{
-    Collection, CollectionSource, Mode, Request, RequestBody, Row, Source,
-};
+use crate::mapping::model::{Collection, CollectionSource, Mode, Place, Request, RequestBody, Row};
 use crate::native::message::Method;
 
 /// What the requests are for.
@@ -62,8 +62,7 @@ pub(crate) fn assign(
 /// Whether the row is written natively by requests of this route.
 pub(crate) fn is_written(row: &Row, route: Route, activation: Activation) -> bool {
     let by_verb = activation == Activation::ByVerb && is_active(row);
-    let has_place = matches!(&row.source, Source::Path { write: Some(_), .. });
-    has_place && !by_verb && fits(row.mode, route)
+    row.is_written() && !by_verb && fits(row.mode, route)
 }
 
 /// Whether a collection is written with the record, not by calls of its own.
@@ -129,24 +128,26 @@ fn carry(
 
 /// Whether what the row writes lies in the part of the record that the request sends.
 fn is_inside(row: &Row, request: &Request) -> bool {
-    match (&request.subtree, &row.source) {
-        (Some(subtree), Source::Path { write: Some(write), .. }) => subtree.overlaps(write),
-        (Some(_) | None, _) => true,
+    match &request.subtree {
+        Some(subtree) if row.is_written() => {
+            row.targets().iter().any(|target| subtree.overlaps(target))
+        }
+        Some(_) | None => true,
     }
 }
 
 /// Rows that a request mentions as `scim.…`.
 fn mentioned(request: &Request, attributes: &Attributes) -> BTreeSet<usize> {
     let mentions = mentions(request);
-    let is_mentioned = |row: &Row| {
+    let is_mentioned = |place: &Place| {
         mentions.iter().any(|mention| {
             let mut names = mention.split('.').skip(1);
-            names.next() == Some(row.place.attribute.as_str())
-                && names.next().is_none_or(|name| row.place.sub.as_ref().is_none_or(|s| s == name))
+            names.next() == Some(place.attribute.as_str())
+                && names.next().is_none_or(|name| place.sub.as_ref().is_none_or(|s| s == name))
         })
     };
     let rows = attributes.rows.iter().enumerate();
-    rows.filter(|(_, row)| is_mentioned(row)).map(|(index, _)| index).collect()
+    rows.filter(|(_, row)| row.places().any(is_mentioned)).map(|(index, _)| index).collect()
 }
 
 /// Everything of `scim` that a request mentions in path, query, headers, constants or body.
@@ -176,12 +177,7 @@ fn named(
     for name in only {
         let rows = matching(&attributes.row_labels, &name.value);
         let collections = matching(&attributes.collection_labels, &name.value);
-        let unsupported = attributes
-            .unsupported
-            .iter()
-            .any(|(label, _)| label.text.split('+').any(|part| is_named(part.trim(), &name.value)));
-        let nothing = rows.is_empty() && collections.is_empty() && !unsupported;
-        if nothing && !attributes.broken {
+        if rows.is_empty() && collections.is_empty() && !attributes.broken {
             let labels = attributes.row_labels.iter().chain(&attributes.collection_labels);
             let known: Vec<&str> = labels.map(|label| label.text.as_str()).collect();
             context.faults.push(unknown_only(name.at, &name.value, &known));
@@ -194,7 +190,10 @@ fn named(
 
 fn matching(labels: &[Label], name: &str) -> Vec<usize> {
     let labels = labels.iter().enumerate();
-    labels.filter(|(_, label)| is_named(&label.text, name)).map(|(index, _)| index).collect()
+    let is_meant = |label: &Label| {
+        label.text == name || parts(&label.text).iter().any(|part| is_named(part, name))
+    };
+    labels.filter(|(_, label)| is_meant(label)).map(|(index, _)| index).collect()
 }
 
 /// `emails` names `emails` and `emails[type eq "work"].value`; `name` names `name.givenName`.

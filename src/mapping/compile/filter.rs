@@ -6,9 +6,10 @@
 use serde_json::Value;
 
 use crate::mapping::compile::context::Context;
+use crate::mapping::compile::label::Label;
 use crate::mapping::compile::place::Known;
 use crate::mapping::compile::request::{link, records};
-use crate::mapping::compile::row::{Attributes, Label};
+use crate::mapping::compile::row::Attributes;
 use crate::mapping::compile::subject::subject;
 use crate::mapping::compile::variables::{FILTER, JUNCTION, NEGATION};
 use crate::mapping::diagnostic::{

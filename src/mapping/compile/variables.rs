@@ -61,6 +61,10 @@ pub(crate) const SORT: Variables = without_secrets(&["descending", "request_id",
 pub(crate) const JUNCTION: Variables = without_secrets(&["a", "b"]);
 /// `filter_language.not`.
 pub(crate) const NEGATION: Variables = without_secrets(&["a"]);
+/// `to_scim` of a row.
+pub(crate) const TO_SCIM: Variables = without_secrets(&["native", "request_id"]);
+/// `to_native` of a row.
+pub(crate) const TO_NATIVE: Variables = without_secrets(&["native", "old", "request_id", "scim"]);
 /// `default` of a row.
 pub(crate) const DEFAULT: Variables = without_secrets(&["request_id", "scim"]);
 

@@ -94,8 +94,12 @@ object! {
         may remove: Request,
         may batch: Batch,
         may fetch: Fetch,
+        may by: PathText,
+        may to_scim: ExprText,
+        may to_native: ExprText,
+        may pattern: Text,
     }
-    later { by: PathText, to_scim: ExprText, to_native: ExprText, set: Request, }
+    later { set: Request, }
 }
 
 /// A row: an object, a path, or the word `sidecar`.

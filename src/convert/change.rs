@@ -215,7 +215,7 @@ pub fn check_carried(
         return Ok(());
     }
     for (index, row) in resource.rows.iter().enumerate() {
-        let is_carried = routes(resource).any(|request| {
+        let is_carried = resource.changing().any(|request| {
             request.carries.rows.contains(&index) || request.carries.mentioned.contains(&index)
         });
         let is_switch = is_active(row) && switch(resource, difference).is_some();
@@ -231,17 +231,12 @@ pub fn check_carried(
     }
     for (index, collection) in resource.collections.iter().enumerate() {
         let is_carried =
-            routes(resource).any(|request| request.carries.collections.contains(&index));
+            resource.changing().any(|request| request.carries.collections.contains(&index));
         if !is_carried && !collection.has_calls() && difference.touches_collection(collection) {
             return Err(ConvertError::Immutable { path: place::name(&collection.place) });
         }
     }
     Ok(())
-}
-
-/// Every request that may carry a change.
-fn routes(resource: &ResourceMapping) -> impl Iterator<Item = &Request> {
-    resource.update.iter().chain(&resource.replace_with)
 }
 
 fn is_active(row: &crate::mapping::model::Row) -> bool {

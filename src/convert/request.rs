@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::convert::error::ConvertError;
+use crate::convert::parameters;
 use crate::mapping::expression::Scope;
 use crate::mapping::model::{BodyFormat, Encoding, Request, RequestBody, SendMode};
 use crate::mapping::template::{Template, TemplateError};
@@ -15,7 +16,30 @@ pub fn build(
     scope: &Scope<'_>,
     rows: Option<Value>,
 ) -> Result<NativeRequest, ConvertError> {
-    let body = match &request.body {
+    let body = body(request, scope, rows)?;
+    filled(request, scope, body)
+}
+
+/// Builds a list request with members that are merged into its body; null is nothing.
+pub fn build_list(
+    request: &Request,
+    scope: &Scope<'_>,
+    addition: Value,
+) -> Result<NativeRequest, ConvertError> {
+    let mut body = body(request, scope, None)?;
+    if !addition.is_null() {
+        let body = body.get_or_insert_with(|| Value::Object(Map::new()));
+        parameters::merge(body, addition);
+    }
+    filled(request, scope, body)
+}
+
+fn body(
+    request: &Request,
+    scope: &Scope<'_>,
+    rows: Option<Value>,
+) -> Result<Option<Value>, ConvertError> {
+    Ok(match &request.body {
         RequestBody::None => None,
         RequestBody::Tree(tree) => Some(tree.evaluate(scope)?),
         RequestBody::Frame(tree) => {
@@ -24,7 +48,14 @@ pub fn build(
         }
         RequestBody::FromRows if rows.is_none() && request.set.is_empty() => None,
         RequestBody::FromRows => Some(envelope(request, with_constants(request, scope, rows)?)?),
-    };
+    })
+}
+
+fn filled(
+    request: &Request,
+    scope: &Scope<'_>,
+    body: Option<Value>,
+) -> Result<NativeRequest, ConvertError> {
     let mut headers = headers(request, scope)?;
     let is_said = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     if let (Some(kind), false) = (media_type(request.format), is_said || body.is_none()) {

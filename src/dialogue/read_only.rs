@@ -61,8 +61,13 @@ impl Reads {
         let fixed =
             |request: &&Request| request.method == Method::Post && request.path.holes() == 0;
         let searches = mapping.resources.iter().flat_map(reading).filter(fixed);
+        let requests = mapping.resources.iter().flat_map(|it| reading(it).chain(writing(it)));
+        let parts = mapping.resources.iter().flat_map(ResourceMapping::embedded);
+        let parts = parts.chain(requests.flat_map(|request| &request.with));
+        let parts = parts.filter(|(_, it)| it.method == Method::Post && it.path.holes() == 0);
+        let parts = parts.map(|(_, lookup)| lookup.path.literal_text());
         let others: Vec<String> = mapping.resources.iter().flat_map(writing).map(path).collect();
-        Self::Posts(searches.map(path).filter(|path| !others.contains(path)).collect())
+        Self::Posts(searches.map(path).chain(parts).filter(|path| !others.contains(path)).collect())
     }
 }
 
@@ -71,8 +76,9 @@ fn path(request: &Request) -> String {
 }
 
 fn reading(resource: &ResourceMapping) -> impl Iterator<Item = &Request> {
-    let look_ups = resource.filters.iter().filter_map(|rule| {
-        if let FilterAction::LookUp(request) = &rule.action { Some(&**request) } else { None }
+    let look_ups = resource.filters.iter().filter_map(|rule| match &rule.action {
+        FilterAction::LookUp(request) => Some(&**request),
+        FilterAction::Query(_) | FilterAction::Body(_) | FilterAction::Term(_) => None,
     });
     let lists = resource.collections.iter().filter_map(|list| match &list.source {
         CollectionSource::List(request) => Some(&**request),
@@ -85,7 +91,7 @@ fn writing(resource: &ResourceMapping) -> impl Iterator<Item = &Request> {
     let members = resource
         .collections
         .iter()
-        .flat_map(|list| list.add.iter().chain(&list.change).chain(&list.remove));
+        .flat_map(|list| list.add.iter().chain(&list.change).chain(&list.remove).chain(&list.set));
     let delete: &[Request] = match &resource.delete {
         Delete::Requests(requests) => requests,
         Delete::NotAllowed | Delete::Deactivate => &[],
@@ -99,7 +105,7 @@ fn writing(resource: &ResourceMapping) -> impl Iterator<Item = &Request> {
         Deactivate::ViaUpdate | Deactivate::Delete => &[],
     };
     let switches = delete.iter().chain(activate).chain(deactivate);
-    resource.create.iter().chain(&resource.update).chain(switches).chain(members)
+    resource.create.iter().chain(resource.changing()).chain(switches).chain(members)
 }
 
 #[async_trait]

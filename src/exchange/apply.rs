@@ -16,10 +16,11 @@ use crate::convert::{key, pattern, place};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::goal::{Goal, Outcome};
 use crate::exchange::native::Exchange;
+use crate::exchange::recent::Fate;
 use crate::exchange::recorded::Redirected;
 use crate::exchange::sequence::Change;
 use crate::exchange::state::{Located, State};
-use crate::exchange::{names, send};
+use crate::exchange::{names, send, unique};
 use crate::mapping::model::{Carries, ResourceMapping};
 use crate::scim::resource::Resource;
 use crate::sidecar::entry::{Entry, EntryState};
@@ -36,6 +37,7 @@ impl Exchange<'_> {
         pattern::check(resource, &before.view, &goal.wanted)?;
         check_added(resource, &goal.deltas)?;
         names::check(self, resource, &before.view, &goal.wanted).await?;
+        let _values = unique::hold(self, resource, &before.view, &goal.wanted).await?;
         if matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. })) {
             return self.apply_off(resource, located, before, goal).await;
         }
@@ -85,6 +87,7 @@ impl Exchange<'_> {
         for (collection, calls) in built {
             send::all(self, resource, &located.key, collection, calls, &scope).await?;
         }
+        self.remember(resource, &located.key, Fate::There(None));
         self.write_redirected(resource, &located.key, &redirected).await
     }
 

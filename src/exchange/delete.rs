@@ -12,6 +12,7 @@ use crate::convert::{memo, request};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::goal::Goal;
 use crate::exchange::native::{About, Exchange};
+use crate::exchange::recent::Fate;
 use crate::exchange::response::ScimResponse;
 use crate::exchange::state::{self, Located};
 use crate::exchange::version::{self, Conditions, Record};
@@ -69,10 +70,9 @@ async fn remove(
     requests: &[Request],
     admitted: Option<Record>,
 ) -> Result<(), ExchangeError> {
-    let needs_record = requests.iter().any(request::sees_resource) || version::is_sent(resource);
     let mut record = match &admitted {
         Some(record) => record.clone(),
-        None if needs_record => exchange.record(resource, &located.key).await?,
+        None if is_read(resource, requests) => exchange.record(resource, &located.key).await?,
         None => Record::from(Value::Null),
     };
     for request in requests {
@@ -89,6 +89,7 @@ async fn remove(
             }
         }
     }
+    exchange.remember(resource, &located.key, Fate::Gone);
     Ok(())
 }
 
@@ -123,6 +124,13 @@ fn is_conflict(resource: &ResourceMapping, error: &ExchangeError) -> bool {
     let conflict = Meaning::Outcome(Outcome::PreconditionFailed);
     let is_it = matches!(error, ExchangeError::Native(failure) if failure.meaning == conflict);
     is_it && version::is_sent(resource)
+}
+
+/// Whether the record must be read before it is deleted.
+fn is_read(resource: &ResourceMapping, requests: &[Request]) -> bool {
+    requests.iter().any(request::sees_resource)
+        || version::is_sent(resource)
+        || resource.visible.is_some()
 }
 
 /// The application cannot delete: the record is switched off and a tombstone hides it.

@@ -128,7 +128,7 @@ fn convert(error: &ConvertError) -> (u16, Option<ScimType>) {
         | ConvertError::Computed { .. }
         | ConvertError::Template(_) => (400, Some(ScimType::InvalidValue)),
         ConvertError::Immutable { .. } => (400, Some(ScimType::Mutability)),
-        ConvertError::NoKey => (502, None),
+        ConvertError::NoKey | ConvertError::Condition => (502, None),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::convert::{key, place, places, record, request};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::goal::{Conflict, Goal, Outcome, Way};
 use crate::exchange::native::{About, Exchange};
+use crate::exchange::recent::Fate;
 use crate::exchange::state::{self, Located, State};
 use crate::exchange::version::{self, Record};
 use crate::exchange::{kept, names, send};
@@ -97,9 +98,34 @@ impl<'a> Change<'a> {
         let plan = self.plan(located).await?;
         self.check_key(located).await?;
         let planned = located.key.clone();
+        let carried = self.carry_out(located, &planned, plan).await;
+        self.note(&planned, located);
+        carried
+    }
+
+    async fn carry_out(
+        &mut self,
+        located: &mut Located,
+        planned: &str,
+        plan: Plan<'a>,
+    ) -> Result<(), ExchangeError> {
         self.update(located, plan.updates).await?;
         self.switch(located, plan.switch).await?;
-        self.collections(located, &planned, plan.members).await
+        self.collections(located, planned, plan.members).await
+    }
+
+    /// Remembers what became of the record, also when only a part of the change was made.
+    fn note(&self, key: &str, located: &Located) {
+        if !self.sent {
+            return;
+        }
+        if located.key != key {
+            self.exchange.remember(self.resource, key, Fate::Gone);
+        }
+        let has_left = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
+        let native = (!self.stale).then(|| self.record.native.clone());
+        let fate = if has_left { Fate::Gone } else { Fate::There(native) };
+        self.exchange.remember(self.resource, &located.key, fate);
     }
 
     /// What came of it.
@@ -462,6 +488,7 @@ impl<'a> Change<'a> {
             // An application with versions of its own may count memberships among what changes.
             let is_told = is_in_record || self.resource.version.is_some();
             self.stale |= is_told && !calls.is_empty();
+            self.sent |= !calls.is_empty();
             let key = &located.key;
             let sent = send::all(self.exchange, self.resource, key, collection, calls, &scope);
             self.doubts |= sent.await?;

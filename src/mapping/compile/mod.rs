@@ -29,4 +29,5 @@ pub(crate) mod sort;
 pub(crate) mod source;
 pub(crate) mod subject;
 pub(crate) mod together;
+pub(crate) mod unique;
 pub(crate) mod variables;

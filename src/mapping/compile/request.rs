@@ -3,21 +3,24 @@
 //! What a create or update request carries is decided later, in `carrying.rs`, when every request
 //! of the resource is known.
 
-use crate::mapping::compile::body::explicit_body;
+use crate::mapping::compile::body::{encoding, envelope, explicit_body};
 use crate::mapping::compile::context::Context;
 use crate::mapping::compile::failure::rules;
 use crate::mapping::compile::lookup::{lookup, lookups};
 use crate::mapping::compile::variables::{
-    COLLECTION, FAILURE, LIST, REQUEST, UNTIL, Variables, WHOLE,
+    COLLECTION, EMBED, FAILURE, LIST, REQUEST, UNTIL, Variables, WHOLE,
 };
 use crate::mapping::diagnostic::{Position, exclusive, leaves_base, missing_choice, wrong_value};
 use crate::mapping::file::reader::{At, Entries, Text};
-use crate::mapping::file::request::{Encode, Pages, Request, Total};
-use crate::mapping::file::scalar::{PathText, Tpl};
+use crate::mapping::file::request::{Lookup, Pages, Request, Total};
+use crate::mapping::file::scalar::{LocText, PathText, Tpl};
 use crate::mapping::model;
-use crate::mapping::model::{BodyFormat, Carries, Encoding, PageStyle, RequestBody, SendMode};
+use crate::mapping::model::{
+    Carries, Locator, Missing, PageStyle, ParameterPlace, RequestBody,
+    SendMode,
+};
 use crate::mapping::template::BodyTemplate;
-use crate::mapping::yaml::Node;
+use crate::mapping::yaml::{Node, NodeValue};
 use crate::native::message::Method;
 use crate::native::path::NativePath;
 
@@ -109,14 +112,13 @@ pub(crate) fn request(
     let accept = statuses(&request.accept, "accept", context);
     let failed = request.failed.as_ref().map(|failed| context.expression(failed, &FAILURE));
     let errors = rules(&request.errors, context);
-    let wrap = match &request.wrap {
-        None => None,
-        Some(wrap) => Some(envelope(wrap, context)?),
-    };
+    let wrap = request.wrap.as_ref().map(|wrap| envelope(wrap, context));
     let (encoding, format) = encoding(request, context)?;
     let idempotency =
         request.idempotency.as_ref().map(|name| idempotency(name, &request.headers, context));
     let pages = request.pages.as_ref().map(|written| pages(written, variables, context));
+    let embed = embedded(&request.embed, context);
+    check_kind(request, kind, context);
     Some(model::Request {
         method,
         path: path?,
@@ -124,7 +126,7 @@ pub(crate) fn request(
         headers,
         body: body?,
         encoding,
-        wrap,
+        wrap: inside(wrap)?,
         set,
         carries: Carries::default(),
         when: inside(when)?,
@@ -134,6 +136,9 @@ pub(crate) fn request(
         drop,
         record: record?,
         records: records?,
+        missing: request.missing.unwrap_or(Missing::Error),
+        hydrate: request.hydrate,
+        embed: embed?,
         id: inside(id)?,
         returns: request.returns,
         with: with?,
@@ -145,6 +150,44 @@ pub(crate) fn request(
         idempotency: inside(idempotency)?,
         line: request.at.line,
     })
+}
+
+/// Refuses what only lists, or single records, can have.
+fn check_kind(request: &Request, kind: Kind, context: &mut Context) {
+    if let Some(Pages { r#in: Some(place), .. }) = &request.pages
+        && place.value == ParameterPlace::Body
+        && !has_body(request)
+    {
+        let message = "this list has no body of its own for its parameters";
+        context.faults.push(wrong_value(place.at, "in", message));
+    }
+    if request.hydrate && kind != Kind::List {
+        let message = "only a resource's \"list\" and its look-ups can be completed";
+        context.faults.push(wrong_value(request.at, "hydrate", message));
+    }
+    if !request.embed.0.is_empty() && !matches!(kind, Kind::List | Kind::Get) {
+        let message = "only the records of \"get\" and \"list\" are put together";
+        context.faults.push(wrong_value(request.at, "embed", message));
+    }
+}
+
+/// Look-ups whose picks become members of a record.
+pub(crate) fn embedded(
+    Entries(entries): &Entries<Lookup>,
+    context: &mut Context,
+) -> Option<Vec<(String, model::Lookup)>> {
+    let compiled: Vec<_> = entries
+        .iter()
+        .filter_map(|(key, written)| Some((key.name.clone(), lookup(written, &EMBED, context)?)))
+        .collect();
+    (compiled.len() == entries.len()).then_some(compiled)
+}
+
+/// Whether the request is one with a body that parameters can be put into.
+pub(crate) fn has_body(request: &Request) -> bool {
+    let is_none = |node: &Node| matches!(&node.value, NodeValue::String(word) if word == "none");
+    let is_tree = request.body.as_ref().is_none_or(|node| !is_none(node));
+    is_tree && (request.post.is_some() || request.put.is_some() || request.patch.is_some())
 }
 
 /// Turns a fault in an optional field into a fault of the whole.
@@ -213,43 +256,6 @@ fn body(
         None if kind == Kind::Verb && set.0.is_empty() => Some(RequestBody::None),
         None => Some(RequestBody::FromRows),
     }
-}
-
-/// How a body is written, and what of the record it is.
-fn encoding(request: &Request, context: &mut Context) -> Option<(Encoding, BodyFormat)> {
-    let format = match request.encode {
-        None => return Some((context.encoding, BodyFormat::Record)),
-        Some(Encode::Json) => return Some((Encoding::Json, BodyFormat::Record)),
-        Some(Encode::Form) => return Some((Encoding::Form, BodyFormat::Record)),
-        Some(Encode::MergePatch) => BodyFormat::MergePatch,
-        Some(Encode::JsonPatch) => BodyFormat::JsonPatch,
-    };
-    if format == BodyFormat::JsonPatch
-        && let Some((key, _)) = request.set.0.first()
-    {
-        let message = "a JSON Patch is a list and takes no further members";
-        return context.fault(wrong_value(key.at, "set", message));
-    }
-    if request.send == Some(SendMode::Each) {
-        let message = "each and a patch format exclude each other";
-        return context.fault(wrong_value(request.at, "send", message));
-    }
-    Some((Encoding::Json, format))
-}
-
-/// An envelope: names joined by dots.
-fn envelope(wrap: &Text, context: &mut Context) -> Option<NativePath> {
-    let mut names = Vec::new();
-    for name in wrap.value.split('.') {
-        if name.is_empty() {
-            let message = "expected a name, or names joined by dots";
-            return context.fault(wrong_value(wrap.at, "wrap", message));
-        }
-        let name = name.replace('\\', "\\\\").replace('\'', "\\'");
-        names.push(format!("['{name}']"));
-    }
-    let value = format!("${}", names.concat());
-    context.path(&PathText(At { value, at: wrap.at }))
 }
 
 /// The header that an idempotency key goes into.
@@ -322,7 +328,9 @@ fn pages(written: &Pages, variables: &Variables, context: &mut Context) -> Optio
         Some(total) => Some(self::total(total, variables, context)?),
     };
     let until = written.until.as_ref().map(|until| context.expression(until, &UNTIL));
-    Some(model::Pages { style, size: written.size.clone(), max, total, until: inside(until)? })
+    let place = written.r#in.as_ref().map_or(ParameterPlace::Query, |place| place.value);
+    let (size, until) = (written.size.clone(), inside(until)?);
+    Some(model::Pages { style, place, size, max, total, until })
 }
 
 fn page_style(written: &Pages, context: &mut Context) -> Option<PageStyle> {
@@ -352,11 +360,14 @@ fn page_style(written: &Pages, context: &mut Context) -> Option<PageStyle> {
     }
 }
 
-/// A `Link` header's relation, or a path in the body.
+/// A `Link` header's relation, or the place of a URL in the answer.
 pub(crate) fn link(text: &str, at: Position, context: &mut Context) -> Option<PageStyle> {
-    if text.starts_with('$') {
-        let path = PathText(At { value: text.to_owned(), at });
-        return context.path(&path).map(PageStyle::LinkBody);
+    if text.starts_with('$') || text.starts_with("header:") {
+        let place = LocText(At { value: text.to_owned(), at });
+        return context.locator(&place).map(|place| match place {
+            Locator::Body(path) => PageStyle::LinkBody(path),
+            Locator::Part(..) | Locator::Header(..) => PageStyle::LinkPlace(place),
+        });
     }
     Some(PageStyle::LinkHeader(text.to_owned()))
 }

@@ -55,6 +55,10 @@ pub(crate) static COLLECTION: Variables = without_secrets(&[
 /// Requests that replace a resource's collection.
 pub(crate) static WHOLE: Variables =
     without_secrets(&["changed", "id", "items", "members", "native", "old", "request_id", "scim"]);
+/// `embed`.
+pub(crate) static EMBED: Variables = without_secrets(&["id", "native", "request_id"]);
+/// `where`.
+pub(crate) static RECORD: Variables = without_secrets(&["native"]);
 /// `list`.
 pub(crate) static LIST: Variables = without_secrets(&["filter", "request_id"]);
 /// `pages.until`.

@@ -8,7 +8,7 @@ use crate::mapping::file::reader::{At, Entries, OneOrMany, Read, Text};
 use crate::mapping::file::scalar::{ExprText, LocText, PathText, Tpl};
 use crate::mapping::file::shape::Shape;
 use crate::mapping::file::table::{object, words};
-use crate::mapping::model::{Encoding, Returns, SendMode};
+use crate::mapping::model::{Encoding, Missing, ParameterPlace, Returns, SendMode};
 use crate::mapping::yaml::{Node, NodeValue};
 
 object! {
@@ -56,6 +56,12 @@ object! {
         may record: PathText = "the envelope, or the body",
         /// Where a list's records are in the answer.
         may records: PathText = "$[*]",
+        /// `empty`: an answer without the member that holds the records has none.
+        may missing: Missing = "error",
+        /// The list gives ids or stubs: each record is read by itself.
+        or hydrate: bool = "false",
+        /// Further requests for each record; what they pick becomes a member of it, by this name.
+        or embed: Entries<Lookup>,
         /// Where the new key is when a create answers without the record, such as
         /// `header:Location#[^/]+$`.
         may id: LocText = "in the record",
@@ -76,10 +82,6 @@ object! {
         /// A header that carries a key which stays the same across repetitions.
         may idempotency: Text,
     }
-    later {
-        /// The list gives ids or stubs: each record is read by itself.
-        hydrate: bool = "false",
-    }
 }
 
 object! {
@@ -98,7 +100,7 @@ object! {
         /// Headers; one that is null is left out.
         or headers: Entries<Tpl>,
         /// A tree of templates.
-        may body: Node = "none",
+        may body: Node = "no body",
         /// How the body is written.
         may encode: Encoding = "the api's encode",
         /// What is taken from the answer.
@@ -124,6 +126,9 @@ object! {
         may page: Text,
         /// The parameter that takes an offset.
         may offset: Text,
+        /// Where the parameters go: into the query, or into the JSON body, where dots lead into
+        /// objects.
+        may r#in: At<ParameterPlace> = "query",
         /// Number of the first page, or offset of the first record.
         may first: u64 = "1 for page, 0 for offset",
         /// The parameter for the page size.
@@ -193,4 +198,6 @@ words! {
         "id" => Returns::Id,
         "none" => Returns::None,
     }
+    Missing { "error" => Missing::Error, "empty" => Missing::Empty }
+    ParameterPlace { "query" => ParameterPlace::Query, "body" => ParameterPlace::Body }
 }

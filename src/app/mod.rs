@@ -4,7 +4,7 @@ pub mod bridge;
 pub mod demo;
 pub mod key;
 pub mod readiness;
-pub mod recorder;
+pub mod rehearse;
 pub mod seal;
 pub mod serve;
 pub mod settings;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A SCIM 2.0 bridge in front of a legacy user API.
 #[derive(Debug, Parser)]
@@ -18,8 +18,19 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve SCIM for the tenants of the configuration.
     Serve(Serve),
-    /// Check mapping files: diagnostics, then their examples and tests. Exit code 1 on a fault.
+    /// Check mapping files: diagnostics, then their examples and tests.
     Check(Check),
+    /// Try one SCIM request out: the native calls it causes and the answer, without writing anything.
+    ///
+    /// Without --live nothing is called: recorded answers stand in for the application, and the run
+    /// ends at the first call that has none. Exit code 0 when the run was played to its end, or to
+    /// the first write of a live run; 1 when an answer is missing or the calls differ from those
+    /// recorded, or when there is no test to print; 2 when it could not begin.
+    Try(Box<Try>),
+    /// Describe a mapping file for people, as Markdown.
+    Docs(Docs),
+    /// Print the JSON Schema of mapping files, for editors.
+    Schema(Schema),
     /// Issue, list and revoke bearer tokens.
     #[command(subcommand)]
     Token(Token),
@@ -38,14 +49,115 @@ pub(crate) struct Serve {
 }
 
 /// Arguments of `check`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 no errors (warnings and infos are allowed), 1 errors, or \
+    fewer faults noticed than --mutate-min asks for, 2 a file that cannot be read, or a command \
+    that is none.")]
 pub(crate) struct Check {
     /// Mapping files.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// One line a fault, for editors and scripts.
+    /// Show for each row how its values travel and what is lost on the way.
+    #[arg(short = 'c', long)]
+    pub(crate) classes: bool,
+    /// Show what becomes of the filters that identity providers send.
     #[arg(long)]
-    pub(crate) brief: bool,
+    pub(crate) explain: bool,
+    /// Put small faults into the file, one at a time, and tell those that no test notices.
+    #[arg(long)]
+    pub(crate) mutate: bool,
+    /// Fail when the tests notice fewer than this many of a hundred such faults.
+    #[arg(long, value_name = "PERCENT", requires = "mutate",
+        value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) mutate_min: Option<u8>,
+    /// How the findings are shown.
+    #[arg(long, value_enum, default_value_t = Format::Pretty)]
+    format: Format,
+    /// The same as --format brief.
+    #[arg(long, conflicts_with = "format")]
+    brief: bool,
+}
+
+/// How findings are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Each with the line that it speaks of.
+    Pretty,
+    /// One line each, for editors and scripts.
+    Brief,
+    /// One JSON object for all files.
+    Json,
+}
+
+impl Check {
+    /// How the findings are shown.
+    pub(crate) fn format(&self) -> Format {
+        if self.brief { Format::Brief } else { self.format }
+    }
+}
+
+/// Arguments of `try`.
+#[derive(Debug, Args)]
+pub(crate) struct Try {
+    /// The request: `GET /Users?filter=userName eq "ada"`, blanks and all.
+    #[arg(
+        value_name = "VERB /PATH",
+        required_unless_present = "request",
+        conflicts_with = "request"
+    )]
+    pub(crate) scim: Option<String>,
+    /// The mapping file [default: that of the tenant].
+    #[arg(long, value_name = "FILE", required_unless_present = "config")]
+    pub(crate) mapping: Option<PathBuf>,
+    /// The request in a file, in the form of a test: `scim`, and perhaps `headers`, `body`, `given`,
+    /// `native`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) request: Option<PathBuf>,
+    /// The body, as JSON, or `@FILE`.
+    #[arg(long, value_name = "JSON|@FILE", conflicts_with = "request")]
+    pub(crate) body: Option<String>,
+    /// A request header, `Name: value`.
+    #[arg(long, short = 'H', value_name = "HEADER", conflicts_with = "request")]
+    pub(crate) header: Vec<String>,
+    /// What is there before, in the form of a test's `given`: side-car, ids, time.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) given: Option<PathBuf>,
+    /// Recorded answers, in the form of a test's `native`. With --live they answer the writes.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) answers: Option<PathBuf>,
+    /// Ask the real application. Only reads are sent to it.
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// The configuration file, for the values of one of its tenants.
+    #[arg(long, value_name = "FILE", requires = "live")]
+    pub(crate) config: Option<PathBuf>,
+    /// Which tenant, where there are several.
+    #[arg(long, requires = "config")]
+    pub(crate) tenant: Option<String>,
+    /// A value of the mapping's configuration; `${NAME}` and `file:PATH` are read. Secrets are given
+    /// in no other way.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Print an entry of `tests:` that passes as it is, and nothing else.
+    #[arg(long)]
+    pub(crate) as_test: bool,
+}
+
+/// Arguments of `docs`.
+#[derive(Debug, Args)]
+pub(crate) struct Docs {
+    /// The mapping file.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// Print the reference of all fields for people instead.
+    #[arg(long)]
+    pub(crate) markdown: bool,
 }
 
 /// `token …`.

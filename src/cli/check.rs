@@ -2,56 +2,154 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource};
+use serde_json::{Value, json};
 
-use crate::cli::arguments::Check;
+use crate::cli::arguments::{Check, Format};
 use crate::cli::output;
-use crate::dialogue::report;
+use crate::dialogue::inquiry::{self, Findings, Question};
+use crate::dialogue::{classes, explain};
 use crate::mapping::diagnostic::{Diagnostic, Severity};
-use crate::mapping::model::Mapping;
 
-pub(crate) async fn run(options: &Check) -> ExitCode {
-    let mut all_well = true;
-    for file in &options.files {
-        all_well &= check(file, options.brief).await;
-    }
-    if all_well { ExitCode::SUCCESS } else { ExitCode::from(1) }
+/// What came of a file, from the best to the worst: the exit code is that of the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Fine,
+    Faulty,
+    Unreadable,
 }
 
-/// Checks one file; says whether it has no errors.
-async fn check(file: &Path, brief: bool) -> bool {
-    let name = file.display().to_string();
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
+impl Outcome {
+    fn exit_code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Fine => 0,
+            Self::Faulty => 1,
+            Self::Unreadable => 2,
+        })
+    }
+}
+
+pub(crate) async fn run(options: &Check) -> ExitCode {
+    let mut worst = Outcome::Fine;
+    let mut files: Vec<Value> = Vec::new();
+    for file in &options.files {
+        let name = file.display().to_string();
+        let Some(text) = read(file, &name) else {
+            worst = worst.max(Outcome::Unreadable);
+            continue;
+        };
+        let findings = inquiry::look(&text, &questions(options)).await;
+        worst = worst.max(judge(options, &findings));
+        match options.format() {
+            Format::Json => files.push(findings.to_json(&name)),
+            format @ (Format::Pretty | Format::Brief) => show(&findings, &name, &text, format),
+        }
+    }
+    if options.format() == Format::Json {
+        output::line(&json!({ "files": files }).to_string());
+    }
+    worst.exit_code()
+}
+
+fn read(file: &Path, name: &str) -> Option<String> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => Some(text),
         Err(error) => {
             output::note(&format!("error: {name}: {error}"));
-            return false;
+            None
         }
-    };
-    let (mut found, summary) = match Mapping::load(&text) {
-        Err(faults) => (faults, None),
-        Ok((mapping, warnings)) => {
-            let report = report::run(&Arc::new(mapping)).await;
-            let summary = format!(
-                "{} of {} tests passed, {} examples",
-                report.passed, report.tests, report.examples
-            );
-            (warnings.into_iter().chain(report.diagnostics).collect(), Some(summary))
-        }
-    };
-    found.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
-    for diagnostic in &found {
-        let shown =
-            if brief { diagnostic.render(&name) } else { excerpt(diagnostic, &name, &text) };
+    }
+}
+
+fn questions(options: &Check) -> Vec<Question> {
+    let asked = [
+        (options.classes, Question::Classes),
+        (options.explain, Question::Filters),
+        (options.mutate, Question::Mutation),
+    ];
+    asked.into_iter().filter(|(is_asked, _)| *is_asked).map(|(_, question)| question).collect()
+}
+
+fn judge(options: &Check, findings: &Findings) -> Outcome {
+    let is_too_blind = findings
+        .mutation
+        .as_ref()
+        .zip(options.mutate_min)
+        .is_some_and(|(mutation, least)| mutation.percent() < usize::from(least));
+    if findings.count(Severity::Error) > 0 || is_too_blind {
+        Outcome::Faulty
+    } else {
+        Outcome::Fine
+    }
+}
+
+fn show(findings: &Findings, name: &str, text: &str, format: Format) {
+    for diagnostic in &findings.diagnostics {
+        let shown = match format {
+            Format::Pretty => excerpt(diagnostic, name, text),
+            Format::Brief | Format::Json => diagnostic.render(name),
+        };
         output::line(&shown);
     }
-    let count = |severity| found.iter().filter(|it| it.severity == severity).count();
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let summary = summary.unwrap_or_else(|| "not loaded, so no test was played".to_owned());
-    output::line(&format!("{name}: {errors} errors, {warnings} warnings; {summary}"));
-    errors == 0
+    if let Some(lines) = &findings.classes {
+        table(&class_rows(lines));
+    }
+    if let Some(lines) = &findings.filters {
+        table(&filter_rows(lines));
+    }
+    if let Some(mutation) = &findings.mutation {
+        let (caught, total, percent) = (mutation.caught, mutation.total, mutation.percent());
+        output::line(&format!(
+            "{name}: tests notice {caught} of {total} small faults, {percent} %"
+        ));
+    }
+    output::line(&format!("{name}: {}", summary(findings)));
+}
+
+fn summary(findings: &Findings) -> String {
+    let errors = findings.count(Severity::Error);
+    let warnings = findings.count(Severity::Warning);
+    let infos = findings.count(Severity::Info);
+    let infos = if infos == 0 { String::new() } else { format!(", {infos} infos") };
+    let played = findings.played.map_or_else(
+        || "not loaded, so no test was played".to_owned(),
+        |played| {
+            let (passed, tests, examples) = (played.passed, played.tests, played.examples);
+            format!("{passed} of {tests} tests passed, {examples} examples")
+        },
+    );
+    format!("{errors} errors, {warnings} warnings{infos}; {played}")
+}
+
+fn class_rows(lines: &[classes::Line]) -> Vec<Vec<&str>> {
+    let mut rows = Vec::with_capacity(lines.len());
+    for classes::Line { resource, path, chain, class, direction } in lines {
+        rows.push(vec![resource.as_str(), path, chain, *direction, class]);
+    }
+    rows
+}
+
+fn filter_rows(lines: &[explain::Line]) -> Vec<Vec<&str>> {
+    let mut rows = Vec::with_capacity(lines.len());
+    for explain::Line { resource, filter, answer, by } in lines {
+        rows.push(vec![resource.as_str(), filter, answer.name(), by]);
+    }
+    rows
+}
+
+/// Prints rows with their columns one below the other.
+fn table(rows: &[Vec<&str>]) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        output::line(cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
 }
 
 /// The diagnostic with the line it speaks of.
@@ -62,7 +160,7 @@ fn excerpt(diagnostic: &Diagnostic, name: &str, text: &str) -> String {
     let severity = match diagnostic.severity {
         Severity::Error => miette::Severity::Error,
         Severity::Warning => miette::Severity::Warning,
-        Severity::Hint => miette::Severity::Advice,
+        Severity::Info => miette::Severity::Advice,
     };
     let mut shown = MietteDiagnostic::new(diagnostic.message.clone())
         .with_code(diagnostic.code)

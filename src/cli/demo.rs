@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::app::demo::stack::{Demo, DemoError};
 use crate::app::demo::tour::{self, Report};
-use crate::app::recorder;
+use crate::dialogue::recorder;
 use crate::cli::arguments::Demo as Options;
 use crate::cli::{output, serve};
 
@@ -62,7 +62,7 @@ fn show(number: usize, report: &Report) {
     output::line(&format!("{number:>2}. {}", report.title));
     output::line(&format!("    SCIM    {}", report.request));
     for call in &report.native {
-        let status = call.status.map_or_else(|| "no answer".to_owned(), |code| code.to_string());
+        let status = call.status().map_or_else(|| "no answer".to_owned(), |code| code.to_string());
         output::line(&format!("    native    {} -> {status}", recorder::line(&call.request)));
     }
     output::line(&format!("    answer  {} {}", report.status, report.answer));

@@ -5,11 +5,15 @@
 mod arguments;
 mod check;
 mod demo;
+mod docs;
+mod files;
 mod health;
 mod logging;
 mod output;
+mod schema;
 mod serve;
 mod token;
+mod try_;
 
 use std::process::ExitCode;
 
@@ -31,6 +35,9 @@ pub fn run() -> ExitCode {
         match arguments.command {
             Command::Serve(options) => serve::run(&options).await,
             Command::Check(options) => check::run(&options).await,
+            Command::Try(options) => try_::run(&options).await,
+            Command::Docs(options) => docs::run(&options).await,
+            Command::Schema(options) => schema::run(&options),
             Command::Token(command) => token::run(command).await,
             Command::Demo(options) => demo::run(options).await,
             Command::Health(options) => health::run(&options).await,

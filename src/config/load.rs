@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::config::error::ConfigError;
 use crate::config::file;
+use crate::config::interpolate::Surroundings;
 use crate::config::settings::Config;
 
 /// Loads the configuration file, then `SCIMBRIDGE_…` variables over it (`__` nests:
@@ -15,6 +18,16 @@ use crate::config::settings::Config;
 /// Every fault that could be told apart from the others.
 pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
     file::load(path, &file::process_environment())
+}
+
+/// A value with its references read: `${NAME}` for the environment, `file:PATH` for a file, relative
+/// to the working directory.
+///
+/// # Errors
+/// What is wrong with the reference, without any value.
+pub fn resolve(value: Value) -> Result<Value, String> {
+    let variables = file::process_environment();
+    Surroundings { variables: &variables, folder: Path::new("") }.resolve(value)
 }
 
 /// A variable of the environment, for secrets that the configuration only names; `None` also when

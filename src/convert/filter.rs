@@ -138,8 +138,17 @@ pub fn plan<'m>(context: &Context<'m>, filter: &Filter) -> Result<Pushdown<'m>, 
 }
 
 fn id_asked_for(term: &Filter) -> Option<String> {
-    let Filter::Compare(path, CompareOp::Eq, Value::String(id)) = term else { return None };
-    (path.attr.eq_ignore_ascii_case("id") && path.sub.is_none()).then(|| id.clone())
+    let Filter::Compare(path, CompareOp::Eq, literal) = term else { return None };
+    if !path.attr.eq_ignore_ascii_case("id") || path.sub.is_some() {
+        return None;
+    }
+    match literal {
+        Value::String(id) => Some(id.clone()),
+        // Entra ID's older reference checks have no quotes, and some ids consist of digits. Whether
+        // a number may stand for text is decided when the resource is filtered again.
+        Value::Number(id) if id.is_u64() => Some(id.to_string()),
+        _ => None,
+    }
 }
 
 /// A term with its rule and the native form of its value.

@@ -25,9 +25,10 @@ pub fn build(
         method: request.method,
         path: request.path.url_path(scope)?,
         query: pairs(&request.query, scope)?,
-        headers: pairs(&request.headers, scope)?,
+        headers: headers(request, scope)?,
         body: body.map_or(Body::None, |body| encode(request.encoding, body)),
         timeout: request.timeout,
+        repeatable: request.idempotency.is_some(),
     })
 }
 
@@ -43,6 +44,14 @@ pub fn pairs(
         }
     }
     Ok(filled)
+}
+
+/// The headers, with a key that no other call has. The call keeps it each time it is repeated.
+fn headers(request: &Request, scope: &Scope<'_>) -> Result<Vec<(String, String)>, ConvertError> {
+    let mut headers = pairs(&request.headers, scope)?;
+    let key = |name: &String| (name.clone(), scope.ambient().ids.uuid());
+    headers.extend(request.idempotency.as_ref().map(key));
+    Ok(headers)
 }
 
 /// The rows' body with the mapping's constants, in its envelope.
@@ -109,6 +118,7 @@ pub fn get(path: String, query: Vec<(String, String)>) -> NativeRequest {
         headers: Vec::new(),
         body: Body::None,
         timeout: None,
+        repeatable: false,
     }
 }
 

@@ -36,7 +36,7 @@ pub async fn play(mapping: &Arc<Mapping>, test: &Test) -> Verdict {
         Ok(tenant) => tenant,
         Err(error) => return failed(format!("the side-car cannot be filled: {error}")),
     };
-    let Some(request) = request(test) else {
+    let Some(request) = request(&test.scim, &test.headers, test.body.as_ref()) else {
         return failed(format!("\"{}\" is not a method and a path", test.scim));
     };
     let response = engine::answer(&tenant, request).await;
@@ -46,19 +46,23 @@ pub async fn play(mapping: &Arc<Mapping>, test: &Test) -> Verdict {
 }
 
 /// `VERB /path?query` as a request. The query is written as people read it, not encoded.
-fn request(test: &Test) -> Option<ScimRequest> {
-    let (method, target) = test.scim.split_once(' ')?;
+pub fn request(
+    scim: &str,
+    headers: &[(String, String)],
+    body: Option<&Value>,
+) -> Option<ScimRequest> {
+    let (method, target) = scim.split_once(' ')?;
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let segments = path.split('/').filter(|segment| !segment.is_empty());
     let header = |wanted: &str| {
         let is_it = |(name, _): &&(String, String)| name.eq_ignore_ascii_case(wanted);
-        test.headers.iter().find(is_it).map(|(_, value)| value.clone())
+        headers.iter().find(is_it).map(|(_, value)| value.clone())
     };
     Some(ScimRequest {
         method: Method::from_bytes(method.as_bytes()).ok()?,
         segments: segments.map(str::to_owned).collect(),
         query: encoded(query),
-        body: test.body.as_ref().map_or_else(Bytes::new, |body| Bytes::from(body.to_string())),
+        body: body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string())),
         content_type: header("content-type"),
         if_match: header("if-match"),
         if_none_match: header("if-none-match"),

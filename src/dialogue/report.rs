@@ -5,8 +5,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::dialogue::examples::{self, Finding};
+use crate::dialogue::laws::{self, Surroundings};
 use crate::dialogue::player::{self, Verdict};
-use crate::dialogue::script;
+use crate::dialogue::{explain, script, stage};
+use crate::exchange::native::Exchange;
 use crate::mapping::diagnostic::{Diagnostic, Position};
 use crate::mapping::model::{Mapping, Test};
 
@@ -21,6 +23,10 @@ pub struct Report {
     pub passed: usize,
     /// Examples checked.
     pub examples: usize,
+    /// What the search for counter-examples found, resource by resource.
+    pub laws: Vec<laws::Found>,
+    /// What becomes of the filters that identity providers send.
+    pub filters: Vec<explain::Line>,
 }
 
 /// Plays everything that a mapping file has in writing.
@@ -29,7 +35,7 @@ pub async fn run(mapping: &Arc<Mapping>) -> Report {
     for resource in &mapping.resources {
         for example in &resource.examples {
             report.examples += 1;
-            let at = Position { line: example.line, column: 1 };
+            let at = Position { line: example.line, column: example.column };
             for finding in examples::check(mapping, resource, example).await {
                 report.diagnostics.push(match finding {
                     Finding::Differs(text) => Diagnostic::error("E501", at, text),
@@ -47,11 +53,21 @@ pub async fn run(mapping: &Arc<Mapping>) -> Report {
             report.diagnostics.push(failed(test, &verdict));
         }
     }
+    if let Ok(tenant) = stage::bare(mapping).await {
+        let exchange = Exchange::new(&tenant, "check".to_owned(), String::new());
+        let around = Surroundings { mapping, ambient: &exchange.ambient, config: &tenant.config };
+        for resource in &mapping.resources {
+            let found = laws::search(&around, resource);
+            report.diagnostics.extend(laws::faults(resource, &found));
+            report.laws.push(found);
+            report.filters.extend(explain::filters(&around, resource));
+        }
+    }
     report
 }
 
 fn failed(test: &Test, verdict: &Verdict) -> Diagnostic {
-    let at = Position { line: test.line, column: 1 };
+    let at = Position { line: test.line, column: test.column };
     let text = format!("test \"{}\": {}", test.name, verdict.differences.join("; "));
     Diagnostic::error("E502", at, text).with_help(format!("what happened: {}", transcript(verdict)))
 }

@@ -38,6 +38,11 @@ impl ScriptedUpstream {
         progress.differences.iter().cloned().chain(missing).collect()
     }
 
+    /// Whether every call of the script has been made.
+    pub fn is_over(&self) -> bool {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).next >= self.calls.len()
+    }
+
     /// The calls that were made, with the status of their answers.
     pub fn made(&self) -> Vec<(NativeRequest, Option<u16>)> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).made.clone()

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::FixedClock;
 use crate::convert::{key, memo};
+use crate::dialogue::script::ScriptedUpstream;
 use crate::exchange::cursor::Seal;
 use crate::exchange::tenant::{Locks, Tenant};
 use crate::exchange::upstream::Upstream;
@@ -55,6 +56,12 @@ pub async fn set(
         seal: Arc::new(OpenSeal),
         locks: Locks::default(),
     })
+}
+
+/// A stage for questions that make no calls.
+pub async fn bare(mapping: &Arc<Mapping>) -> Result<Tenant, StoreError> {
+    let silent = Arc::new(ScriptedUpstream::new(Vec::new()));
+    set(mapping, &Given::default(), silent).await
 }
 
 /// Configuration as templates see it: what is given, then defaults, then something of the right

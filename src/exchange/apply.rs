@@ -12,6 +12,7 @@ use crate::convert::context::Context;
 use crate::convert::document::{self, Difference, Purpose};
 use crate::convert::error::ConvertError;
 use crate::convert::members::{self, Delta, MemberCall};
+use crate::convert::memo::Before;
 use crate::convert::references::{
     References, Wanted, ids_in, keys_in, keys_in_elements, names_in, names_in_calls,
 };
@@ -21,7 +22,7 @@ use crate::exchange::native::{About, Exchange};
 use crate::exchange::recorded::Redirected;
 use crate::exchange::state::{self, Located, State};
 use crate::exchange::version::{self, Record};
-use crate::exchange::{names, send};
+use crate::exchange::{kept, names, send};
 use crate::mapping::model::{
     Activate, Carries, Collection, CollectionSource, Deactivate, Delete, IdSourceRule, Request,
     ResourceMapping, Row,
@@ -463,9 +464,16 @@ impl<'a> Change<'a> {
             }
         }
         if leaves {
-            let entry = located.entry.take().unwrap_or_default();
-            let state = EntryState::Off(self.record.native.clone());
-            let entry = Entry { id: located.id.clone(), key: located.key.clone(), state, ..entry };
+            // What the same request changes of the attributes kept here holds from now on as well.
+            let kept = located.entry.as_ref().map(|entry| &entry.attributes);
+            let before = Before { native: &self.before.native, attributes: kept };
+            let attributes = kept::attributes(&self.context(), before, &self.goal.wanted);
+            let entry = Entry {
+                id: located.id.clone(),
+                key: located.key.clone(),
+                attributes,
+                state: EntryState::Off(self.record.native.clone()),
+            };
             let partition = self.exchange.tenant.partition();
             let name = &self.resource.name;
             let _held = self.exchange.tenant.locks.hold_kept(name, &located.id).await;

@@ -33,6 +33,9 @@ pub fn error(error: &ExchangeError) -> ScimResponse {
     if matches!(status, 429 | 503) {
         let seconds = match error {
             ExchangeError::Native(failure) => failure.retry_after.unwrap_or(RETRY_AFTER),
+            ExchangeError::Upstream(UpstreamError::Throttled { retry_after }) => {
+                retry_after.as_secs().saturating_add(1)
+            }
             _ => RETRY_AFTER,
         };
         response = response.with_header("Retry-After", seconds.to_string());
@@ -169,6 +172,7 @@ fn native_detail(meaning: Meaning) -> &'static str {
 fn upstream(error: &UpstreamError) -> (u16, Option<ScimType>) {
     match error {
         UpstreamError::TimedOut => (504, None),
+        UpstreamError::Throttled { .. } => (429, None),
         UpstreamError::Unreachable(_)
         | UpstreamError::Interrupted(_)
         | UpstreamError::TooLarge

@@ -37,6 +37,12 @@ pub enum UpstreamError {
     /// No answer in time.
     #[error("the application did not answer in time")]
     TimedOut,
+    /// The mapping's `rate` leaves the call no turn in its time.
+    #[error("too many requests to the application are waiting")]
+    Throttled {
+        /// When there would be one.
+        retry_after: std::time::Duration,
+    },
     /// The answer is larger than `api.max_response`.
     #[error("the application's answer is larger than allowed")]
     TooLarge,

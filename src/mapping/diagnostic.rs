@@ -25,7 +25,7 @@ pub enum Severity {
     /// The mapping works, but probably not as meant.
     Warning,
     /// Worth knowing.
-    Hint,
+    Info,
 }
 
 /// One fault of a mapping file.
@@ -51,7 +51,7 @@ impl Severity {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
-            Self::Hint => "hint",
+            Self::Info => "info",
         }
     }
 }
@@ -72,6 +72,11 @@ impl Diagnostic {
     /// A warning.
     pub fn warning(code: &'static str, at: Position, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, at, message) }
+    }
+
+    /// Something worth knowing.
+    pub fn info(code: &'static str, at: Position, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Info, ..Self::error(code, at, message) }
     }
 
     /// The same with a line of help.
@@ -172,6 +177,16 @@ pub fn not_yaml(at: Position, message: &str) -> Diagnostic {
     Diagnostic::error("E001", at, message)
 }
 
+/// E001: a template without its quotes, which YAML takes for a map.
+pub fn unquoted_brace(at: Position, template: &str) -> Diagnostic {
+    not_yaml(at, &format!("{template} is a map to YAML, not text")).with_help(brace_help(template))
+}
+
+/// What to do about a template without its quotes.
+pub fn brace_help(template: &str) -> String {
+    format!("a value that begins with \"{{\" must be quoted: \"{template}\"")
+}
+
 /// W002: a plain scalar that reads as something else than it looks like.
 pub fn misleading_scalar(at: Position, text: &str, read_as: &str) -> Diagnostic {
     Diagnostic::warning("W002", at, format!("{text} is read as {read_as}"))
@@ -248,7 +263,7 @@ pub fn unescaped(at: Position, hole: &str) -> Diagnostic {
 /// E114: a secret where it could leak.
 pub fn misplaced_secret(at: Position, name: &str) -> Diagnostic {
     let message = format!(
-        "config.{name} is a secret and may be used only in api.auth, api.headers and api.tls"
+        "config.{name} is a secret and may be used only in api.auth, api.headers, api.tls and api.proxy"
     );
     Diagnostic::error("E114", at, message)
 }
@@ -394,6 +409,43 @@ pub fn term_without_language(at: Position) -> Diagnostic {
 /// E311: the attribute by which everybody looks for a resource is missing.
 pub fn missing_row(at: Position, resource: &str, name: &str) -> Diagnostic {
     Diagnostic::error("E311", at, format!("{resource} has no row for \"{name}\""))
+}
+
+/// W314: native members that an example has and nothing names.
+pub fn unmapped_members(at: Position, resource: &str, members: &str) -> Diagnostic {
+    let message = format!("{resource}: no row reads {members}, which an example has");
+    Diagnostic::warning("W314", at, message)
+        .with_help("map them, or name them under \"unmapped\" if they are left out on purpose")
+}
+
+// ---- E4xx: laws ----------------------------------------------------------------------------
+
+/// E401: writing back what was read changes the record.
+pub fn written_back(at: Position, row: &str, native: &str) -> Diagnostic {
+    let message =
+        format!("GetPut: \"{row}\" reads {native}, and writing back what was read changes it");
+    Diagnostic::error("E401", at, message)
+}
+
+/// E402: a value that does not read back as it was written. The values are what was wanted, what
+/// was written, and what is read then.
+pub fn put_get(at: Position, row: &str, values: &[String; 3], help: &str) -> Diagnostic {
+    let [wanted, native, back] = values;
+    let message =
+        format!("PutGet: \"{row}\" {wanted} is written as {native} and reads back as {back}");
+    Diagnostic::error("E402", at, message).with_help(help)
+}
+
+// ---- I5xx: tests ---------------------------------------------------------------------------
+
+/// I503: operations that no test shows.
+pub fn untested(at: Position, resource: &str, operations: &str) -> Diagnostic {
+    Diagnostic::info("I503", at, format!("{resource}: no test shows {operations}"))
+}
+
+/// I504: something of the file that can be changed without a test noticing.
+pub fn survived(at: Position, what: &str) -> Diagnostic {
+    Diagnostic::info("I504", at, format!("{what} without any test noticing"))
 }
 
 // ---- E9xx: not yet -------------------------------------------------------------------------

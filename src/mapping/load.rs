@@ -11,7 +11,7 @@ use crate::mapping::diagnostic::{Diagnostic, Diagnostics, wrong_value};
 use crate::mapping::file::reader::Read;
 use crate::mapping::file::top::File;
 use crate::mapping::model::{Encoding, Mapping};
-use crate::mapping::yaml;
+use crate::mapping::yaml::{self, Node};
 use crate::scim::urn;
 
 impl Mapping {
@@ -21,9 +21,20 @@ impl Mapping {
     /// Every fault of the file, in its order, when one of them is an error.
     pub fn load(text: &str) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let mut faults = Diagnostics::default();
-        let file = yaml::read(text, &mut faults)
-            .and_then(|node| File::read(&node, "mapping", &mut faults));
-        let Some(file) = file else { return Err(faults.into_sorted()) };
+        match yaml::read(text, &mut faults) {
+            Some(node) => Self::understand(&node, faults),
+            None => Err(faults.into_sorted()),
+        }
+    }
+
+    /// The same from what YAML made of the text. `faults` are those of the text.
+    pub(crate) fn understand(
+        node: &Node,
+        mut faults: Diagnostics,
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let Some(file) = File::read(node, "mapping", &mut faults) else {
+            return Err(faults.into_sorted());
+        };
         let mut context = context(&file, faults);
         let mapping = compile(&file, &mut context);
         match mapping {
@@ -63,8 +74,8 @@ fn compile(file: &File, context: &mut Context) -> Option<Mapping> {
         }
     }
     let config = config(&file.config, context);
-    let api = api(&file.api, context);
     let errors = errors(file.errors.as_ref(), context);
+    let api = api(&file.api, &errors.message, context);
     let mut resources = Vec::new();
     for (key, written) in &file.resources.0 {
         let Some(compiled) = resource(key, written, context) else { continue };
@@ -84,6 +95,7 @@ fn compile(file: &File, context: &mut Context) -> Option<Mapping> {
         config,
         api: api?,
         errors,
+        namespaces: context.namespaces.clone(),
         resources,
         tests,
     })
@@ -267,11 +279,66 @@ resources:
     }
 
     #[test]
+    fn signing_in() {
+        let auth =
+            |written: &str, codes: &str| check("{ bearer: \"{config.key}\" }", written, codes);
+        let oauth2 =
+            |fields: &str, codes: &str| auth(&format!("{{ oauth2: {{ {fields} }} }}"), codes);
+        oauth2("token_url: https://id.example/t, client_id: a", "");
+        oauth2("token_url: \"{config.key}\", client_id: a, client_secret: \"{config.key}\"", "");
+        oauth2("client_id: a", "E011");
+        oauth2("token_url: /t, client_id: a", "E012");
+        oauth2("token_url: https://id.example/t", "E011");
+        oauth2("token_url: https://id.example/t, grant: refresh_token", "E011");
+        oauth2("token_url: https://id.example/t, grant: password, username: a", "E011");
+        oauth2("token_url: https://id.example/t, grant: password, username: a, password: b", "");
+        oauth2("token_url: https://id.example/t, grant: implicit, client_id: a", "E012");
+        oauth2("token_url: https://id.example/t, grant: jwt_bearer", "E011");
+        oauth2(
+            "token_url: https://id.example/t, client_id: a, client_auth: private_key_jwt",
+            "E011",
+        );
+        let key = "grant: jwt_bearer, token_url: https://id.example/t, assertion: { key: k";
+        oauth2(&format!("{key}, alg: ES256, claims: {{ a: b }}, headers: {{ kid: x }} }}"), "");
+        oauth2(&format!("{key}, alg: none }}"), "E012");
+        oauth2(&format!("{key}, claims: {{ exp: 1 }} }}"), "E012");
+        oauth2(&format!("{key}, headers: {{ alg: none }} }}"), "E012");
+        oauth2("token_url: https://id.example/t, client_id: a, params: { scope: b }", "E012");
+        let session = |fields: &str, codes: &str| {
+            auth(&format!("{{ session: {{ post: /login, token: $.t, {fields} }} }}"), codes);
+        };
+        session("send: { body: auth }", "");
+        session("send: { body: params.auth, value: \"t {token}\" }", "");
+        session("send: { body: $.auth }", "E012");
+        session("send: { body: a, header: b }", "E013");
+        session("renew_when: message is defined and status == 200", "");
+        session("renew_when: nobody == 1", "E112");
+    }
+
+    #[test]
+    fn the_connection() {
+        check("api: {", "api: { rate: 700/m, proxy: \"http://{config.key}@proxy:3128\",", "");
+        check("api: {", "api: { rate: fast,", "E012");
+        check("api: {", "api: { retry: { methods: all, after: $.ms, after_unit: ms },", "");
+        check("api: {", "api: { retry: { after_unit: h },", "E012");
+        check("api: {", "api: { tls: { ca: \"{config.key}\", min: 1.3, verify: false },", "");
+        check("api: {", "api: { tls: { min: 1.1 },", "E012");
+        check("api: {", "api: { tls: { cert: a },", "E011");
+        check("post: /users }", "post: /users, idempotency: X-Key }", "");
+        check("post: /users }", "post: /users, idempotency: Host }", "E117");
+        check("post: /users }", "post: /users, idempotency: \"a b\" }", "E012");
+        check(
+            "post: /users }",
+            "post: /users, headers: { x-key: a }, idempotency: X-Key }",
+            "E012",
+        );
+    }
+
+    #[test]
     fn what_is_not_supported_yet_is_said() {
         check("name.givenName:", "name.givenName + name.familyName:", "E204");
         check("id: $.id\n", "id: $.id\n    unique: [ userName ]\n", "E900");
-        check("post: /users }", "post: /users, idempotency: X-Key }", "E900");
         check("post: /users }", "post: /users, send: each }", "E900");
-        check("api: {", "api: { rate: 10/s,", "E900");
+        check("api: {", "api: { eventual: 10s,", "E900");
     }
 }

@@ -1,9 +1,12 @@
 //! The mapping language: from a YAML file to a [`model::Mapping`], or to diagnostics.
 //!
 //! `yaml.rs` reads text into nodes that know their line and column, `file/` is the language as
-//! written, `compile/` turns it into `model.rs`, the language as understood.
+//! written, `compile/` turns it into `model.rs` and `access.rs`, the language
+//! as understood.
 //! Faults are collected with their places, never thrown one by one.
 
+pub mod access;
+mod attempt;
 mod compile;
 pub mod diagnostic;
 pub mod expression;
@@ -11,8 +14,10 @@ pub mod file;
 pub mod formulas;
 pub mod load;
 pub mod model;
+pub mod reference;
 mod row;
 mod scan;
+pub mod schema;
 pub mod template;
 pub mod transform;
 mod vocabulary;

@@ -5,13 +5,14 @@
 //! a file without errors. Rows and collections are addressed by their index in
 //! [`ResourceMapping::rows`] and [`ResourceMapping::collections`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use regex::Regex;
 use serde_json::{Map, Value};
 
+use crate::mapping::access::{OAuth2, Rate, RetryMethods, TimeUnit, Tls};
 use crate::mapping::expression::Expression;
 use crate::mapping::formulas::Formulas;
 use crate::mapping::template::{BodyTemplate, Template};
@@ -35,6 +36,8 @@ pub struct Mapping {
     pub api: Api,
     /// How its failures are read.
     pub errors: Errors,
+    /// Prefixes of extensions and their URNs, `enterprise` among them.
+    pub namespaces: BTreeMap<String, String>,
     /// The resource types, in file order.
     pub resources: Vec<ResourceMapping>,
     /// The exchanges in writing at the end of the file.
@@ -92,8 +95,14 @@ pub struct Api {
     pub connect_timeout: Duration,
     /// Most calls in flight.
     pub concurrency: usize,
+    /// Most calls that begin in a stretch of time.
+    pub rate: Option<Rate>,
     /// What is repeated, and when.
     pub retry: Retry,
+    /// Certificates; `None`: those of the system.
+    pub tls: Option<Tls>,
+    /// The proxy that every call goes through.
+    pub proxy: Option<Template>,
     /// Largest answer, in bytes.
     pub max_response: u64,
 }
@@ -126,6 +135,8 @@ pub enum SignIn {
         /// Parameter value.
         value: Template,
     },
+    /// A token of an OAuth 2.0 token endpoint.
+    OAuth2(Box<OAuth2>),
     /// A login call whose answer has a token.
     Session(Box<Session>),
 }
@@ -153,6 +164,10 @@ pub struct Session {
     pub send: TokenPlace,
     /// Statuses after which the bridge signs in again, once, and repeats the call.
     pub renew_on: Vec<u16>,
+    /// True on an answer after which it does the same; sees what error rules see.
+    pub renew_when: Option<Expression>,
+    /// Where `message` is, for `renew_when`.
+    pub messages: Vec<NativePath>,
 }
 
 /// Where a session's token is sent.
@@ -164,6 +179,8 @@ pub enum TokenPlace {
     Query(String, Template),
     /// In a cookie.
     Cookie(String, Template),
+    /// In the body, as a member of members.
+    Body(Vec<String>, Template),
 }
 
 /// What is repeated, and when.
@@ -177,6 +194,10 @@ pub struct Retry {
     pub backoff: (Duration, Duration),
     /// Where the answer says how long to wait.
     pub after: Locator,
+    /// What a number there counts.
+    pub after_unit: TimeUnit,
+    /// Methods that may arrive twice.
+    pub methods: RetryMethods,
 }
 
 /// How a body is encoded.
@@ -297,8 +318,14 @@ pub struct ResourceMapping {
     pub version: Option<VersionRule>,
     /// What the application can sort its list by.
     pub sort: Option<SortRule>,
+    /// Native places that are left out on purpose.
+    pub unmapped: Vec<NativePath>,
     /// Native/SCIM pairs, checked both ways.
     pub examples: Vec<Example>,
+    /// Line in the file.
+    pub line: usize,
+    /// Column in the file.
+    pub column: usize,
 }
 
 /// How a record is identified.
@@ -387,8 +414,12 @@ pub struct Row {
     pub memo: bool,
     /// "I know that this does not round-trip."
     pub lossy: bool,
+    /// How the file calls it.
+    pub label: String,
     /// Line in the file.
     pub line: usize,
+    /// Column in the file.
+    pub column: usize,
 }
 
 /// A SCIM path of a row: `attr`, `attr.sub`, `attr[type eq "work"].sub`, each perhaps in an
@@ -488,8 +519,12 @@ pub struct Collection {
     pub batch: Batch,
     /// When it is read.
     pub fetch: Fetch,
+    /// How the file calls it.
+    pub label: String,
     /// Line in the file.
     pub line: usize,
+    /// Column in the file.
+    pub column: usize,
 }
 
 /// Where a collection's elements are.
@@ -524,6 +559,12 @@ pub struct ItemRow {
     pub by: Option<NativePath>,
     /// Native values that mean unassigned.
     pub empty: Vec<Value>,
+    /// "I know that this does not round-trip."
+    pub lossy: bool,
+    /// Line in the file.
+    pub line: usize,
+    /// Column in the file.
+    pub column: usize,
 }
 
 /// How many elements one call takes.
@@ -587,6 +628,8 @@ pub struct Request {
     pub pages: Option<Pages>,
     /// Time for the whole call.
     pub timeout: Option<Duration>,
+    /// The header with a key that is the same each time the call is repeated.
+    pub idempotency: Option<String>,
     /// Line in the file.
     pub line: usize,
 }
@@ -817,6 +860,8 @@ pub struct Example {
     pub sidecar: Value,
     /// Line in the file.
     pub line: usize,
+    /// Column in the file.
+    pub column: usize,
 }
 
 /// An exchange in writing.
@@ -842,6 +887,25 @@ pub struct Test {
     pub absent: Vec<String>,
     /// Line in the file.
     pub line: usize,
+    /// Column in the file.
+    pub column: usize,
+}
+
+/// A request that is tried out.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// What it shows.
+    pub name: Option<String>,
+    /// What is there before.
+    pub given: Given,
+    /// `VERB /path?query`.
+    pub scim: String,
+    /// Request headers.
+    pub headers: Vec<(String, String)>,
+    /// SCIM body; prefixes are already URNs.
+    pub body: Option<Value>,
+    /// Recorded answers, in order.
+    pub native: Vec<Call>,
 }
 
 /// What is there before a test begins.

@@ -198,6 +198,12 @@ impl Template {
         matches!(self.parts.as_slice(), [Part::Hole(_)])
     }
 
+    /// Whether this can be one of the paths that the template makes, each hole being a part of one
+    /// segment.
+    pub fn can_be(&self, path: &str) -> bool {
+        fits(&self.parts, path)
+    }
+
     /// What stands outside the holes.
     pub fn literal_text(&self) -> String {
         self.parts
@@ -217,6 +223,21 @@ impl Template {
     /// The variables that its expressions need.
     pub fn variables(&self) -> BTreeSet<String> {
         self.expressions().flat_map(Expression::variables).cloned().collect()
+    }
+}
+
+fn fits(parts: &[Part], text: &str) -> bool {
+    match parts.split_first() {
+        None => text.is_empty(),
+        Some((Part::Literal(literal), rest)) => {
+            text.strip_prefix(literal.as_str()).is_some_and(|text| fits(rest, text))
+        }
+        Some((Part::Hole(_), rest)) => {
+            let segment = text.find('/').unwrap_or(text.len());
+            let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+            ends.take_while(|end| *end <= segment)
+                .any(|end| text.get(end..).is_some_and(|text| fits(rest, text)))
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
 use serde_json::{Map, Number, Value};
 
 use crate::mapping::diagnostic::{
-    Diagnostic, Diagnostics, Position, duplicate_key, misleading_scalar, not_yaml,
+    Diagnostic, Diagnostics, Position, duplicate_key, misleading_scalar, not_yaml, unquoted_brace,
 };
 
 /// Longest text of a mapping file, in bytes.
@@ -194,7 +194,11 @@ impl<'t> Builder<'t, '_> {
                 loop {
                     match self.next()? {
                         (Event::SequenceEnd, _) => break,
-                        (event, span) => items.push(self.node(event, span, depth + 1)?),
+                        (event, span) => {
+                            let node = self.node(event, span, depth + 1)?;
+                            self.note_unquoted(&node, position(span.start));
+                            items.push(node);
+                        }
                     }
                 }
                 Ok(self.keep(anchor, Node { value: NodeValue::Seq(items), at }))
@@ -220,11 +224,28 @@ impl<'t> Builder<'t, '_> {
             let (event, span) = self.next()?;
             let mut node = self.node(event, span, depth + 1)?;
             node.at = key.at;
+            self.note_unquoted(&node, position(span.start));
             if names.insert(key.name.clone()) {
                 members.push((key, node));
             } else {
                 self.faults.push(duplicate_key(key.at, &key.name));
             }
+        }
+    }
+
+    /// Notes a template that was meant as text: `{id}`, which YAML reads as `{"id": null}`.
+    /// Whoever means the null writes a colon.
+    fn note_unquoted(&mut self, node: &Node, start: Position) {
+        let NodeValue::Map(members) = &node.value else { return };
+        if members.is_empty() || members.iter().any(|(_, node)| node.value != NodeValue::Null) {
+            return;
+        }
+        let line = self.text.lines().nth(start.line.saturating_sub(1)).unwrap_or_default();
+        let rest: String = line.chars().skip(start.column.saturating_sub(1)).collect();
+        if let Some((inside, _)) = rest.strip_prefix('{').and_then(|rest| rest.split_once('}'))
+            && !inside.contains(':')
+        {
+            self.faults.push(unquoted_brace(node.at, &format!("{{{}}}", inside.trim())));
         }
     }
 

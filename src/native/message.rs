@@ -58,6 +58,9 @@ pub struct NativeRequest {
     pub body: Body,
     /// Time for the whole call; `None` means the mapping's `api.timeout`.
     pub timeout: Option<std::time::Duration>,
+    /// Whether it may arrive twice although its method may not: it has a key by which the
+    /// application knows the second one.
+    pub repeatable: bool,
 }
 
 /// What is sent with a request.

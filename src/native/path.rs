@@ -157,6 +157,11 @@ impl NativePath {
         }
     }
 
+    /// How many steps it takes that are names, indexes or `==` filters.
+    pub fn depth(&self) -> usize {
+        self.steps.len()
+    }
+
     /// Whether a value written at one of the two paths can be seen at the other.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.steps.iter().zip(&other.steps).all(|(mine, theirs)| match (mine, theirs) {

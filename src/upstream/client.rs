@@ -15,7 +15,7 @@ use crate::mapping::expression::Ambient;
 use crate::mapping::model::Api;
 use crate::native::message::{NativeRequest, NativeResponse};
 use crate::upstream::link::Target;
-use crate::upstream::sender::{Sender, Twice};
+use crate::upstream::sender::Sender;
 use crate::upstream::setup::{Setup, UpstreamSetupError};
 use crate::upstream::sign_in::SignIn;
 use crate::upstream::transport::Transport;
@@ -49,9 +49,9 @@ impl HttpUpstream {
     ) -> Result<Self, UpstreamSetupError> {
         let setup = Setup { config, ambient };
         let transport = Transport::new(api, setup)?;
-        let sign_in = SignIn::new(&api.sign_in, setup, Arc::clone(&clock))?;
         let ids = Arc::clone(&ambient.ids);
-        let sender = Sender::new(transport, api.retry.clone(), clock, ids);
+        let sender = Sender::new(transport, api.retry.clone(), Arc::clone(&clock), ids);
+        let sign_in = SignIn::new(&api.sign_in, setup, clock, &sender)?;
         Ok(Self { sender, sign_in, timeout: api.timeout })
     }
 
@@ -86,21 +86,21 @@ impl HttpUpstream {
         request: &NativeRequest,
         deadline: Instant,
     ) -> Result<NativeResponse, UpstreamError> {
-        let twice = Twice::of(request.method);
-        let session = match &self.sign_in {
+        let twice = self.sender.twice(request);
+        let renewing = match &self.sign_in {
             SignIn::Fixed(credential) => {
                 return self.sender.send(request, credential, twice, deadline).await;
             }
-            SignIn::Session(session) => session,
+            SignIn::Renewing(renewing) => renewing,
         };
-        let token = session.token(&self.sender, deadline).await?;
-        let answer = self.sender.send(request, token.credential(), twice, deadline).await?;
-        if !session.renews_on(answer.status) {
+        let token = renewing.token(&self.sender, deadline).await?;
+        let answer = self.sender.send(request, &token.credential, twice, deadline).await?;
+        if !renewing.is_asked_for_by(&answer) {
             return Ok(answer);
         }
         // The application refused the request, so every method may be sent again.
-        let token = session.renew(&token, &self.sender, deadline).await?;
-        self.sender.send(request, token.credential(), twice, deadline).await
+        let token = renewing.renew(&token, &self.sender, deadline).await?;
+        self.sender.send(request, &token.credential, twice, deadline).await
     }
 }
 

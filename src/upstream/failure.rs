@@ -1,6 +1,7 @@
 //! Why one attempt gave no answer, by what it may have done at the application.
 
 use crate::exchange::upstream::UpstreamError;
+use crate::upstream::gate::Full;
 
 /// A failed attempt.
 #[derive(Debug)]
@@ -24,6 +25,11 @@ impl Failure {
             | Self::CutOff(error)
             | Self::Hopeless(error) => error,
         }
+    }
+
+    /// The call has no turn in its time.
+    pub(crate) fn throttled(Full(retry_after): Full) -> Self {
+        Self::Hopeless(UpstreamError::Throttled { retry_after })
     }
 
     /// The request could not be built; `reason` shows no value of it.

@@ -48,6 +48,16 @@ impl Base {
         Ok(Self { url, text, prefix })
     }
 
+    /// Its host, as URLs write it.
+    pub(crate) fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
+    /// Whether what is sent there can be read on its way.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.url.scheme() == "http"
+    }
+
     /// The URL of a percent-encoded path below `base_url`; `None` when it would not stay the same
     /// path, or not below.
     pub(crate) fn locate(&self, path: &str) -> Option<Url> {

@@ -2,20 +2,24 @@
 //! reqwest.
 //!
 //! `client.rs` is one native call from start to answer: sign in, send, follow, renew.
-//! `sender.rs` repeats what may be repeated, `transport.rs` makes one attempt. `link.rs` keeps
-//! every URL below `base_url`; `sign_in/` holds the credentials. Deliberately absent: a cookie
-//! jar, automatic redirects, decompression and proxies from the environment. Rate limits, circuit
-//! breaking, OAuth 2.0 and client certificates are not built yet.
+//! `sender.rs` repeats what may be repeated, `gate.rs` says who may go, `transport.rs` makes one
+//! attempt over what `connection.rs`, `tls.rs` and `pem.rs` build. `link.rs` keeps every URL below
+//! `base_url`; `sign_in/` holds the credentials. Deliberately absent: a cookie jar, automatic
+//! redirects, decompression, proxies from the environment, and circuit breaking.
 
 mod body;
 pub mod client;
+mod connection;
 mod failure;
+mod gate;
 mod header;
 mod link;
 mod locate;
 mod moment;
+mod pem;
 mod retry;
 mod sender;
 pub mod setup;
 mod sign_in;
+mod tls;
 mod transport;

@@ -6,16 +6,21 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
+use crate::mapping::access::TimeUnit;
+
 /// A number from here on is an epoch in seconds: nobody is asked to wait for thirty years.
 const EPOCH_SECONDS: f64 = 1e9;
 
 /// A number from here on is an epoch in milliseconds.
 const EPOCH_MILLISECONDS: f64 = 1e11;
 
-/// The time until a moment; zero when it is past, `None` when it cannot be read.
-pub(crate) fn until(text: &str, now: Timestamp) -> Option<Duration> {
+/// The time until a moment, which may be a number of `unit`s; zero when it is past, `None` when it cannot be read.
+pub(crate) fn until(text: &str, unit: TimeUnit, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     let moment = match text.parse::<f64>() {
+        Ok(number) if unit == TimeUnit::Milliseconds && number < EPOCH_MILLISECONDS => {
+            return Duration::try_from_secs_f64(number / 1000.0).ok();
+        }
         Ok(seconds) if seconds < EPOCH_SECONDS => return Duration::try_from_secs_f64(seconds).ok(),
         Ok(seconds) if seconds < EPOCH_MILLISECONDS => epoch(seconds)?,
         Ok(milliseconds) => epoch(milliseconds / 1000.0)?,
@@ -37,12 +42,17 @@ fn http_date(text: &str) -> Result<Timestamp, jiff::Error> {
 mod tests {
     use std::time::Duration;
 
+    use crate::mapping::access::TimeUnit;
     use crate::upstream::moment::until;
 
     #[track_caller]
     fn check(text: &str, milliseconds: Option<u64>) {
         let now = "2026-11-21T18:38:06Z".parse().unwrap();
-        assert_eq!(until(text, now), milliseconds.map(Duration::from_millis), "{text}");
+        assert_eq!(
+            until(text, TimeUnit::Seconds, now),
+            milliseconds.map(Duration::from_millis),
+            "{text}"
+        );
     }
 
     #[test]
@@ -60,6 +70,13 @@ mod tests {
         check("2026-11-21T20:39:06+02:00", Some(60_000));
         for bad in ["", "soon", "-1", "NaN", "inf", "1e300", "2026-11-21"] {
             check(bad, None);
+        }
+        let now = "2026-11-21T18:38:06Z".parse().unwrap();
+        for (text, milliseconds) in
+            [("1500", 1500), ("3600000000", 3_600_000_000), ("1795286287500", 1500)]
+        {
+            let expected = Some(Duration::from_millis(milliseconds));
+            assert_eq!(until(text, TimeUnit::Milliseconds, now), expected, "{text}");
         }
     }
 }

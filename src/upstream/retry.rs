@@ -16,7 +16,7 @@ pub(crate) fn asked_for(
     answer: &NativeResponse,
     now: Timestamp,
 ) -> Option<Duration> {
-    moment::until(&locate::text(&retry.after, answer)?, now)
+    moment::until(&locate::text(&retry.after, answer)?, retry.after_unit, now)
 }
 
 /// The pause after `attempt` (from 1): anything up to the first pause doubled each time, and
@@ -38,6 +38,7 @@ mod tests {
     use std::time::Duration;
 
     use crate::id::{IdSource, SystemIds};
+    use crate::mapping::access::{RetryMethods, TimeUnit};
     use crate::mapping::model::{Locator, Retry};
     use crate::upstream::retry::{backoff, fraction};
 
@@ -48,6 +49,8 @@ mod tests {
             on: vec![],
             backoff: (Duration::from_millis(100), Duration::from_secs(1)),
             after: Locator::Header("retry-after".to_owned(), None),
+            after_unit: TimeUnit::Seconds,
+            methods: RetryMethods::Idempotent,
         };
         for (attempt, most) in [(1, 100), (2, 200), (3, 400), (4, 800), (5, 1000), (90, 1000)] {
             for _ in 0..50 {

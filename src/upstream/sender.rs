@@ -1,7 +1,8 @@
 //! Repeats an attempt that is worth it and does no harm.
 //!
 //! A failure to connect has sent nothing and is repeated for every method; everything else only
-//! for methods that may arrive twice (RFC 9110 section 9.2.2). Whatever does not fit into the time
+//! for methods that may arrive twice (RFC 9110 section 9.2.2), for requests with an idempotency
+//! key, and where the mapping says so. Whatever does not fit into the time
 //! that is left is not begun: the last answer goes back instead.
 
 use std::sync::Arc;
@@ -13,10 +14,13 @@ use tokio::time::{Instant, sleep};
 use crate::clock::Clock;
 use crate::exchange::upstream::UpstreamError;
 use crate::id::IdSource;
+use crate::mapping::access::RetryMethods;
 use crate::mapping::model::Retry;
-use crate::native::message::{Method, NativeRequest, NativeResponse};
+use crate::native::message::{NativeRequest, NativeResponse};
 use crate::upstream::failure::Failure;
+use crate::upstream::link::Base;
 use crate::upstream::retry;
+use crate::upstream::setup::UpstreamSetupError;
 use crate::upstream::sign_in::credential::Credential;
 use crate::upstream::transport::Transport;
 
@@ -41,9 +45,14 @@ pub(crate) enum Twice {
 }
 
 impl Twice {
-    /// What the method promises.
-    pub(crate) fn of(method: Method) -> Self {
-        if method.is_idempotent() { Self::Harmless } else { Self::Unknown }
+    /// What the method promises, the request's key or the mapping.
+    fn of(request: &NativeRequest, methods: RetryMethods) -> Self {
+        let promised = request.method.is_idempotent() || request.repeatable;
+        match methods {
+            RetryMethods::All => Self::Harmless,
+            RetryMethods::Idempotent if promised => Self::Harmless,
+            RetryMethods::Idempotent => Self::Unknown,
+        }
     }
 }
 
@@ -65,6 +74,18 @@ impl Sender {
         Self { transport, retry, clock, ids, answered: AtomicBool::new(false) }
     }
 
+    /// Whether the request may arrive twice.
+    pub(crate) fn twice(&self, request: &NativeRequest) -> Twice {
+        Twice::of(request, self.retry.methods)
+    }
+
+    /// The same patience with another place.
+    pub(crate) fn beside(&self, base: Base) -> Result<Self, UpstreamSetupError> {
+        let transport = self.transport.beside(base)?;
+        let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
+        Ok(Self::new(transport, self.retry.clone(), clock, ids))
+    }
+
     /// Sends a request until there is an answer to keep, or no sense in going on.
     pub(crate) async fn send(
         &self,
@@ -76,7 +97,7 @@ impl Sender {
         let mut attempt = 1;
         let mut kept_connection = self.answered.load(Ordering::Relaxed);
         loop {
-            let outcome = self.transport.send(request, credential, attempt).await;
+            let outcome = self.transport.send(request, credential, attempt, deadline).await;
             match self.next(&outcome, twice, attempt, kept_connection) {
                 Next::Repeat => kept_connection = false,
                 Next::Pause(pause)

@@ -37,6 +37,26 @@ pub enum UpstreamSetupError {
         /// Why, without the value.
         reason: &'static str,
     },
+    /// A value is no good.
+    #[error("api.{field} cannot be used: {reason}")]
+    Unusable {
+        /// Field below `api`.
+        field: String,
+        /// Why, without the value.
+        reason: &'static str,
+    },
+    /// A file with a certificate or key cannot be read.
+    #[error("api.{field} names a file that cannot be read")]
+    File {
+        /// Field below `api`.
+        field: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Certificates and keys do not go together.
+    #[error("api.tls cannot be used")]
+    Tls(#[source] rustls::Error),
     /// The HTTP client cannot be built, for want of trusted root certificates for instance.
     #[error("the HTTP client cannot be built")]
     Client(#[source] reqwest::Error),
@@ -105,6 +125,11 @@ pub(crate) fn header(
 /// A template failed.
 pub(crate) fn failed(field: &str, source: TemplateError) -> UpstreamSetupError {
     UpstreamSetupError::Template { field: field.to_owned(), source }
+}
+
+/// A value is no good.
+pub(crate) fn unusable(field: &str, reason: &'static str) -> UpstreamSetupError {
+    UpstreamSetupError::Unusable { field: field.to_owned(), reason }
 }
 
 /// A value cannot be sent.

@@ -1,27 +1,24 @@
 //! One attempt: a native request becomes an HTTP request, is sent, and its answer is read. Nothing
 //! is repeated, followed or renewed here.
 
-use std::time::{Duration, Instant};
+use std::borrow::Cow;
 
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Response, redirect};
+use reqwest::{Client, Response};
 use secrecy::ExposeSecret;
-use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::exchange::upstream::UpstreamError;
 use crate::mapping::model::Api;
-use crate::native::message::{Method, NativeRequest, NativeResponse};
+use crate::native::message::{Body, Method, NativeRequest, NativeResponse};
 use crate::upstream::failure::Failure;
+use crate::upstream::gate::Gate;
 use crate::upstream::link::Base;
 use crate::upstream::setup::{self, Setup, UpstreamSetupError};
 use crate::upstream::sign_in::credential::Credential;
-use crate::upstream::{body, header};
-
-/// Most applications close an idle connection after a minute or later. Closing it first means
-/// fewer requests that meet a connection that is just being closed.
-const IDLE: Duration = Duration::from_secs(30);
+use crate::upstream::{body, connection, header};
 
 /// The connection pool and what every request carries.
 pub(crate) struct Transport {
@@ -29,7 +26,7 @@ pub(crate) struct Transport {
     base: Base,
     headers: HeaderMap,
     query: Vec<(String, String)>,
-    permits: Semaphore,
+    gate: Gate,
     max_response: u64,
 }
 
@@ -37,13 +34,26 @@ impl Transport {
     /// Evaluates what every request carries and builds the connection pool.
     pub(crate) fn new(api: &Api, setup: Setup<'_>) -> Result<Self, UpstreamSetupError> {
         let base_url = setup.required("base_url", &api.base_url)?;
+        let base = Base::parse(&base_url).map_err(UpstreamSetupError::BaseUrl)?;
         Ok(Self {
-            client: client(api.connect_timeout)?,
-            base: Base::parse(&base_url).map_err(UpstreamSetupError::BaseUrl)?,
+            client: connection::client(api, &base, setup)?,
+            base,
             headers: default_headers(&setup.texts("headers", &api.headers)?)?,
             query: setup.texts("query", &api.query)?,
-            permits: Semaphore::new(api.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            gate: Gate::new(api.concurrency, api.rate),
             max_response: api.max_response,
+        })
+    }
+
+    /// The same connections to another place, which gets nothing of what the application gets.
+    pub(crate) fn beside(&self, base: Base) -> Result<Self, UpstreamSetupError> {
+        Ok(Self {
+            client: self.client.clone(),
+            base,
+            headers: default_headers(&[])?,
+            query: Vec::new(),
+            gate: Gate::new(1, None),
+            max_response: self.max_response,
         })
     }
 
@@ -58,9 +68,10 @@ impl Transport {
         request: &NativeRequest,
         credential: &Credential,
         attempt: u32,
+        deadline: Instant,
     ) -> Result<NativeResponse, Failure> {
         let outgoing = self.build(request, credential)?;
-        let _permit = self.permits.acquire().await;
+        let _permit = self.gate.pass(deadline).await.map_err(Failure::throttled)?;
         let begun = Instant::now();
         let outcome = self.exchange(outgoing).await;
         let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -97,7 +108,7 @@ impl Transport {
         let url = self.url(request, credential)?;
         let mut headers = header::merge(&self.headers, &request.headers)
             .ok_or_else(|| Failure::unsendable("one of its headers cannot be sent"))?;
-        let body = body::encode(&request.body);
+        let body = body::encode(&*signed_body(&request.body, credential)?);
         match &body {
             Some((kind, _)) => {
                 headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));
@@ -121,7 +132,10 @@ impl Transport {
         let is_asked = |name: &str| request.query.iter().any(|(asked, _)| asked == name);
         let key = match credential {
             Credential::Query(name, value) => Some((name.as_str(), value.expose_secret())),
-            Credential::None | Credential::Header(..) | Credential::Cookie(_) => None,
+            Credential::None
+            | Credential::Header(..)
+            | Credential::Cookie(_)
+            | Credential::Member(..) => None,
         };
         let defaults = self.query.iter().filter(|(name, _)| !is_asked(name));
         let parameters = defaults
@@ -134,18 +148,6 @@ impl Transport {
         }
         Ok(url)
     }
-}
-
-fn client(connect_timeout: Duration) -> Result<Client, UpstreamSetupError> {
-    // The only failure is that a provider is installed already, and then that one is used.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    Client::builder()
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .connect_timeout(connect_timeout)
-        .pool_idle_timeout(IDLE)
-        .build()
-        .map_err(|error| UpstreamSetupError::Client(error.without_url()))
 }
 
 fn default_headers(fields: &[(String, String)]) -> Result<HeaderMap, UpstreamSetupError> {
@@ -168,9 +170,23 @@ fn without_body(headers: &mut HeaderMap, method: Method) {
     }
 }
 
+fn signed_body<'b>(body: &'b Body, credential: &Credential) -> Result<Cow<'b, Body>, Failure> {
+    match credential {
+        Credential::None
+        | Credential::Header(..)
+        | Credential::Query(..)
+        | Credential::Cookie(_) => Ok(Cow::Borrowed(body)),
+        Credential::Member(members, value) => {
+            body::with_member(body, members, value.expose_secret())
+                .map(Cow::Owned)
+                .ok_or_else(|| Failure::unsendable("its body has no place for the token"))
+        }
+    }
+}
+
 fn sign(headers: &mut HeaderMap, credential: &Credential) -> Result<(), Failure> {
     match credential {
-        Credential::None | Credential::Query(..) => {}
+        Credential::None | Credential::Query(..) | Credential::Member(..) => {}
         Credential::Header(name, value) => drop(headers.insert(name, value.clone())),
         Credential::Cookie(pair) => {
             let cookie = with_cookie(headers.get(COOKIE), pair)

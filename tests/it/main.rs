@@ -1,6 +1,7 @@
 //! Everything that is tested from outside the library, in one crate.
 
 mod bulk;
+mod corpus;
 mod dialects;
 mod dialogues;
 mod end_to_end;
@@ -11,8 +12,10 @@ mod http;
 mod laws;
 mod mapping_broken;
 mod mapping_load;
+mod page;
 mod paging;
 mod readme;
+mod rehearsal;
 mod scim_filters;
 mod scim_patch;
 mod scim_projection;

@@ -6,6 +6,7 @@ application holds, a group one with `name` and `members`, which are user names.
 
 import json
 import os
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -156,4 +157,78 @@ class JupyterHub:
         self.call("PUT", f"groups/{segment(name)}/properties", {**properties, "mark": "not yours"})
 
 
-APPLICATIONS = {"pocketbase": PocketBase, "jupyterhub": JupyterHub}
+class Keystone:
+    """Reads the users and groups of the default domain as the administrator."""
+
+    keeps_names = False
+    renames_groups = True
+    shows_inactive = True
+    splits_names = True
+
+    def __init__(self):
+        self.base = os.environ["BASE_URL"] + "/v3"
+        self.password = os.environ["PASSWORD"]
+        self.own_id = self.sign_in({"name": "admin", "domain": {"id": "default"}, "password": self.password})
+
+    def sign_in(self, who):
+        """Carries the token from now on, and gives the id of who it is."""
+        password = {"methods": ["password"], "password": {"user": who}}
+        scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
+        body = json.dumps({"auth": {"identity": password, "scope": scope}}).encode()
+        request = urllib.request.Request(
+            f"{self.base}/auth/tokens", body, {"Content-Type": "application/json"}, method="POST")
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            self.token = answer.headers["X-Subject-Token"]
+            return json.load(answer)["token"]["user"]["id"]
+
+    def call(self, verb, path, body=None):
+        return call(verb, f"{self.base}/{path}", body, {"X-Auth-Token": self.token})
+
+    def found(self, kind, name):
+        url = f"{kind}?domain_id=default&name={segment(name)}"
+        return next(iter(self.call("GET", url)[kind]), None)
+
+    def user(self, name):
+        user = self.found("users", name)
+        return user and {
+            "name": user["name"], "active": user["enabled"], "email": user.get("email"),
+            "display": user.get("description"), "external": user.get("scim_external_id"), "mark": user.get("mark"),
+        }
+
+    def group(self, name):
+        group = self.found("groups", name)
+        return group and {
+            "name": group["name"], "external": group.get("scim_external_id"), "mark": group.get("mark"),
+            "members": sorted(one["name"] for one in self.call("GET", f"groups/{group['id']}/users")["users"]),
+        }
+
+    def mark_user(self, name):
+        """Writes a member that no mapping knows."""
+        self.call("PATCH", f"users/{self.found('users', name)['id']}", {"user": {"mark": "not yours"}})
+
+    def mark_group(self, name):
+        self.call("PATCH", f"groups/{self.found('groups', name)['id']}", {"group": {"mark": "not yours"}})
+
+    def lets_in(self, email, password):
+        """Whether somebody can sign in."""
+        users = self.call("GET", "users?domain_id=default")["users"]
+        who = next(user for user in users if user.get("email") == email)
+        identity = {"methods": ["password"], "password": {"user": {"id": who["id"], "password": password}}}
+        try:
+            call("POST", f"{self.base}/auth/tokens", {"auth": {"identity": identity}})
+        except Refused as refused:
+            if refused.status == 401:
+                return False
+            raise
+        return True
+
+    def end_sessions(self):
+        """Makes every token of the administrator invalid, the bridge's too: setting a password does."""
+        change = {"original_password": self.password, "password": self.password}
+        self.call("POST", f"users/{self.own_id}/password", {"user": change})
+        # What Keystone ends, it ends with all that was issued in the same second.
+        time.sleep(1.1)
+        self.sign_in({"id": self.own_id, "password": self.password})
+
+
+APPLICATIONS = {"pocketbase": PocketBase, "jupyterhub": JupyterHub, "keystone": Keystone}

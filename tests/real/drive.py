@@ -1,7 +1,7 @@
 """Plays an identity provider against a bridge in front of a real application, and asks the
 application itself after every step whether it is so.
 
-drive.py --base URL --token TOKEN --app pocketbase|jupyterhub
+drive.py --base URL --token TOKEN --app pocketbase|jupyterhub|keystone
 
 The application's values are in the environment, as the `env` file of its start.sh has them. Requests
 have the forms that Entra ID and Okta send. Answers are read by scim2-client, which knows them from the

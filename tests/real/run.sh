@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Drives the bridge in front of real applications: run.sh [pocketbase|jupyterhub|all]
+# Drives the bridge in front of real applications: run.sh [pocketbase|jupyterhub|keystone|all]
 #
 # For each: starts the application, starts the bridge with a configuration and a store of its own, plays
 # drive.py, and stops whatever it started. An application that ran before is left running.
@@ -13,12 +13,21 @@ bridge=${SCIMBRIDGE:-$root/target/debug/scimbridge}
 [ -x "$bridge" ] || fail "there is no bridge at $bridge: build it, or set SCIMBRIDGE"
 bridge=$(cd "$(dirname "$bridge")" && pwd)/$(basename "$bridge")
 export PYTHONDONTWRITEBYTECODE=1
-unset STATE_DIR PASSWORD TOKEN BASE_URL IDENTITY
+unset STATE_DIR PASSWORD TOKEN BASE_URL IDENTITY CREDENTIAL SECRET
 
 mapping_values() { # APP: [tenants.config] for its mapping
   case $1 in
     pocketbase) printf '%s\n' 'url = "${BASE_URL}"' 'identity = "${IDENTITY}"' 'password = "${PASSWORD}"' ;;
     jupyterhub) printf '%s\n' 'url = "${BASE_URL}"' 'token = "${TOKEN}"' ;;
+    keystone) printf '%s\n' 'url = "${BASE_URL}"' 'credential = "${CREDENTIAL}"' 'secret = "${SECRET}"' ;;
+  esac
+}
+
+lacks() { # APP: capabilities that the application does not have, as tests/corpus names them
+  case $1 in
+    pocketbase) echo none ;;
+    jupyterhub) echo none ;;
+    keystone) echo none ;;
   esac
 }
 
@@ -42,7 +51,7 @@ drive() { # APP
   (unset STATE_DIR && "$here/$app/start.sh")
   # shellcheck disable=SC1091
   . "$app_state/env"
-  export BASE_URL IDENTITY=${IDENTITY:-} PASSWORD=${PASSWORD:-} TOKEN=${TOKEN:-}
+  export BASE_URL IDENTITY=${IDENTITY:-} PASSWORD=${PASSWORD:-} TOKEN=${TOKEN:-} CREDENTIAL=${CREDENTIAL:-} SECRET=${SECRET:-}
   SCIM_TOKEN=$("$PYTHON" -c 'import secrets; print(secrets.token_hex(32))')
   export SCIM_TOKEN
 
@@ -60,16 +69,18 @@ drive() { # APP
   launch bridge "$bridge" serve --config bridge.toml
   await bridge 30 address >/dev/null
   venv/bin/python "$here/drive.py" --base "http://$(address)/real" --token "$SCIM_TOKEN" --app "$app" || status=1
+  "$PYTHON" "$here/replay.py" --base "http://$(address)/real/scim/v2" --token "$SCIM_TOKEN" --timeout 60 \
+    --corpus "$root/tests/corpus" --without "$(lacks "$app")" --report corpus.json || status=1
   [ $status = 0 ] || { echo "--- end of the bridge's log"; tail -n "${LOG_LINES:-15}" bridge.log; }
   return $status
 }
 
 case ${1:-all} in
-  pocketbase | jupyterhub) drive "$1" ;;
+  pocketbase | jupyterhub | keystone) drive "$1" ;;
   all)
     status=0
-    for app in pocketbase jupyterhub; do "$0" "$app" || status=1; done
+    for app in pocketbase jupyterhub keystone; do "$0" "$app" || status=1; done
     exit $status
     ;;
-  *) fail "usage: run.sh [pocketbase|jupyterhub|all]" ;;
+  *) fail "usage: run.sh [pocketbase|jupyterhub|keystone|all]" ;;
 esac

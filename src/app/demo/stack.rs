@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::bridge::{Bridge, Served};
 use crate::app::key::{self, KeyError};
-use crate::app::recorder::Recorder;
+use crate::dialogue::recorder::Recorder;
 use crate::app::settings;
 use crate::auth::authenticate::{SharedTokens, TokenTable};
 use crate::auth::token::{ConfiguredToken, Token};
@@ -18,6 +18,7 @@ use crate::exchange::tenant::{Locks, Tenant};
 use crate::exchange::upstream::Upstream;
 use crate::gateway::listener::{Gateway, Options, Running};
 use crate::id::{IdSource, SystemIds};
+use crate::mapping::access::{RetryMethods, TimeUnit};
 use crate::mapping::expression::Ambient;
 use crate::mapping::model::{Api, Locator, Mapping, Retry, SignIn};
 use crate::mapping::template::Template;
@@ -158,12 +159,17 @@ fn client(
         timeout: Duration::from_secs(30),
         connect_timeout: Duration::from_secs(3),
         concurrency: 1,
+        rate: None,
         retry: Retry {
             attempts: 1,
             on: Vec::new(),
             backoff: (Duration::ZERO, Duration::ZERO),
             after: Locator::Header("retry-after".to_owned(), None),
+            after_unit: TimeUnit::Seconds,
+            methods: RetryMethods::Idempotent,
         },
+        tls: None,
+        proxy: None,
         max_response: 1024 * 1024,
     };
     HttpUpstream::new(&api, &Value::Null, ambient, clock)

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::app::demo::stack::Demo;
-use crate::app::recorder::{Recorded, line};
+use crate::dialogue::recorder::{Recorded, line};
 use crate::exchange::upstream::{Upstream as _, UpstreamError};
 use crate::native::message::{Body, Method, NativeRequest};
 
@@ -224,6 +224,7 @@ async fn run(
         headers: Vec::new(),
         body: step.body.map_or(Body::None, Body::Json),
         timeout: None,
+        repeatable: false,
     };
     demo.recorder.take();
     let text = line(&request);

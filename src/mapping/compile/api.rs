@@ -4,17 +4,20 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::mapping::access;
+use crate::mapping::access::{RetryMethods, TimeUnit, TlsVersion};
 use crate::mapping::compile::context::Context;
 use crate::mapping::compile::request::{count, statuses};
 use crate::mapping::compile::session::sign_in;
-use crate::mapping::compile::variables::{API, API_HEADERS, FAILURE};
-use crate::mapping::diagnostic::{leaves_base, wrong_value};
-use crate::mapping::file::api::{Api, ErrorRule, Errors, Retry};
+use crate::mapping::compile::variables::{API, API_HEADERS, CONNECTION, FAILURE};
+use crate::mapping::diagnostic::{leaves_base, missing_field, wrong_value};
+use crate::mapping::file::api::{Api, ErrorRule, Errors, Retry, Tls};
 use crate::mapping::file::reader::{At, Entries, Text};
-use crate::mapping::file::scalar::duration;
+use crate::mapping::file::scalar::{Tpl, duration};
 use crate::mapping::file::top::ConfigVar;
 use crate::mapping::model;
 use crate::mapping::model::{ConfigType, SignIn, StatusMatch};
+use crate::mapping::template::Template;
 use crate::native::path::NativePath;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,8 +69,8 @@ fn is_of(kind: ConfigType, value: &Value) -> bool {
     }
 }
 
-/// Compiles `api`. `None` after a fault.
-pub(crate) fn api(api: &Api, context: &mut Context) -> Option<model::Api> {
+/// Compiles `api`; `messages` is where failures have their message. `None` after a fault.
+pub(crate) fn api(api: &Api, messages: &[NativePath], context: &mut Context) -> Option<model::Api> {
     let base_url = context.template(&api.base_url, &API);
     if let Value::String(text) = &api.base_url.0.value {
         if text.ends_with('/') {
@@ -80,7 +83,7 @@ pub(crate) fn api(api: &Api, context: &mut Context) -> Option<model::Api> {
     }
     let sign_in = match &api.auth {
         None => Some(SignIn::None),
-        Some(auth) => sign_in(auth, context),
+        Some(auth) => sign_in(auth, messages, context),
     };
     let headers = context.headers(&api.headers, &API_HEADERS);
     let query = context.templates(&api.query, &API);
@@ -89,6 +92,11 @@ pub(crate) fn api(api: &Api, context: &mut Context) -> Option<model::Api> {
         Some(written) => count(written, "concurrency", MOST_CONCURRENT, context),
     };
     let retry = retry(api.retry.as_ref(), context);
+    let tls = match &api.tls {
+        None => Some(None),
+        Some(written) => tls(written, context).map(Some),
+    };
+    let proxy = optional(api.proxy.as_ref(), context);
     Some(model::Api {
         base_url: base_url?,
         sign_in: sign_in?,
@@ -97,7 +105,10 @@ pub(crate) fn api(api: &Api, context: &mut Context) -> Option<model::Api> {
         timeout: api.timeout.unwrap_or(TIMEOUT),
         connect_timeout: api.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
         concurrency: concurrency?,
+        rate: api.rate,
         retry: retry?,
+        tls: tls?,
+        proxy: proxy?,
         max_response: api.max_response.map_or(MAX_RESPONSE, |size| size.0),
     })
 }
@@ -121,7 +132,42 @@ fn retry(written: Option<&Retry>, context: &mut Context) -> Option<model::Retry>
         Some(after) => context.locator(after)?,
         None => model::Locator::Header("retry-after".to_owned(), None),
     };
-    Some(model::Retry { attempts, on, backoff, after })
+    Some(model::Retry {
+        attempts,
+        on,
+        backoff,
+        after,
+        after_unit: written.and_then(|retry| retry.after_unit).unwrap_or(TimeUnit::Seconds),
+        methods: written.and_then(|retry| retry.methods).unwrap_or(RetryMethods::Idempotent),
+    })
+}
+
+fn tls(written: &Tls, context: &mut Context) -> Option<access::Tls> {
+    let ca = optional(written.ca.as_ref(), context);
+    let cert = optional(written.cert.as_ref(), context);
+    let key = optional(written.key.as_ref(), context);
+    let server_name = optional(written.server_name.as_ref(), context);
+    let identity = match (cert?, key?) {
+        (Some(cert), Some(key)) => Some((cert, key)),
+        (None, None) => None,
+        (Some(_), None) => return context.missing(missing_field(written.at, "tls", "key")),
+        (None, Some(_)) => return context.missing(missing_field(written.at, "tls", "cert")),
+    };
+    Some(access::Tls {
+        ca: ca?,
+        identity,
+        verify: written.verify.unwrap_or(true),
+        server_name: server_name?,
+        min: written.min.unwrap_or(TlsVersion::V1_2),
+    })
+}
+
+#[expect(clippy::option_option, reason = "outside: a fault; inside: not given")]
+fn optional(written: Option<&Tpl>, context: &mut Context) -> Option<Option<Template>> {
+    match written {
+        None => Some(None),
+        Some(written) => context.template(written, &CONNECTION).map(Some),
+    }
 }
 
 /// `250ms..10s`.

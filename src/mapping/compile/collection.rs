@@ -72,7 +72,9 @@ pub(crate) fn compile(
         remove,
         batch: row.batch.unwrap_or(Batch::Of(1)),
         fetch: row.fetch.unwrap_or(Fetch::Always),
+        label: label.text.clone(),
         line: label.at.line,
+        column: label.at.column,
     });
     compiled.collection_labels.push(label);
     Some(())

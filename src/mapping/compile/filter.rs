@@ -281,6 +281,7 @@ fn look_up(
         Some(record) => Some(context.path(record)?),
     };
     Some(Request {
+        idempotency: None,
         method,
         path: path?,
         query: Vec::new(),

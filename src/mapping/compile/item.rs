@@ -96,6 +96,9 @@ fn item_row(
         reference: reference?,
         by: by?,
         empty: empty(item),
+        lossy: item.lossy,
+        line: label.at.line,
+        column: label.at.column,
     })
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod filter;
 pub(crate) mod fit;
 pub(crate) mod item;
 pub(crate) mod label;
+pub(crate) mod oauth2;
 pub(crate) mod place;
 pub(crate) mod relations;
 pub(crate) mod request;

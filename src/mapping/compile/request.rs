@@ -5,8 +5,8 @@
 
 use crate::mapping::compile::context::Context;
 use crate::mapping::compile::variables::{COLLECTION, LIST, REQUEST, UNTIL, Variables};
-use crate::mapping::diagnostic::{Position, exclusive, missing_choice, wrong_value};
-use crate::mapping::file::reader::{At, Entries};
+use crate::mapping::diagnostic::{Position, exclusive, leaves_base, missing_choice, wrong_value};
+use crate::mapping::file::reader::{At, Entries, Text};
 use crate::mapping::file::request::{Lookup, Pages, Request, Total};
 use crate::mapping::file::scalar::{PathText, Tpl};
 use crate::mapping::model;
@@ -82,6 +82,8 @@ pub(crate) fn request(
     let records = records(request.records.as_ref(), context);
     let id = request.id.as_ref().map(|id| context.locator(id));
     let accept = statuses(&request.accept, "accept", context);
+    let idempotency =
+        request.idempotency.as_ref().map(|name| idempotency(name, &request.headers, context));
     let pages = request.pages.as_ref().map(|written| pages(written, variables, context));
     Some(model::Request {
         method,
@@ -104,6 +106,7 @@ pub(crate) fn request(
         accept,
         pages: inside(pages)?,
         timeout: request.timeout,
+        idempotency: inside(idempotency)?,
         line: request.at.line,
     })
 }
@@ -177,6 +180,23 @@ pub(crate) fn explicit_body(
         NodeValue::String(word) if word == "none" => Some(RequestBody::None),
         _ => context.body(node, variables).map(RequestBody::Tree),
     }
+}
+
+/// The header that an idempotency key goes into.
+fn idempotency(
+    name: &Text,
+    Entries(headers): &Entries<Tpl>,
+    context: &mut Context,
+) -> Option<String> {
+    let header = context.header_name(&name.value, name.at)?;
+    if header == "host" {
+        return context.fault(leaves_base(name.at, "a Host header"));
+    }
+    if headers.iter().any(|(key, _)| key.name.eq_ignore_ascii_case(&header)) {
+        let message = "\"headers\" sets this header already";
+        return context.fault(wrong_value(name.at, "idempotency", message));
+    }
+    Some(name.value.clone())
 }
 
 fn set(

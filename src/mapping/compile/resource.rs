@@ -73,9 +73,7 @@ pub(crate) fn resource(
     let filters = filters(&around, context);
     let filter_language = language(written, context);
     let sort = sort(&around, context);
-    for path in &written.unmapped {
-        context.path(path);
-    }
+    let unmapped = written.unmapped.iter().filter_map(|path| context.path(path)).collect();
     let version = version(written, context);
     let examples = script::examples(&written.examples, context);
     Some(ResourceMapping {
@@ -97,7 +95,10 @@ pub(crate) fn resource(
         scan_limit: scan_limit(written),
         version,
         sort,
+        unmapped,
         examples,
+        line: key.at.line,
+        column: key.at.column,
     })
 }
 

@@ -101,7 +101,9 @@ pub(crate) fn single(
         by,
         memo: row.memo,
         lossy: row.lossy,
+        label: label.text.clone(),
         line: label.at.line,
+        column: label.at.column,
     });
     compiled.row_labels.push(label);
     Some(())

@@ -8,7 +8,7 @@ use crate::mapping::compile::request::statuses;
 use crate::mapping::diagnostic::wrong_value;
 use crate::mapping::file::reader::{At, Entries, Text};
 use crate::mapping::file::script;
-use crate::mapping::model::{Call, Example, Given, Test};
+use crate::mapping::model::{Attempt, Call, Example, Given, Test};
 use crate::native::message::Method;
 
 /// Compiles the examples of a resource.
@@ -19,6 +19,7 @@ pub(crate) fn examples(written: &[script::Example], context: &Context) -> Vec<Ex
         scim: expand_body(example.scim.clone(), context),
         sidecar: expand_body(example.sidecar.clone().unwrap_or_else(object), context),
         line: example.at.line,
+        column: example.at.column,
     };
     written.iter().enumerate().map(compile).collect()
 }
@@ -33,30 +34,47 @@ fn object() -> Value {
 }
 
 fn test(written: &script::Test, context: &mut Context) -> Option<Test> {
-    let scim = &written.scim;
-    let (method, target) = verb(scim, "scim", context)?;
-    let target = expand_text(target, context);
-    let given = written.given.as_ref().map(given).unwrap_or_default();
-    let native: Vec<Call> =
-        written.native.iter().filter_map(|written| call(written, context)).collect();
-    if native.len() < written.native.len() {
-        return None;
-    }
     Some(Test {
         name: written.name.clone(),
-        given,
-        scim: format!("{} {target}", method.name()),
+        given: written.given.as_ref().map(given).unwrap_or_default(),
+        scim: asked(&written.scim, context)?,
         headers: pairs(&written.headers),
         body: written.body.clone().map(|body| expand_body(body, context)),
-        native,
+        native: calls(&written.native, context)?,
         status: status(&written.status, context)?,
         response: written.response.clone().map(|response| expand_body(response, context)),
         absent: written.absent.iter().map(|path| expand_text(path, context)).collect(),
         line: written.at.line,
+        column: written.at.column,
     })
 }
 
-fn given(written: &script::Given) -> Given {
+/// Compiles a request that is tried out.
+pub(crate) fn attempt(written: &script::Attempt, context: &mut Context) -> Option<Attempt> {
+    Some(Attempt {
+        name: written.name.clone(),
+        given: written.given.as_ref().map(given).unwrap_or_default(),
+        scim: asked(&written.scim, context)?,
+        headers: pairs(&written.headers),
+        body: written.body.clone().map(|body| expand_body(body, context)),
+        native: calls(&written.native, context)?,
+    })
+}
+
+/// The request line of a SCIM request.
+fn asked(scim: &Text, context: &mut Context) -> Option<String> {
+    let (method, target) = verb(scim, "scim", context)?;
+    Some(format!("{} {}", method.name(), expand_text(target, context)))
+}
+
+/// Compiles expected calls: all of them, or none.
+pub(crate) fn calls(written: &[script::Call], context: &mut Context) -> Option<Vec<Call>> {
+    let calls: Vec<Call> = written.iter().filter_map(|written| call(written, context)).collect();
+    (calls.len() == written.len()).then_some(calls)
+}
+
+/// Compiles what is there before.
+pub(crate) fn given(written: &script::Given) -> Given {
     Given {
         config: map(&written.config),
         sidecar: written.sidecar.clone().unwrap_or_else(object),

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::mapping::compile::context::Context;
+use crate::mapping::compile::oauth2::oauth2;
 use crate::mapping::compile::request::{explicit_body, statuses};
-use crate::mapping::compile::variables::{SIGN_IN, TOKEN};
-use crate::mapping::diagnostic::{exclusive, missing_field};
+use crate::mapping::compile::variables::{FAILURE, SIGN_IN, TOKEN};
+use crate::mapping::diagnostic::{exclusive, missing_field, wrong_value};
 use crate::mapping::file::api::{Auth, Basic, SendToken, Session};
 use crate::mapping::file::reader::At;
 use crate::mapping::file::scalar::Tpl;
@@ -15,22 +16,28 @@ use crate::mapping::model;
 use crate::mapping::model::{RequestBody, SignIn, TokenPlace};
 use crate::mapping::template::Template;
 use crate::native::message::Method;
+use crate::native::path::NativePath;
 
 const LIFETIME: Duration = Duration::from_mins(30);
 
-/// Compiles `api.auth`. `None` after a fault, or when the style is not supported yet.
-pub(crate) fn sign_in(auth: &Auth, context: &mut Context) -> Option<SignIn> {
+/// Compiles `api.auth`. `messages` is where failures have their message. `None` after a fault.
+pub(crate) fn sign_in(
+    auth: &Auth,
+    messages: &[NativePath],
+    context: &mut Context,
+) -> Option<SignIn> {
     let given = [
         ("bearer", auth.bearer.is_some()),
         ("basic", auth.basic.is_some()),
         ("header", auth.header.is_some()),
         ("query", auth.query.is_some()),
+        ("oauth2", auth.oauth2.is_some()),
         ("session", auth.session.is_some()),
     ];
     let given: Vec<&str> =
         given.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
     if given.len() != 1 {
-        // A style that was read with a fault, or is not supported yet, has already been told.
+        // A style that was read with a fault has already been told.
         if !given.is_empty() || !context.faults.has_errors() {
             let styles = "bearer, basic, header, query, oauth2, session";
             context.faults.push(exclusive(auth.at, "auth", styles, &given.join(", ")));
@@ -51,8 +58,11 @@ pub(crate) fn sign_in(auth: &Auth, context: &mut Context) -> Option<SignIn> {
     if let Some(query) = &auth.query {
         return Some(SignIn::Query { name: query.value.clone(), value: value(auth, context)? });
     }
+    if let Some(oauth2) = &auth.oauth2 {
+        return self::oauth2(oauth2, context).map(|oauth2| SignIn::OAuth2(Box::new(oauth2)));
+    }
     let session = auth.session.as_ref()?;
-    self::session(session, context).map(|session| SignIn::Session(Box::new(session)))
+    self::session(session, messages, context).map(|session| SignIn::Session(Box::new(session)))
 }
 
 fn value(auth: &Auth, context: &mut Context) -> Option<Template> {
@@ -71,7 +81,11 @@ fn basic(basic: &Basic, context: &mut Context) -> Option<SignIn> {
     Some(SignIn::Basic { username: username?, password: password? })
 }
 
-fn session(session: &Session, context: &mut Context) -> Option<model::Session> {
+fn session(
+    session: &Session,
+    messages: &[NativePath],
+    context: &mut Context,
+) -> Option<model::Session> {
     let (method, path) = verb(session, context)?;
     let path = context.url_path(path, &SIGN_IN);
     let headers = context.headers(&session.headers, &SIGN_IN);
@@ -89,6 +103,10 @@ fn session(session: &Session, context: &mut Context) -> Option<model::Session> {
         None => vec![401],
         Some(written) => statuses(written, "renew_on", context),
     };
+    let renew_when = match &session.renew_when {
+        None => Some(None),
+        Some(written) => context.expression(written, &FAILURE).map(Some),
+    };
     Some(model::Session {
         method,
         path: path?,
@@ -103,6 +121,8 @@ fn session(session: &Session, context: &mut Context) -> Option<model::Session> {
         lifetime: session.lifetime.unwrap_or(LIFETIME),
         send: send?,
         renew_on,
+        renew_when: renew_when?,
+        messages: messages.to_vec(),
     })
 }
 
@@ -133,22 +153,32 @@ fn send(written: Option<&SendToken>, context: &mut Context) -> Option<TokenPlace
     };
     let plain = Tpl(At { value: Value::from("{token}"), at: send.at });
     let value = context.template(send.value.as_ref().unwrap_or(&plain), &TOKEN)?;
-    match (&send.header, &send.query, &send.cookie) {
-        (Some(header), None, None) => {
+    match (&send.header, &send.query, &send.cookie, &send.body) {
+        (Some(header), None, None, None) => {
             context.header_name(&header.value, header.at)?;
             Some(TokenPlace::Header(header.value.clone(), value))
         }
-        (None, Some(query), None) => Some(TokenPlace::Query(query.value.clone(), value)),
-        (None, None, Some(cookie)) => Some(TokenPlace::Cookie(cookie.value.clone(), value)),
+        (None, Some(query), None, None) => Some(TokenPlace::Query(query.value.clone(), value)),
+        (None, None, Some(cookie), None) => Some(TokenPlace::Cookie(cookie.value.clone(), value)),
+        (None, None, None, Some(body)) => {
+            let members: Vec<String> = body.value.split('.').map(str::to_owned).collect();
+            if members.iter().any(|name| name.is_empty() || name.starts_with('$')) {
+                let message = "expected names of members, joined by dots";
+                return context.fault(wrong_value(body.at, "body", message));
+            }
+            Some(TokenPlace::Body(members, value))
+        }
         _ => {
             let given = [
                 ("header", send.header.is_some()),
                 ("query", send.query.is_some()),
                 ("cookie", send.cookie.is_some()),
+                ("body", send.body.is_some()),
             ];
             let given: Vec<&str> =
                 given.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
-            let fault = exclusive(send.at, "send", "header, query, cookie", &given.join(", "));
+            let places = "header, query, cookie, body";
+            let fault = exclusive(send.at, "send", places, &given.join(", "));
             context.fault(fault)
         }
     }

@@ -26,6 +26,8 @@ const fn with_secrets(names: &'static [&'static str]) -> Variables {
 pub(crate) const API: Variables = without_secrets(&["request_id"]);
 /// `api.auth`.
 pub(crate) const SIGN_IN: Variables = with_secrets(&[]);
+/// `api.tls` and `api.proxy`.
+pub(crate) const CONNECTION: Variables = with_secrets(&[]);
 /// `api.auth.session.send`.
 pub(crate) const TOKEN: Variables = with_secrets(&["token"]);
 /// `api.headers`.

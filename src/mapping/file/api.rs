@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
+use crate::mapping::access::{JwtAlgorithm, Rate, RetryMethods, TimeUnit, TlsVersion};
 use crate::mapping::diagnostic::Diagnostics;
 use crate::mapping::file::reader::{At, Entries, OneOrMany, Read, Text, mismatch};
-use crate::mapping::file::scalar::{ExprText, LocText, PathText, Rate, Size, Tpl};
-use crate::mapping::file::table::{field_type, object, shape, words};
+use crate::mapping::file::scalar::{ExprText, LocText, PathText, Size, Tpl};
+use crate::mapping::file::shape::Shape;
+use crate::mapping::file::table::{object, words};
 use crate::mapping::model::{Encoding, Outcome, StatusMatch};
 use crate::mapping::yaml::{Node, NodeValue};
 
@@ -21,11 +21,14 @@ object! {
         may timeout: Duration,
         may connect_timeout: Duration,
         may concurrency: At<u64>,
+        may rate: Rate,
         may retry: Retry,
+        may tls: Tls,
+        may proxy: Tpl,
         may encode: Encoding,
         may max_response: Size,
     }
-    later { rate: Rate, tls: Tls, proxy: Tpl, eventual: Duration, }
+    later { eventual: Duration, }
 }
 
 object! {
@@ -36,9 +39,9 @@ object! {
         may header: Text,
         may query: Text,
         may value: Tpl,
+        may oauth2: OAuth2,
         may session: Session,
     }
-    later { oauth2: OAuth2, }
 }
 
 object! {
@@ -64,6 +67,7 @@ object! {
         may lifetime: Duration,
         may send: SendToken,
         may renew_on: Vec<At<u64>>,
+        may renew_when: ExprText,
     }
 }
 
@@ -73,6 +77,7 @@ object! {
         may header: Text,
         may query: Text,
         may cookie: Text,
+        may body: Text,
         may value: Tpl,
     }
 }
@@ -84,18 +89,19 @@ object! {
         may on: Vec<At<u64>>,
         may backoff: Text,
         may after: LocText,
+        may after_unit: TimeUnit,
+        may methods: RetryMethods,
     }
-    later { methods: String, }
 }
 
-shape! {
-    /// OAuth 2 sign-in.
-    OAuth2 "oauth2" {
-        may grant: String,
+object! {
+    /// OAuth 2.0 sign-in.
+    OAuth2 "oauth2" @at {
+        may grant: GrantWord,
         need token_url: Tpl,
         may client_id: Tpl,
         may client_secret: Tpl,
-        may client_auth: String,
+        may client_auth: ClientAuthWord,
         may scope: Tpl,
         may audience: Tpl,
         may refresh_token: Tpl,
@@ -105,25 +111,56 @@ shape! {
         or params: Entries<Tpl>,
         may leeway: Duration,
     }
+}
+
+object! {
     /// A signed assertion.
     Assertion "assertion" {
         need key: Tpl,
-        may alg: String,
+        may alg: JwtAlgorithm,
         may iss: Tpl,
         may sub: Tpl,
         may aud: Tpl,
         may lifetime: Duration,
         or claims: Entries<Tpl>,
+        or headers: Entries<Tpl>,
     }
+}
+
+object! {
     /// Certificates.
-    Tls "tls" {
+    Tls "tls" @at {
         may ca: Tpl,
         may cert: Tpl,
         may key: Tpl,
         may verify: bool,
         may server_name: Tpl,
-        may min: Value,
+        may min: TlsVersion,
     }
+}
+
+/// What is given for a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GrantWord {
+    /// The client's credentials.
+    ClientCredentials,
+    /// A refresh token.
+    RefreshToken,
+    /// Name and password.
+    Password,
+    /// A signed assertion.
+    JwtBearer,
+}
+
+/// Where the client's credentials go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClientAuthWord {
+    /// Into the form.
+    Body,
+    /// Into a header.
+    Basic,
+    /// Nowhere: the client signs an assertion.
+    PrivateKeyJwt,
 }
 
 object! {
@@ -147,6 +184,36 @@ object! {
 }
 
 words! {
+    GrantWord {
+        "client_credentials" => GrantWord::ClientCredentials,
+        "refresh_token" => GrantWord::RefreshToken,
+        "password" => GrantWord::Password,
+        "jwt_bearer" => GrantWord::JwtBearer,
+    }
+    ClientAuthWord {
+        "body" => ClientAuthWord::Body,
+        "basic" => ClientAuthWord::Basic,
+        "private_key_jwt" => ClientAuthWord::PrivateKeyJwt,
+    }
+    JwtAlgorithm {
+        "RS256" => JwtAlgorithm::Rs256,
+        "RS384" => JwtAlgorithm::Rs384,
+        "RS512" => JwtAlgorithm::Rs512,
+        "PS256" => JwtAlgorithm::Ps256,
+        "PS384" => JwtAlgorithm::Ps384,
+        "PS512" => JwtAlgorithm::Ps512,
+        "ES256" => JwtAlgorithm::Es256,
+        "ES384" => JwtAlgorithm::Es384,
+        "EdDSA" => JwtAlgorithm::EdDsa,
+    }
+    RetryMethods {
+        "idempotent" => RetryMethods::Idempotent,
+        "all" => RetryMethods::All,
+    }
+    TimeUnit {
+        "s" => TimeUnit::Seconds,
+        "ms" => TimeUnit::Milliseconds,
+    }
     Encoding {
         "json" => Encoding::Json,
         "form" => Encoding::Form,
@@ -179,9 +246,93 @@ impl Read for StatusMatch {
             None => mismatch(node, name, "a status such as 422 or 5xx", faults),
         }
     }
+
+    fn shape() -> Shape {
+        Shape::scalar("status", &["string", "integer"], Some("^[1-5](xx|[0-9][0-9])$"))
+    }
+}
+
+impl Read for TlsVersion {
+    fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
+        // Unquoted it is a number.
+        let text = match &node.value {
+            NodeValue::Number(number) => number.to_string(),
+            NodeValue::String(text) => text.clone(),
+            NodeValue::Null | NodeValue::Bool(_) | NodeValue::Seq(_) | NodeValue::Map(_) => {
+                String::new()
+            }
+        };
+        match text.as_str() {
+            "1.2" => Some(Self::V1_2),
+            "1.3" => Some(Self::V1_3),
+            _ => mismatch(node, name, "'1.2'|'1.3'", faults),
+        }
+    }
+
+    fn shape() -> Shape {
+        Shape::scalar("TLS version", &["string", "number"], Some("^1[.][23]$"))
+    }
+}
+
+/// Most calls in one `rate`; the times of all of them are remembered.
+const MOST_RATED: usize = 100_000;
+
+impl Read for Rate {
+    fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
+        let found = match &node.value {
+            NodeValue::String(text) => rate(text),
+            _ => None,
+        };
+        match found {
+            Some(rate) => Some(rate),
+            None => mismatch(node, name, "rate such as 10/s", faults),
+        }
+    }
+
+    fn shape() -> Shape {
+        Shape::text("rate", "^[1-9][0-9]*/[smh]$")
+    }
+}
+
+/// `10/s`, `700/m`, `5000/h`.
+fn rate(text: &str) -> Option<Rate> {
+    let (count, unit) = text.split_once('/')?;
+    let most = count.parse().ok().filter(|most| (1..=MOST_RATED).contains(most))?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return None,
+    };
+    Some(Rate { most, per: Duration::from_secs(seconds) })
 }
 
 fn exact(number: Option<u64>) -> Option<StatusMatch> {
     let status = u16::try_from(number?).ok()?;
     (100..600).contains(&status).then_some(StatusMatch::Exactly(status))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::mapping::access::Rate;
+    use crate::mapping::file::api::rate;
+
+    #[test]
+    fn rates_have_a_count_and_a_unit() {
+        let rated = |most, seconds| Some(Rate { most, per: Duration::from_secs(seconds) });
+        for (text, expected) in [
+            ("10/s", rated(10, 1)),
+            ("700/m", rated(700, 60)),
+            ("100000/h", rated(100_000, 3600)),
+            ("100001/h", None),
+            ("0/s", None),
+            ("10", None),
+            ("10/d", None),
+            ("-1/s", None),
+        ] {
+            assert_eq!(rate(text), expected, "{text}");
+        }
+    }
 }

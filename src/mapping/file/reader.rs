@@ -4,14 +4,19 @@
 //! Reading never stops at a fault: it is noted, the value is left out, and reading goes on.
 
 use crate::mapping::diagnostic::{
-    Diagnostics, Position, missing_field, not_supported, unknown_field, wrong_type, wrong_value,
+    Diagnostics, Position, brace_help, missing_field, not_supported, unknown_field, wrong_type,
+    wrong_value,
 };
+use crate::mapping::file::shape::Shape;
 use crate::mapping::yaml::{Key, Node, NodeValue};
 
 /// A value that can be read from a node. `name` is the field or key it stands under.
 pub(crate) trait Read: Sized {
     /// Reads it; `None` after a fault, which has been noted.
     fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self>;
+
+    /// What it takes, for editors and the reference.
+    fn shape() -> Shape;
 }
 
 /// A value and the place where its faults are told.
@@ -115,10 +120,7 @@ pub(crate) fn mismatch<T>(
     let fault = wrong_type(node.at, name, expected, &show(node));
     faults.lose();
     faults.push(match unquoted(node) {
-        Some(text) => {
-            let help = format!("a value that begins with \"{{\" must be quoted: \"{text}\"");
-            fault.with_help(help)
-        }
+        Some(text) => fault.with_help(brace_help(&text)),
         None => fault,
     });
     None
@@ -192,11 +194,19 @@ impl<T: Read> Read for At<T> {
     fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
         Some(Self { value: T::read(node, name, faults)?, at: node.at })
     }
+
+    fn shape() -> Shape {
+        T::shape()
+    }
 }
 
 impl<T: Read> Read for Box<T> {
     fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
         T::read(node, name, faults).map(Self::new)
+    }
+
+    fn shape() -> Shape {
+        T::shape()
     }
 }
 
@@ -206,6 +216,10 @@ impl<T: Read> Read for Vec<T> {
             return mismatch(node, name, "a list", faults);
         };
         Some(items.iter().filter_map(|item| T::read(item, name, faults)).collect())
+    }
+
+    fn shape() -> Shape {
+        Shape::List(Box::new(T::shape()))
     }
 }
 
@@ -219,6 +233,10 @@ impl<T: Read> Read for OneOrMany<T> {
         }
         T::read(node, name, faults).map(|only| Self(vec![only]))
     }
+
+    fn shape() -> Shape {
+        Shape::OneOrMany(Box::new(T::shape()))
+    }
 }
 
 impl<T: Read> Read for Entries<T> {
@@ -230,6 +248,10 @@ impl<T: Read> Read for Entries<T> {
             T::read(value, &key.name, faults).map(|value| (key.clone(), value))
         };
         Some(Self(members.iter().filter_map(entry).collect()))
+    }
+
+    fn shape() -> Shape {
+        Shape::Map(Box::new(T::shape()))
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::mapping::diagnostic::Diagnostics;
 use crate::mapping::file::reader::{At, Entries, OneOrMany, Read, Text};
 use crate::mapping::file::scalar::{ExprText, LocText, PathText, Tpl};
-use crate::mapping::file::table::{field_type, object, shape, words};
+use crate::mapping::file::shape::Shape;
+use crate::mapping::file::table::{object, shape, words};
 use crate::mapping::model::{Encoding, Returns, SendMode};
 use crate::mapping::yaml::{Node, NodeValue};
 
@@ -36,8 +37,9 @@ object! {
         or accept: Vec<At<u64>>,
         may pages: Pages,
         may timeout: Duration,
+        may idempotency: Text,
     }
-    later { with: Entries<WithLookup>, hydrate: bool, idempotency: String, }
+    later { with: Entries<WithLookup>, hydrate: bool, }
 }
 
 shape! {
@@ -95,6 +97,10 @@ impl Read for Total {
             NodeValue::Map(_) => Read::read(node, name, faults).map(Self::Lookup),
             _ => Read::read(node, name, faults).map(Self::Here),
         }
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![LocText::shape(), Lookup::shape()])
     }
 }
 

@@ -7,7 +7,8 @@ use crate::mapping::file::reader::{At, Entries, OneOrMany, Read, Text, mismatch,
 use crate::mapping::file::request::{Request, Steps};
 use crate::mapping::file::scalar::{ExprText, LocText, PathText, Tpl};
 use crate::mapping::file::script::Example;
-use crate::mapping::file::table::{field_type, object, words};
+use crate::mapping::file::shape::Shape;
+use crate::mapping::file::table::{object, words};
 use crate::mapping::model::{
     Batch, Fetch, FilterCase, IdSourceRule, IdType, Mode, OnClear, ReplaceMode,
 };
@@ -262,6 +263,10 @@ impl Read for Id {
         let path = PathText::read(node, name, faults)?;
         Some(Self(IdObject { path, r#type: None, r#as: None, pattern: None }))
     }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![PathText::shape(), IdObject::shape()])
+    }
 }
 
 impl Read for RowEntry {
@@ -278,6 +283,10 @@ impl Read for RowEntry {
         let members = vec![(key, Node { value, at: node.at })];
         Read::read(&Node { value: NodeValue::Map(members), at: node.at }, name, faults).map(Self)
     }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![PathText::shape(), Shape::Words(vec!["sidecar"]), Row::shape()])
+    }
 }
 
 impl Read for Replace {
@@ -291,6 +300,10 @@ impl Read for Replace {
         let table = [("strict", ReplaceMode::Strict), ("soft", ReplaceMode::Soft)];
         word(node, name, table, &[], faults).map(Self)
     }
+
+    fn shape() -> Shape {
+        Shape::Words(vec!["strict", "soft"])
+    }
 }
 
 impl Read for DeleteEntry {
@@ -302,6 +315,10 @@ impl Read for DeleteEntry {
             _ => Steps::read(node, name, faults).map(Self::Steps),
         }
     }
+
+    fn shape() -> Shape {
+        steps_or("deactivate")
+    }
 }
 
 impl Read for ActivateEntry {
@@ -310,6 +327,10 @@ impl Read for ActivateEntry {
             NodeValue::String(_) => word(node, name, [("create", Self::Create)], &[], faults),
             _ => Steps::read(node, name, faults).map(Self::Steps),
         }
+    }
+
+    fn shape() -> Shape {
+        steps_or("create")
     }
 }
 
@@ -320,6 +341,15 @@ impl Read for DeactivateEntry {
             _ => Steps::read(node, name, faults).map(Self::Steps),
         }
     }
+
+    fn shape() -> Shape {
+        steps_or("delete")
+    }
+}
+
+/// Requests, or a word instead of them.
+fn steps_or(word: &'static str) -> Shape {
+    Shape::Either(vec![Shape::Words(vec![word]), Steps::shape()])
 }
 
 impl Read for FilterEntry {
@@ -342,6 +372,10 @@ impl Read for FilterEntry {
             r#unsafe: None,
         }))
     }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Text::shape(), Filter::shape()])
+    }
 }
 
 impl Read for FilterQuery {
@@ -351,6 +385,10 @@ impl Read for FilterQuery {
             _ => Read::read(node, name, faults).map(Self::Name),
         }
     }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Text::shape(), Entries::<Tpl>::shape()])
+    }
 }
 
 impl Read for VersionEntry {
@@ -359,6 +397,10 @@ impl Read for VersionEntry {
             NodeValue::Map(_) => Version::read(node, name, faults).map(Self),
             _ => LocText::read(node, name, faults).map(|from| Self(Version { from, send: None })),
         }
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![LocText::shape(), Version::shape()])
     }
 }
 
@@ -373,5 +415,9 @@ impl Read for Batch {
             Some(number) if number > 0 => Some(Self::Of(number)),
             _ => mismatch(node, name, "int of at least 1, or 'all'", faults),
         }
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::NUMBER, Shape::Words(vec!["all"])])
     }
 }

@@ -1,4 +1,4 @@
-//! The simple types of the language: texts, numbers, templates, durations, sizes and rates.
+//! The simple types of the language: texts, numbers, templates, durations and sizes.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::mapping::diagnostic::Diagnostics;
 use crate::mapping::file::reader::{At, Read, Text, mismatch};
+use crate::mapping::file::shape::Shape;
 use crate::mapping::yaml::{Node, NodeValue};
 
 /// A template as written: text, or a number or boolean that stays one.
@@ -16,12 +17,8 @@ pub(crate) struct Tpl(pub(crate) At<Value>);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size(pub(crate) u64);
 
-/// Calls per time, `10/s`; only its form is checked.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rate;
-
 macro_rules! text {
-    ($($(#[$doc:meta])* $name:ident $label:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident $label:literal $shape:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone)]
         pub(crate) struct $name(pub(crate) Text);
@@ -33,17 +30,21 @@ macro_rules! text {
                 };
                 Some(Self(At { value: text.clone(), at: node.at }))
             }
+
+            fn shape() -> Shape {
+                $shape
+            }
         }
     )*};
 }
 
 text! {
     /// A `JSONPath`, not yet parsed.
-    PathText "path";
+    PathText "path" Shape::text("place", "^\\$");
     /// A `JSONPath` or `header:…`, not yet parsed.
-    LocText "loc";
+    LocText "loc" Shape::text("place in the answer", "^(\\$|header:)");
     /// An expression, not yet parsed.
-    ExprText "expr";
+    ExprText "expr" Shape::scalar("expression", &["string"], None);
 }
 
 impl Read for String {
@@ -56,6 +57,10 @@ impl Read for String {
             }
         }
     }
+
+    fn shape() -> Shape {
+        Shape::TEXT
+    }
 }
 
 impl Read for bool {
@@ -64,6 +69,10 @@ impl Read for bool {
             NodeValue::Bool(value) => Some(value),
             _ => mismatch(node, name, "bool", faults),
         }
+    }
+
+    fn shape() -> Shape {
+        Shape::scalar("true or false", &["boolean"], None)
     }
 }
 
@@ -74,17 +83,29 @@ impl Read for u64 {
             _ => mismatch(node, name, "int", faults),
         }
     }
+
+    fn shape() -> Shape {
+        Shape::NUMBER
+    }
 }
 
 impl Read for Value {
     fn read(node: &Node, _: &str, _: &mut Diagnostics) -> Option<Self> {
         Some(node.to_json())
     }
+
+    fn shape() -> Shape {
+        Shape::Any
+    }
 }
 
 impl Read for Node {
     fn read(node: &Node, _: &str, _: &mut Diagnostics) -> Option<Self> {
         Some(node.clone())
+    }
+
+    fn shape() -> Shape {
+        Shape::Any
     }
 }
 
@@ -99,6 +120,10 @@ impl Read for Tpl {
             }
         }
     }
+
+    fn shape() -> Shape {
+        Shape::scalar("template", &["string", "number", "boolean"], None)
+    }
 }
 
 impl Read for Duration {
@@ -111,6 +136,10 @@ impl Read for Duration {
             Some(value) => Some(value),
             None => mismatch(node, name, "dur such as 10s, 250ms or 5m", faults),
         }
+    }
+
+    fn shape() -> Shape {
+        Shape::text("duration", "^[0-9]+(ms|s|m|h)$")
     }
 }
 
@@ -126,17 +155,9 @@ impl Read for Size {
             _ => mismatch(node, name, "a size such as 16MiB", faults),
         }
     }
-}
 
-impl Read for Rate {
-    fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
-        let fits = match &node.value {
-            NodeValue::String(text) => text.split_once('/').is_some_and(|(count, unit)| {
-                count.parse::<u32>().is_ok_and(|count| count > 0) && ["s", "m", "h"].contains(&unit)
-            }),
-            _ => false,
-        };
-        if fits { Some(Self) } else { mismatch(node, name, "rate such as 10/s", faults) }
+    fn shape() -> Shape {
+        Shape::scalar("size", &["string", "integer"], Some("^[1-9][0-9]* *([KMG]i?)?B?$"))
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::mapping::file::reader::{At, Entries, Text};
-use crate::mapping::file::table::{field_type, object};
+use crate::mapping::file::table::object;
 
 object! {
     /// A native/SCIM pair.
@@ -27,6 +27,24 @@ object! {
         need status: At<u64>,
         may response: Value,
         or absent: Vec<String>,
+    }
+}
+
+object! {
+    /// A request that is tried out: a test of which nobody knows yet what comes of it.
+    Attempt "attempt" {
+        /// What it shows.
+        may name: String,
+        /// What is there before.
+        may given: Given,
+        /// `VERB /path?query`, blanks and all.
+        need scim: Text,
+        /// What the identity provider sends.
+        or headers: Entries<String>,
+        /// What the identity provider sends.
+        may body: Value,
+        /// Recorded answers of the application.
+        or native: Vec<Call>,
     }
 }
 

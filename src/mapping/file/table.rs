@@ -13,6 +13,10 @@ macro_rules! words {
                 let later: &[&str] = &[$($($later),*)?];
                 crate::mapping::file::reader::word(node, name, table, later, faults)
             }
+
+            fn shape() -> crate::mapping::file::shape::Shape {
+                crate::mapping::file::shape::Shape::Words(vec![$($word),*])
+            }
         }
     )*};
 }
@@ -24,25 +28,73 @@ macro_rules! field_type {
     (or $type:ty) => { $type };
 }
 
-/// A table of fields; with `@at` the object keeps its place. Fields under `later` are checked and then refused as not supported yet;
+/// Whether a field must be there.
+macro_rules! field_required {
+    (need) => {
+        true
+    };
+    (may) => {
+        false
+    };
+    (or) => {
+        false
+    };
+}
+
+/// What a table knows of a field, as data.
+macro_rules! field_shape {
+    ($mode:ident $field:ident: $type:ty, [$($doc:literal)*] $($default:literal)?) => {
+        crate::mapping::file::shape::Field::new(
+            stringify!($field),
+            &[$($doc),*],
+            crate::mapping::file::table::field_default!($($default)?),
+            crate::mapping::file::table::field_required!($mode),
+            <$type as crate::mapping::file::reader::Read>::shape(),
+        )
+    };
+}
+
+/// What holds without a field.
+macro_rules! field_default {
+    () => {
+        None
+    };
+    ($default:literal) => {
+        Some($default)
+    };
+}
+
+/// A table of fields, each with its meaning as a comment and perhaps its default, as in
+/// `may attempts: u64 = "3"`; both go into the reference and the JSON Schema. With `@at` the object keeps its place. Fields under `later` are checked and then refused as not supported yet;
 /// fields under `checked` are checked and mean nothing to the bridge.
 macro_rules! object {
     (
-        $(#[$doc:meta])*
+        $(#[doc = $doc:literal])*
         $name:ident $label:literal $(@$at:ident)? {
-            $($mode:ident $field:ident: $type:ty,)*
+            $(
+                $(#[doc = $field_doc:literal])*
+                $mode:ident $field:ident: $type:ty $(= $default:literal)?,
+            )*
         }
-        $(later { $($later:ident: $later_type:ty,)* })?
-        $(checked { $($checked:ident: $checked_type:ty,)* })?
+        $(later { $($(#[$later_doc:meta])* $later:ident: $later_type:ty $(= $later_default:literal)?,)* })?
+        $(checked {
+            $(
+                $(#[doc = $checked_doc:literal])*
+                $checked:ident: $checked_type:ty $(= $checked_default:literal)?,
+            )*
+        })?
     ) => {
-        $(#[$doc])*
+        $(#[doc = $doc])*
         #[derive(Debug, Clone)]
         pub(crate) struct $name {
             $(
                 /// Where its faults are told.
                 pub(crate) $at: crate::mapping::diagnostic::Position,
             )?
-            $(pub(crate) $field: field_type!($mode $type),)*
+            $(
+                $(#[doc = $field_doc])*
+                pub(crate) $field: crate::mapping::file::table::field_type!($mode $type),
+            )*
         }
 
         impl crate::mapping::file::reader::Read for $name {
@@ -64,6 +116,25 @@ macro_rules! object {
                 $($(members.may::<$checked_type>(stringify!($checked), faults);)*)?
                 Some(Self { $($at: node.at,)? $($field: $field?,)* })
             }
+
+            fn shape() -> crate::mapping::file::shape::Shape {
+                crate::mapping::file::shape::Shape::Object(Self::table)
+            }
+        }
+
+        impl $name {
+            /// The table, as data.
+            fn table() -> crate::mapping::file::shape::Object {
+                let fields = vec![
+                    $(crate::mapping::file::table::field_shape!(
+                        $mode $field: $type, [$($field_doc)*] $($default)?
+                    ),)*
+                    $($(crate::mapping::file::table::field_shape!(
+                        may $checked: $checked_type, [$($checked_doc)*] $($checked_default)?
+                    ),)*)?
+                ];
+                crate::mapping::file::shape::Object::new(stringify!($name), &[$($doc),*], fields)
+            }
         }
     };
 }
@@ -71,10 +142,15 @@ macro_rules! object {
 /// A table of fields that are only checked, because nothing of the object is supported yet.
 macro_rules! shape {
     ($(
-        $(#[$doc:meta])*
-        $name:ident $label:literal { $($mode:ident $field:ident: $type:ty,)* }
+        $(#[doc = $doc:literal])*
+        $name:ident $label:literal {
+            $(
+                $(#[doc = $field_doc:literal])*
+                $mode:ident $field:ident: $type:ty $(= $default:literal)?,
+            )*
+        }
     )*) => {$(
-        $(#[$doc])*
+        $(#[doc = $doc])*
         #[derive(Debug, Clone, Copy)]
         pub(crate) struct $name;
 
@@ -91,8 +167,22 @@ macro_rules! shape {
                 $(members.$mode::<$type>(stringify!($field), faults);)*
                 Some(Self)
             }
+
+            fn shape() -> crate::mapping::file::shape::Shape {
+                crate::mapping::file::shape::Shape::Object(Self::table)
+            }
+        }
+
+        impl $name {
+            /// The table, as data.
+            fn table() -> crate::mapping::file::shape::Object {
+                let fields = vec![$(crate::mapping::file::table::field_shape!(
+                    $mode $field: $type, [$($field_doc)*] $($default)?
+                ),)*];
+                crate::mapping::file::shape::Object::new(stringify!($name), &[$($doc),*], fields)
+            }
         }
     )*};
 }
 
-pub(crate) use {field_type, object, shape, words};
+pub(crate) use {field_default, field_required, field_shape, field_type, object, shape, words};

@@ -6,7 +6,7 @@ use crate::mapping::file::api::{Api, Errors};
 use crate::mapping::file::reader::{At, Entries, Text};
 use crate::mapping::file::resource::Resource;
 use crate::mapping::file::script::Test;
-use crate::mapping::file::table::{field_type, object, words};
+use crate::mapping::file::table::{object, words};
 use crate::mapping::model::ConfigType;
 
 object! {

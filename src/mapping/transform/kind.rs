@@ -27,6 +27,22 @@ pub trait Transform: Debug + Send + Sync {
     fn ambiguous(&self) -> Option<Value> {
         None
     }
+
+    /// SCIM values of its domain, typical ones first, then those on which writing and reading
+    /// back is most likely to fail. `check` looks for counter-examples among them.
+    fn samples(&self) -> Vec<Value> {
+        Vec::new()
+    }
+
+    /// Native values of its domain, typical ones first, then the hard ones.
+    fn native_samples(&self) -> Vec<Value> {
+        Vec::new()
+    }
+
+    /// What a [`Class::Quotient`] is equal up to, as in "same instant".
+    fn remark(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// What a transform loses.

@@ -14,6 +14,8 @@ pub(crate) enum Credential {
     Header(HeaderName, HeaderValue),
     /// A query parameter.
     Query(String, SecretString),
+    /// A member of the body, below other members.
+    Member(Vec<String>, SecretString),
     /// A cookie, as `name=value`.
     Cookie(HeaderValue),
 }

@@ -1,4 +1,4 @@
-//! Where a session's token goes: into a header, a query parameter or a cookie.
+//! Where a session's token goes: into a header, a query parameter, a cookie or the body.
 
 use serde_json::Value;
 
@@ -11,7 +11,6 @@ use crate::upstream::sign_in::credential::Credential;
 /// A place, and the template of what stands there.
 pub(crate) struct Place {
     kind: Kind,
-    name: String,
     template: Template,
     /// The template sees them beside `token`.
     config: Value,
@@ -19,22 +18,23 @@ pub(crate) struct Place {
 }
 
 enum Kind {
-    Header,
-    Query,
-    Cookie,
+    Header(String),
+    Query(String),
+    Cookie(String),
+    Member(Vec<String>),
 }
 
 impl Place {
     /// A place of a mapping.
     pub(crate) fn new(place: &TokenPlace, setup: Setup<'_>) -> Self {
-        let (kind, name, template) = match place {
-            TokenPlace::Header(name, template) => (Kind::Header, name, template),
-            TokenPlace::Query(name, template) => (Kind::Query, name, template),
-            TokenPlace::Cookie(name, template) => (Kind::Cookie, name, template),
+        let (kind, template) = match place {
+            TokenPlace::Header(name, template) => (Kind::Header(name.clone()), template),
+            TokenPlace::Query(name, template) => (Kind::Query(name.clone()), template),
+            TokenPlace::Cookie(name, template) => (Kind::Cookie(name.clone()), template),
+            TokenPlace::Body(members, template) => (Kind::Member(members.clone()), template),
         };
         Self {
             kind,
-            name: name.clone(),
             template: template.clone(),
             config: setup.config.clone(),
             ambient: setup.ambient.clone(),
@@ -46,10 +46,11 @@ impl Place {
         let token = Value::String(token);
         let scope = Scope::new(&self.ambient).with("config", &self.config).with("token", &token);
         let text = self.template.text(&scope).ok()??;
-        match self.kind {
-            Kind::Header => Credential::header(&self.name, &text),
-            Kind::Query => Some(Credential::query(&self.name, text)),
-            Kind::Cookie => Credential::cookie(&self.name, &text),
+        match &self.kind {
+            Kind::Header(name) => Credential::header(name, &text),
+            Kind::Query(name) => Some(Credential::query(name, text)),
+            Kind::Cookie(name) => Credential::cookie(name, &text),
+            Kind::Member(members) => Some(Credential::Member(members.clone(), text.into())),
         }
     }
 }

@@ -7,7 +7,7 @@
 
 mod application;
 mod binary;
-mod bridge;
+pub(crate) mod bridge;
 mod concurrency;
 mod deletion;
 mod failures;

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use scimbridge::clock::Clock;
 use scimbridge::exchange::upstream::{Upstream, UpstreamError};
 use scimbridge::id::IdSource;
+use scimbridge::mapping::access::{RetryMethods, TimeUnit};
 use scimbridge::mapping::expression::Ambient;
 use scimbridge::mapping::model::{Api, Encoding, Locator, Retry, Session, SignIn, TokenPlace};
 use scimbridge::mapping::template::{BodyTemplate, Template};
@@ -39,12 +40,17 @@ pub(crate) fn api(base_url: &str) -> Api {
         timeout: Duration::from_secs(5),
         connect_timeout: Duration::from_secs(3),
         concurrency: 8,
+        rate: None,
         retry: Retry {
             attempts: 3,
             on: vec![429, 502, 503, 504],
             backoff: (Duration::from_millis(1), Duration::from_millis(2)),
             after: header("retry-after"),
+            after_unit: TimeUnit::Seconds,
+            methods: RetryMethods::Idempotent,
         },
+        tls: None,
+        proxy: None,
         max_response: 1000,
     }
 }
@@ -62,6 +68,8 @@ pub(crate) fn session() -> Session {
         lifetime: Duration::from_mins(30),
         send: TokenPlace::Header("Authorization".to_owned(), template("Bearer {token}")),
         renew_on: vec![401],
+        renew_when: None,
+        messages: vec![],
     }
 }
 
@@ -102,14 +110,17 @@ impl Clock for HandClock {
 }
 
 pub(crate) fn build(api: &Api, clock: Arc<HandClock>) -> Result<HttpUpstream, UpstreamSetupError> {
+    build_with(api, &json!({ "secret": SECRET, "colon": "a:b", "none": null }), clock)
+}
+
+pub(crate) fn build_with(
+    api: &Api,
+    config: &Value,
+    clock: Arc<HandClock>,
+) -> Result<HttpUpstream, UpstreamSetupError> {
     let now = clock.now();
     let ambient = Ambient { ids: Arc::new(Constant), now, request_id: String::new() };
-    HttpUpstream::new(
-        api,
-        &json!({ "secret": SECRET, "colon": "a:b", "none": null }),
-        &ambient,
-        clock,
-    )
+    HttpUpstream::new(api, config, &ambient, clock)
 }
 
 pub(crate) fn upstream(api: &Api) -> HttpUpstream {
@@ -124,6 +135,7 @@ pub(crate) fn request(method: Method, path: &str) -> NativeRequest {
         headers: vec![],
         body: Body::None,
         timeout: None,
+        repeatable: false,
     }
 }
 

@@ -1,7 +1,10 @@
 //! The port `Upstream` over HTTP, against a scripted server on the loopback interface.
 #![cfg(test)]
 
+mod certificates;
 mod client;
+mod limits;
+mod oauth2;
 mod redirects;
 mod repeating;
 mod requests;

@@ -1,0 +1,153 @@
+//! How the application is reached, as understood: OAuth 2.0, certificates and limits. What else
+//! belongs to `api` is in `model.rs`.
+
+use std::time::Duration;
+
+use crate::mapping::template::Template;
+
+/// Calls that may begin in any stretch of time of this length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many; at least 1.
+    pub most: usize,
+    /// The length.
+    pub per: Duration,
+}
+
+/// What is repeated besides calls that never arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryMethods {
+    /// Methods that may arrive twice, and calls with an idempotency key.
+    Idempotent,
+    /// Every method.
+    All,
+}
+
+/// The unit of a number that says how long to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeUnit {
+    /// Seconds.
+    Seconds,
+    /// Milliseconds.
+    Milliseconds,
+}
+
+/// Certificates towards the application.
+#[derive(Debug)]
+pub struct Tls {
+    /// Certificates trusted besides the system's: PEM, or the name of a file with it.
+    pub ca: Option<Template>,
+    /// The client's certificate chain and its key, each PEM or the name of a file with it.
+    pub identity: Option<(Template, Template)>,
+    /// Whether the application has to prove who it is.
+    pub verify: bool,
+    /// The name its certificate must have, instead of the host of `base_url`.
+    pub server_name: Option<Template>,
+    /// The oldest version of TLS.
+    pub min: TlsVersion,
+}
+
+/// Versions of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    V1_2,
+    /// TLS 1.3.
+    V1_3,
+}
+
+/// Sign-in by OAuth 2.0 (RFC 6749).
+#[derive(Debug)]
+pub struct OAuth2 {
+    /// Where tokens are fetched: an absolute URL, of any origin.
+    pub token_url: Template,
+    /// What stands for the access token.
+    pub grant: Grant,
+    /// How the bridge shows the token endpoint who it is.
+    pub client: ClientAuth,
+    /// The bridge's name at the token endpoint.
+    pub client_id: Option<Template>,
+    /// Scopes, separated by blanks.
+    pub scope: Option<Template>,
+    /// Whom the token is for.
+    pub audience: Option<Template>,
+    /// Further form fields.
+    pub params: Vec<(String, Template)>,
+    /// There when the grant or the client's authentication needs one.
+    pub assertion: Option<Assertion>,
+    /// A token is renewed this long before its end.
+    pub leeway: Duration,
+}
+
+/// What is given for an access token.
+#[derive(Debug)]
+pub enum Grant {
+    /// Nothing but the client's own credentials (RFC 6749 section 4.4).
+    ClientCredentials,
+    /// A refresh token (section 6).
+    RefreshToken(Template),
+    /// A name and a password (section 4.3).
+    Password {
+        /// User name.
+        username: Template,
+        /// Password.
+        password: Template,
+    },
+    /// A signed assertion (RFC 7523 section 2.1).
+    JwtBearer,
+}
+
+/// How the client authenticates.
+#[derive(Debug)]
+pub enum ClientAuth {
+    /// `client_id` and, if there is one, the secret in the form.
+    Body(Option<Template>),
+    /// `client_id` and secret in an `Authorization` header (RFC 6749 section 2.3.1).
+    Basic(Option<Template>),
+    /// A signed assertion (RFC 7523 section 2.2).
+    PrivateKeyJwt,
+}
+
+/// A signed assertion (RFC 7523 section 3).
+#[derive(Debug)]
+pub struct Assertion {
+    /// The private key as PEM, or the name of a file with it.
+    pub key: Template,
+    /// How it is signed.
+    pub algorithm: JwtAlgorithm,
+    /// Who says so; `client_id` when `None`.
+    pub issuer: Option<Template>,
+    /// Of whom; the issuer when `None`.
+    pub subject: Option<Template>,
+    /// To whom; the token endpoint when `None`.
+    pub audience: Option<Template>,
+    /// How long it is good.
+    pub lifetime: Duration,
+    /// Further claims.
+    pub claims: Vec<(String, Template)>,
+    /// Further header fields, such as `kid`.
+    pub headers: Vec<(String, Template)>,
+}
+
+/// Signatures of assertions (RFC 7518 section 3.1, RFC 8037).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JwtAlgorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// RSASSA-PSS with SHA-384.
+    Ps384,
+    /// RSASSA-PSS with SHA-512.
+    Ps512,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// ECDSA on P-384 with SHA-384.
+    Es384,
+    /// Ed25519.
+    EdDsa,
+}

@@ -57,6 +57,31 @@ impl Separated {
         TransformError::NotOfType { transform: self.name, expected: "a text or several" }
     }
 
+    /// Texts on which taking apart is most likely to fail.
+    pub(crate) fn samples(&self) -> Vec<String> {
+        let join = |words: &[&str]| words.join(&self.separator);
+        vec![join(&["Jan", "van", "der", "Berg"]), join(&["Ada", "Lovelace"]), "Cher".to_owned()]
+    }
+
+    /// Several texts: some of which hold a separator, some of which are not there.
+    pub(crate) fn part_samples(&self) -> Vec<Value> {
+        let several = ["van", "der", "Berg"].join(&self.separator);
+        let first = ["Jan", "van", "der"].join(&self.separator);
+        let with = |parts: [Option<&str>; 2]| -> Value {
+            let parts = parts.into_iter().map(|part| part.map_or(Value::Null, Value::from));
+            let more = (2..self.parts).map(|number| Value::from(format!("part{number}")));
+            parts.chain(more).collect()
+        };
+        let [ada, lovelace] = [Some("Ada"), Some("Lovelace")];
+        vec![
+            with([ada, lovelace]),
+            with([Some("Jan"), Some(&several)]),
+            with([Some(&first), Some("Berg")]),
+            with([None, lovelace]),
+            with([ada, None]),
+        ]
+    }
+
     /// One text out of several; absent ones leave no separator behind.
     pub(crate) fn together(&self, parts: &[Value]) -> Result<String, TransformError> {
         if parts.len() > self.parts {

@@ -29,7 +29,8 @@ pub trait Transform: Debug + Send + Sync {
     }
 
     /// SCIM values of its domain, typical ones first, then those on which writing and reading
-    /// back is most likely to fail. `check` looks for counter-examples among them.
+    /// back is most likely to fail: some are refused, and of a [`Class::Quotient`] two are the same
+    /// when they are written alike. `check` looks for counter-examples among them.
     fn samples(&self) -> Vec<Value> {
         Vec::new()
     }
@@ -85,12 +86,6 @@ pub enum TransformFault {
         name: String,
         /// What there is.
         known: Vec<&'static str>,
-    },
-    /// It belongs to the language but not to this version.
-    #[error("the transform {name:?} is part of the language but not supported by this version")]
-    NotYet {
-        /// Its name.
-        name: &'static str,
     },
     /// Its argument or one of its options is wrong.
     #[error("{name}: {message}")]

@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 
 use crate::convert::context::Context;
 use crate::convert::formula::Sight;
-use crate::convert::{collection, lens, places};
+use crate::convert::{collection, lens, places, through};
 use crate::dialogue::equality::equal;
 use crate::dialogue::samples::{self, Whole};
 use crate::mapping::model::{Collection, CollectionSource, ItemRow, Mode, Place, Row};
-use crate::mapping::transform::kind::Transform;
+use crate::mapping::transform::kind::{Class, Transform};
 use crate::native::path::NativePath;
 use crate::scim::attr::AttrPath;
 use crate::scim::resource::{Resource, is_unassigned};
@@ -111,7 +111,10 @@ impl Trial<'_> {
                 .all(|(at, leaf)| equal(leaf, entry(wanted, at), entry(back, at))),
             _ => false,
         };
-        (!is_equal).then(|| Counter { wanted: wanted.clone(), native, back })
+        if is_equal || is_respelled(&row.via, &back, &native) {
+            return None;
+        }
+        Some(Counter { wanted: wanted.clone(), native, back })
     }
 
     /// What an expression sees: the record's own view with the wanted value in it.
@@ -214,7 +217,10 @@ impl Trial<'_> {
         let back = collection::get_element(context, list, &element)
             .and_then(|scim| scim.get(&item.sub).cloned())
             .unwrap_or(Value::Null);
-        (!equal(leaf, wanted, &back)).then(|| Counter { wanted: wanted.clone(), native, back })
+        if equal(leaf, wanted, &back) || is_respelled(&item.via, &back, &native) {
+            return None;
+        }
+        Some(Counter { wanted: wanted.clone(), native, back })
     }
 
     fn is_item_changed(&self, list: &Collection, item: &ItemRow, native: &Value) -> bool {
@@ -233,6 +239,21 @@ impl Trial<'_> {
         let found = self.context.resource.resource_type.resolve(&path_of(place))?;
         Some(found.sub.unwrap_or(found.attribute))
     }
+}
+
+/// Whether what is read is another spelling of what was wanted: only transforms that lose nothing
+/// but spelling are on the way, and it would be written alike. What letter case and instants are
+/// worth is for the attribute to say, so the transforms of these are not taken at their word.
+fn is_respelled(via: &[Arc<dyn Transform>], back: &Value, native: &Value) -> bool {
+    let is_spelling = |transform: &Arc<dyn Transform>| match transform.class() {
+        Class::Iso => true,
+        Class::Quotient => !matches!(transform.name(), "lower" | "datetime"),
+        Class::Lossy => false,
+    };
+    !via.is_empty()
+        && !back.is_null()
+        && via.iter().all(is_spelling)
+        && through::write(via, back, None).as_ref() == Ok(native)
 }
 
 fn tried(leaf: &Attribute, whole: Whole, via: &[Arc<dyn Transform>]) -> Vec<Value> {

@@ -6,6 +6,9 @@ use crate::scim::resource::is_unassigned;
 use crate::scim::schema::{Attribute, AttributeType};
 use crate::scim::value::{is_same, parse_instant};
 
+/// Nearer than this, instants are the same.
+const A_SECOND: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
+
 /// Texts are compared without letter case unless the attribute has one, instants whatever their
 /// offset, numbers whatever their form; what is unassigned is the same however it is written.
 /// Fractions of a second are not compared: many applications keep none, and no identity provider
@@ -30,8 +33,10 @@ pub(crate) fn equal(attribute: &Attribute, left: &Value, right: &Value) -> bool 
         (Value::String(left), Value::String(right))
             if attribute.kind == AttributeType::DateTime =>
         {
-            let second = |text: &str| parse_instant(text).map(jiff::Timestamp::as_second);
-            left == right || second(left).is_some_and(|left| second(right) == Some(left))
+            left == right
+                || parse_instant(left)
+                    .zip(parse_instant(right))
+                    .is_some_and(|(left, right)| left.duration_since(right).abs() < A_SECOND)
         }
         (Value::Number(left), Value::Number(right)) => left.as_f64() == right.as_f64(),
         (left, right) => {

@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 
 use crate::convert::context::Context;
 use crate::convert::formula::Sight;
-use crate::convert::{collection, lens, places, through};
+use crate::convert::{collection, lens, places};
 use crate::dialogue::equality::equal;
 use crate::dialogue::samples::{self, Whole};
 use crate::mapping::model::{Collection, CollectionSource, ItemRow, Mode, Place, Row};
-use crate::mapping::transform::kind::{Class, Transform};
+use crate::mapping::transform::kind::Transform;
 use crate::native::path::NativePath;
 use crate::scim::attr::AttrPath;
 use crate::scim::resource::{Resource, is_unassigned};
@@ -104,17 +104,14 @@ impl Trial<'_> {
         };
         let back = lens::get(context, row, &after).unwrap_or(Value::Null);
         let is_equal = match (leaves, wanted, &back) {
-            ([only], wanted, back) => equal(only, wanted, back),
+            ([only], wanted, back) => equal(only, wanted, back) || is_same(&row.via, wanted, back),
             (_, Value::Array(wanted), Value::Array(back)) => leaves
                 .iter()
                 .enumerate()
                 .all(|(at, leaf)| equal(leaf, entry(wanted, at), entry(back, at))),
             _ => false,
         };
-        if is_equal || is_respelled(&row.via, &back, &native) {
-            return None;
-        }
-        Some(Counter { wanted: wanted.clone(), native, back })
+        (!is_equal).then(|| Counter { wanted: wanted.clone(), native, back })
     }
 
     /// What an expression sees: the record's own view with the wanted value in it.
@@ -217,10 +214,8 @@ impl Trial<'_> {
         let back = collection::get_element(context, list, &element)
             .and_then(|scim| scim.get(&item.sub).cloned())
             .unwrap_or(Value::Null);
-        if equal(leaf, wanted, &back) || is_respelled(&item.via, &back, &native) {
-            return None;
-        }
-        Some(Counter { wanted: wanted.clone(), native, back })
+        let is_equal = equal(leaf, wanted, &back) || is_same(&item.via, wanted, &back);
+        (!is_equal).then(|| Counter { wanted: wanted.clone(), native, back })
     }
 
     fn is_item_changed(&self, list: &Collection, item: &ItemRow, native: &Value) -> bool {
@@ -241,25 +236,18 @@ impl Trial<'_> {
     }
 }
 
-/// Whether what is read is another spelling of what was wanted: only transforms that lose nothing
-/// but spelling are on the way, and it would be written alike. What letter case and instants are
-/// worth is for the attribute to say, so the transforms of these are not taken at their word.
-fn is_respelled(via: &[Arc<dyn Transform>], back: &Value, native: &Value) -> bool {
-    let is_spelling = |transform: &Arc<dyn Transform>| match transform.class() {
-        Class::Iso => true,
-        Class::Quotient => !matches!(transform.name(), "lower" | "datetime"),
-        Class::Lossy => false,
-    };
-    !via.is_empty()
-        && !back.is_null()
-        && via.iter().all(is_spelling)
-        && through::write(via, back, None).as_ref() == Ok(native)
-}
-
 fn tried(leaf: &Attribute, whole: Whole, via: &[Arc<dyn Transform>]) -> Vec<Value> {
     let mut values = samples::of_transforms(via);
     values.extend(samples::typical(leaf, whole));
     values
+}
+
+/// Whether two values are spellings of one to the transform that stands next to SCIM. What letter
+/// case and instants are worth is for the attribute to say, not for a transform.
+fn is_same(via: &[Arc<dyn Transform>], wanted: &Value, back: &Value) -> bool {
+    let is_asked =
+        |transform: &&Arc<dyn Transform>| !matches!(transform.name(), "lower" | "datetime");
+    via.last().filter(is_asked).is_some_and(|transform| transform.is_same(wanted, back))
 }
 
 fn is_written_where_read(row: &Row) -> bool {

@@ -1,6 +1,5 @@
 //! Good mapping files become the model that they describe.
 
-use scimbridge::mapping::diagnostic::Severity;
 use scimbridge::mapping::model::{
     Activate, Batch, CollectionSource, Deactivate, Fetch, FilterAction, FilterCase, FilterSubject,
     IdSourceRule, Mapping, Mode, PageStyle, RequestBody, ResourceMapping, SendMode, SignIn, Source,
@@ -280,8 +279,11 @@ fn verbs_take_active_out_of_the_ordinary_requests() {
 
 #[test]
 fn the_whole_language_loads() {
-    for text in [DISCOURSE, XURRENT] {
-        let mapping = load(text);
-        assert_eq!(mapping.resources.len(), 2);
-    }
+    assert_eq!(load(DISCOURSE).resources.len(), 2);
+    // The application tells names by letter case, and is said to.
+    let Ok((mapping, warnings)) = Mapping::load(XURRENT) else { panic!("it loads") };
+    assert_eq!(warnings.iter().map(|warning| warning.code).collect::<Vec<_>>(), ["W306"]);
+    let user = mapping.resource("User").expect("there are users");
+    let both = user.rows.iter().find(|row| row.is_several()).expect("one maps two places");
+    assert!(both.memo && both.label == "name.givenName + name.familyName");
 }

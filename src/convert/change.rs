@@ -7,10 +7,10 @@ use serde_json::Value;
 use crate::convert::context::Context;
 use crate::convert::document::{self, Difference, Purpose};
 use crate::convert::error::ConvertError;
-use crate::convert::{key, place, request};
+use crate::convert::{key, place, places, request};
 use crate::mapping::expression::Scope;
 use crate::mapping::model::{
-    Activate, Carries, Deactivate, Mode, Request, RequestBody, ResourceMapping, Source,
+    Activate, Carries, Deactivate, Mode, Request, RequestBody, ResourceMapping,
 };
 use crate::native::message::NativeRequest;
 use crate::scim::resource::Resource;
@@ -53,7 +53,7 @@ impl Variables {
 fn changed_attributes(resource: &ResourceMapping, difference: &Difference<'_>) -> BTreeSet<String> {
     let rows = resource.rows.iter().filter(|row| difference.touches_row(row));
     let lists = resource.collections.iter().filter(|list| difference.touches_collection(list));
-    rows.map(|row| row.place.attribute.clone())
+    rows.flat_map(|row| row.places().map(|place| place.attribute.clone()))
         .chain(lists.map(|list| list.place.attribute.clone()))
         .collect()
 }
@@ -185,20 +185,19 @@ pub fn check_carried(
         return Ok(());
     }
     for (index, row) in resource.rows.iter().enumerate() {
-        let is_native = matches!(row.source, Source::Path { write: Some(_), .. });
         let is_carried = resource.update.iter().any(|request| {
             request.carries.rows.contains(&index) || request.carries.mentioned.contains(&index)
         });
         let is_switch = is_active(row) && switch(resource, difference).is_some();
-        if !is_native || is_carried || is_switch || !difference.touches_row(row) {
+        if !row.is_written() || is_carried || is_switch || !difference.touches_row(row) {
             continue;
         }
         // An alias is carried by the row that owns the value.
-        let is_cleared = place::read(&row.place, row.lenient_match, difference.wanted).is_none();
+        let is_cleared = places::read(row, difference.wanted).is_none();
         if row.alias || (row.mode == Mode::Create && is_cleared) {
             continue;
         }
-        return Err(ConvertError::Immutable { path: place::name(&row.place) });
+        return Err(ConvertError::Immutable { path: places::name(row) });
     }
     for (index, collection) in resource.collections.iter().enumerate() {
         let is_carried =

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::convert::context::Context;
 use crate::convert::error::ConvertError;
+use crate::convert::formula::{self, Sight};
 use crate::convert::{key, place, through};
 use crate::mapping::model::{Collection, CollectionSource, ItemRow};
 use crate::native::path::NativePath;
@@ -18,16 +19,41 @@ pub fn get_element(
     native: &Value,
 ) -> Option<Value> {
     let mut element = Map::new();
+    let mut is_assigned = false;
     for item in &collection.items {
-        let value = item.path.read(native).unwrap_or(&Value::Null);
-        let Some(mut value) = through::read(&item.via, &item.empty, value) else { continue };
-        if let (Some(target), "value") = (&collection.reference, item.sub.as_str()) {
-            let key = key::text(&value)?;
-            value = Value::from(context.references.id(context.mapping, target, &key)?);
+        if let Some(constant) = &item.constant {
+            element.insert(item.sub.clone(), constant.clone());
+            continue;
         }
-        element.insert(item.sub.clone(), value);
+        let Some(value) = assigned(context, item, native) else { continue };
+        match referred(context, item, value) {
+            Some(value) => {
+                element.insert(item.sub.clone(), value);
+                is_assigned = true;
+            }
+            // An element that is a resource which is not known is none.
+            None if item.sub == "value" => return None,
+            None => {}
+        }
     }
-    (!element.is_empty()).then_some(Value::Object(element))
+    is_assigned.then_some(Value::Object(element))
+}
+
+/// What a row makes of an element, before a reference becomes an id.
+fn assigned(context: &Context<'_>, item: &ItemRow, native: &Value) -> Option<Value> {
+    match &item.formulas.to_scim {
+        Some(formula) => formula::read(context, formula, &item.empty, native),
+        None => {
+            let value = item.path.read(native).unwrap_or(&Value::Null);
+            through::read(&item.via, &item.empty, value)
+        }
+    }
+}
+
+fn referred(context: &Context<'_>, item: &ItemRow, value: Value) -> Option<Value> {
+    let Some(target) = &item.reference else { return Some(value) };
+    let references = context.references;
+    references.id_of(context.mapping, target, item.by.as_ref(), &value).map(Value::from)
 }
 
 /// The native elements in a record; empty for a collection behind a request of its own.
@@ -60,21 +86,48 @@ pub fn put_element(
     let mut native = current.cloned().unwrap_or(Value::Null);
     for item in &collection.items {
         let Some(target) = &item.write else { continue };
-        let wanted = element.get(&item.sub);
-        let have = current.and_then(|current| item.path.read(current));
-        let Some(wanted) = wanted.filter(|value| !value.is_null()) else {
+        let shown = current.and_then(|current| assigned(context, item, current));
+        let Some(wanted) = element.get(&item.sub).filter(|value| !value.is_null()) else {
             // What has no SCIM form was never shown, so nobody has taken it away.
-            let was_shown =
-                have.is_some_and(|have| through::read(&item.via, &item.empty, have).is_some());
-            if was_shown {
+            if shown.is_some() {
                 target.write(&mut native, Value::Null).map_err(|_| unwritable(item))?;
             }
             continue;
         };
-        let value = native_item(context, collection, item, wanted, have)?;
+        // What refers to the same resource as before stays as it is.
+        let is_kept = item.reference.is_some()
+            && shown.and_then(|value| referred(context, item, value)).as_ref() == Some(wanted);
+        if is_kept {
+            continue;
+        }
+        let value = match &item.formulas.to_native {
+            Some(formula) => {
+                let sight = sight(context, collection, element, current);
+                formula::write(context, formula, &sight, || sub_path(collection, item))?
+            }
+            None => {
+                let have = current.and_then(|current| item.path.read(current));
+                native_item(context, collection, item, wanted, have)?
+            }
+        };
         target.write(&mut native, value).map_err(|_| unwritable(item))?;
     }
     Ok(native)
+}
+
+/// What an expression of an element's row sees.
+fn sight(
+    context: &Context<'_>,
+    collection: &Collection,
+    element: &Value,
+    current: Option<&Value>,
+) -> Sight {
+    let old = current.and_then(|current| get_element(context, collection, current));
+    Sight {
+        scim: element.clone(),
+        old: old.unwrap_or_default(),
+        native: current.cloned().unwrap_or_default(),
+    }
 }
 
 /// The native form of one sub-attribute of an element.
@@ -86,16 +139,18 @@ pub fn native_item(
     current: Option<&Value>,
 ) -> Result<Value, ConvertError> {
     let path = || sub_path(collection, item);
+    if let Some(formula) = &item.formulas.to_native {
+        let scim = Value::Object(Map::from_iter([(item.sub.clone(), wanted.clone())]));
+        let sight = Sight { scim, old: Value::Null, native: Value::Null };
+        return formula::write(context, formula, &sight, path);
+    }
     let mut wanted = wanted.clone();
-    if let (Some(target), "value") = (&collection.reference, item.sub.as_str()) {
+    if let Some(target) = &item.reference {
         let unknown = || ConvertError::UnknownReference { path: path() };
         let id = key::text(&wanted).ok_or_else(unknown)?;
-        let key = context.references.key(context.mapping, target, &id).ok_or_else(unknown)?;
-        let rule = &context.mapping.resource(target).ok_or_else(unknown)?.id;
-        if !key::is_plausible(rule, &key) {
-            return Err(unknown());
-        }
-        wanted = key::typed(rule, &key);
+        let by = item.by.as_ref();
+        let native = context.references.native_of(context.mapping, target, by, &id);
+        wanted = native.ok_or_else(unknown)?;
     }
     through::write(&item.via, &wanted, current)
         .map_err(|source| ConvertError::Value { path: path(), source })

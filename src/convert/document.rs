@@ -9,9 +9,11 @@ use serde_json::{Map, Value};
 
 use crate::convert::context::Context;
 use crate::convert::error::ConvertError;
-use crate::convert::{collection, lens, place, through};
-use crate::mapping::model::{Carries, Collection, CollectionSource, Mode, Row, SendMode, Source};
+use crate::convert::formula::Sight;
+use crate::convert::{collection, lens, places, through};
+use crate::mapping::model::{Carries, Collection, CollectionSource, Mode, Row, SendMode};
 use crate::mapping::model::{Request, ResourceMapping};
+use crate::native::path::NativePath;
 use crate::scim::resource::Resource;
 
 /// A resource before a change and as it is wanted.
@@ -40,12 +42,12 @@ impl Difference<'_> {
     /// Whether a row's SCIM value is to change, and with it what is there natively: "Ada" for
     /// "ada" is no news where the application keeps names in lower case.
     pub fn touches_row(&self, row: &Row) -> bool {
-        let wanted = place::read(&row.place, row.lenient_match, self.wanted);
+        let wanted = places::read(row, self.wanted);
         match row.mode {
             Mode::Read => false,
             Mode::Write => wanted.is_some(),
             Mode::Both | Mode::Create => {
-                let before = place::read(&row.place, row.lenient_match, self.before);
+                let before = places::read(row, self.before);
                 wanted != before && !wanted.is_some_and(|wanted| self.is_there(row, &wanted))
             }
         }
@@ -54,12 +56,12 @@ impl Difference<'_> {
     /// Whether writing a value would write what is in the record already. References are not
     /// asked: another id is another resource.
     fn is_there(&self, row: &Row, wanted: &Value) -> bool {
-        let Source::Path { read, write: Some(target) } = &row.source else { return false };
-        if row.reference.is_some() {
+        if !row.is_written() || row.reference.is_some() || row.formulas.to_native.is_some() {
             return false;
         }
-        let native = through::write(&row.via, wanted, read.read(self.native));
-        native.is_ok_and(|native| target.read(self.native) == Some(&native))
+        let current = lens::current(row, self.native);
+        let native = through::write(&row.via, wanted, current.as_deref());
+        native.is_ok_and(|native| lens::is_set(row, self.native, &native))
     }
 
     /// Whether a collection is to change.
@@ -83,28 +85,32 @@ pub fn put(
         Value::Null => Value::Object(Map::new()),
         native => native.clone(),
     };
-    let mut written: Vec<&crate::native::path::NativePath> = Vec::new();
+    let mut written: Vec<&NativePath> = Vec::new();
     for index in &carries.rows {
         let Some(row) = context.resource.rows.get(*index) else { continue };
-        let Source::Path { write: Some(target), .. } = &row.source else { continue };
+        if !row.is_written() {
+            continue;
+        }
         // Several rows over one native value: the first that changed has been put, it wins.
-        let taken = written.iter().any(|other| other.overlaps(target));
+        let is_taken = |target: &NativePath| written.iter().any(|other| other.overlaps(target));
+        let taken = row.targets().iter().any(is_taken);
         if !difference.touches_row(row) || (row.alias && taken) {
             continue;
         }
-        let wanted = place::read(&row.place, row.lenient_match, difference.wanted);
+        let wanted = places::read(row, difference.wanted);
         // An alias that is absent says nothing: clearing is for the row that owns the value.
         if wanted.is_none() && (difference.purpose == Purpose::Create || row.alias) {
             continue;
         }
         check_mode(difference, row)?;
-        match lens::put(context, row, &mut document, wanted.as_ref()) {
+        let sight = sight(difference, row);
+        match lens::put_seeing(context, row, &mut document, wanted.as_ref(), sight.as_ref()) {
             // A manager whom the application does not know must not cost the rest of the
             // request: identity providers send references before, or without, their targets.
             Err(ConvertError::UnknownReference { .. }) => {}
             other => {
                 other?;
-                written.push(target);
+                written.extend(row.targets());
             }
         }
     }
@@ -120,10 +126,21 @@ pub fn put(
     Ok(document)
 }
 
+/// What an expression of the row sees.
+fn sight(difference: &Difference<'_>, row: &Row) -> Option<Sight> {
+    row.formulas.to_native.as_ref()?;
+    let old = match difference.purpose {
+        Purpose::Create => Value::Null,
+        Purpose::Update => Value::Object(difference.before.0.clone()),
+    };
+    let scim = Value::Object(difference.wanted.0.clone());
+    Some(Sight { scim, old, native: difference.native.clone() })
+}
+
 /// An attribute that is written on create only cannot change afterwards.
 fn check_mode(difference: &Difference<'_>, row: &Row) -> Result<(), ConvertError> {
     if row.mode == Mode::Create && difference.purpose == Purpose::Update {
-        return Err(ConvertError::Immutable { path: place::name(&row.place) });
+        return Err(ConvertError::Immutable { path: places::name(row) });
     }
     Ok(())
 }
@@ -182,10 +199,7 @@ fn mapped_members(
 ) -> BTreeSet<String> {
     let carries = &request.carries;
     let rows = carries.rows.iter().filter_map(|index| resource.rows.get(*index));
-    let rows = rows.filter_map(|row| match &row.source {
-        Source::Path { write: Some(path), .. } => Some(path.clone()),
-        Source::Path { write: None, .. } | Source::Sidecar | Source::Constant(_) => None,
-    });
+    let rows = rows.flat_map(|row| row.targets().iter().cloned());
     let lists = carries.collections.iter().filter_map(|index| resource.collections.get(*index));
     let lists = lists.filter_map(|collection| match &collection.source {
         CollectionSource::Items(path) => path.array(),

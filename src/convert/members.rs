@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::convert::context::Context;
 use crate::convert::error::ConvertError;
-use crate::convert::{collection, place, request};
+use crate::convert::{collection, key, place, request};
 use crate::mapping::expression::Scope;
 use crate::mapping::model::{Batch, Collection, Request, RequestBody};
 use crate::native::message::NativeRequest;
@@ -173,10 +173,29 @@ struct Element {
 }
 
 impl Element {
-    fn new(collection: &Collection, native: &Value) -> Self {
-        let row = collection.items.iter().find(|item| item.sub == "value");
-        let member = row.and_then(|row| row.path.read(native)).cloned().unwrap_or(Value::Null);
-        Self { member, item: native.clone() }
+    /// A native element and the SCIM element that it is.
+    fn new(
+        context: &Context<'_>,
+        collection: &Collection,
+        element: &Value,
+        native: &Value,
+    ) -> Result<Self, ConvertError> {
+        let member = match (&collection.reference, &collection.by) {
+            (Some(target), Some(by)) => {
+                let id = element.get("value").and_then(key::text);
+                let named = |id: String| {
+                    context.references.native_of(context.mapping, target, Some(by), &id)
+                };
+                let path = || format!("{}.value", place::name(&collection.place));
+                let unknown = || ConvertError::UnknownReference { path: path() };
+                id.and_then(named).ok_or_else(unknown)?
+            }
+            (None, _) | (_, None) => {
+                let row = collection.items.iter().find(|item| item.sub == "value");
+                row.and_then(|row| row.path.read(native)).cloned().unwrap_or(Value::Null)
+            }
+        };
+        Ok(Self { member, item: native.clone() })
     }
 }
 
@@ -190,8 +209,10 @@ fn natives<'e>(
     let mut natives = Vec::new();
     for (element, current) in elements {
         let current = current.filter(|native| !native.is_null());
-        match collection::put_element(context, collection, element, current) {
-            Ok(item) => natives.push(Element::new(collection, &item)),
+        let native = collection::put_element(context, collection, element, current)
+            .and_then(|item| Element::new(context, collection, element, &item));
+        match native {
+            Ok(native) => natives.push(native),
             Err(ConvertError::UnknownReference { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -238,10 +259,12 @@ fn change<'m>(
     let after = collection::put_element(context, collection, element, Some(native))?;
     let Some(request) = &collection.change else {
         if let Some(remove) = &collection.remove {
-            batches(remove, collection, &[Element::new(collection, native)], scope, calls)?;
+            let gone = Element::new(context, collection, element, native)?;
+            batches(remove, collection, &[gone], scope, calls)?;
         }
         if let Some(add) = &collection.add {
-            batches(add, collection, &[Element::new(collection, &after)], scope, calls)?;
+            let new = Element::new(context, collection, element, &after)?;
+            batches(add, collection, &[new], scope, calls)?;
         }
         return Ok(());
     };
@@ -254,7 +277,7 @@ fn change<'m>(
             target.write(&mut body, value.clone()).map_err(unwritable)?;
         }
     }
-    let Element { member, item } = Element::new(collection, native);
+    let Element { member, item } = Element::new(context, collection, element, native)?;
     let scope = scope.clone().with("member", &member).with("item", &item);
     calls.push(MemberCall { request, native: request::build(request, &scope, Some(body))? });
     Ok(())

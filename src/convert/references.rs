@@ -7,18 +7,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::convert::{key, place, through};
-use crate::mapping::model::{CollectionSource, IdSourceRule, Mapping, ResourceMapping, Source};
+use crate::convert::{key, place, places, through};
+use crate::mapping::model::{
+    Collection, CollectionSource, IdSourceRule, ItemRow, Mapping, Mode, ResourceMapping,
+};
 use crate::native::path::NativePath;
 use crate::scim::resource::Resource;
 use crate::scim::segment;
 
-/// Pairs of SCIM ids and native keys, by resource type.
+/// Pairs of SCIM ids and native keys, by resource type, and of keys and other native names.
 #[derive(Debug, Clone, Default)]
 pub struct References {
     ids: BTreeMap<(String, String), String>,
     keys: BTreeMap<(String, String), String>,
     hidden: BTreeSet<(String, String)>,
+    /// Resource type, path and name, and the key of the record that has this name there.
+    named: BTreeMap<(String, String, String), String>,
+    /// Resource type, path and key, and what the record of this key has there.
+    names: BTreeMap<(String, String, String), Value>,
 }
 
 impl References {
@@ -26,6 +32,53 @@ impl References {
     pub fn insert(&mut self, resource: &str, id: &str, key: &str) {
         self.ids.insert((resource.to_owned(), key.to_owned()), id.to_owned());
         self.keys.insert((resource.to_owned(), id.to_owned()), key.to_owned());
+    }
+
+    /// Adds what the record of a key has in a place by which others refer to it.
+    pub fn insert_name(&mut self, resource: &str, by: &NativePath, key: &str, name: &Value) {
+        let place = |last: &str| (resource.to_owned(), by.to_string(), last.to_owned());
+        if let Some(text) = key::text(name) {
+            self.named.insert(place(&text), key.to_owned());
+        }
+        self.names.insert(place(key), name.clone());
+    }
+
+    /// The SCIM id of the resource that a native value refers to: by its key, or by the member of
+    /// its record that `by` names.
+    pub fn id_of(
+        &self,
+        mapping: &Mapping,
+        resource: &str,
+        by: Option<&NativePath>,
+        value: &Value,
+    ) -> Option<String> {
+        let text = key::text(value)?;
+        match by {
+            None => self.id(mapping, resource, &text),
+            Some(by) => {
+                let key = self.named.get(&(resource.to_owned(), by.to_string(), text))?;
+                self.id(mapping, resource, key)
+            }
+        }
+    }
+
+    /// The native value that refers to the resource of a SCIM id.
+    pub fn native_of(
+        &self,
+        mapping: &Mapping,
+        resource: &str,
+        by: Option<&NativePath>,
+        id: &str,
+    ) -> Option<Value> {
+        let key = self.key(mapping, resource, id)?;
+        let rule = &mapping.resource(resource)?.id;
+        if !key::is_plausible(rule, &key) {
+            return None;
+        }
+        match by {
+            None => Some(key::typed(rule, &key)),
+            Some(by) => self.names.get(&(resource.to_owned(), by.to_string(), key)).cloned(),
+        }
     }
 
     /// Notes that SCIM clients have deleted a resource that lives on natively.
@@ -88,9 +141,9 @@ pub fn named(resource: &ResourceMapping, scim: &Resource) -> Vec<Reference> {
     let mut found = Vec::new();
     for row in &resource.rows {
         if let Some(target) = &row.reference
-            && let Some(id) = place::read(&row.place, false, scim).as_ref().and_then(key::text)
+            && let Some(id) = places::read_strictly(row, scim).as_ref().and_then(key::text)
         {
-            found.push(Reference { path: place::name(&row.place), target: target.clone(), id });
+            found.push(Reference { path: places::name(row), target: target.clone(), id });
         }
     }
     for collection in &resource.collections {
@@ -112,19 +165,50 @@ pub fn is_issued(mapping: &Mapping, resource: &str) -> bool {
     mapping.resource(resource).is_some_and(|target| target.id.source == IdSourceRule::Issued)
 }
 
-/// A key or id to look up: resource type, and the key or id.
-pub type Wanted = BTreeSet<(String, String)>;
+/// Keys or ids to look up.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Of resources whose ids are issued: resource type, and the key or id.
+    pub issued: BTreeSet<(String, String)>,
+    /// Of references that are no keys.
+    pub names: BTreeSet<Name>,
+}
 
-/// The native keys in a record that stand for issued ids.
+impl Wanted {
+    /// Nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn add(&mut self, mapping: &Mapping, target: &str, by: Option<&NativePath>, value: String) {
+        if let Some(by) = by {
+            self.names.insert(Name { resource: target.to_owned(), by: by.to_string(), value });
+        } else if is_issued(mapping, target) {
+            self.issued.insert((target.to_owned(), value));
+        }
+    }
+}
+
+/// A reference that is no key: it leads to the record that has this value in this place. When a
+/// reference is to be written, the value is the SCIM id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name {
+    /// The resource type.
+    pub resource: String,
+    /// The place in its records.
+    pub by: String,
+    /// The value, or the id.
+    pub value: String,
+}
+
+/// The native values in a record for which something has to be looked up before they are ids.
 pub fn keys_in(mapping: &Mapping, resource: &ResourceMapping, native: &Value, found: &mut Wanted) {
     for row in &resource.rows {
-        if let (Some(target), Source::Path { read, .. }) = (&row.reference, &row.source)
-            && is_issued(mapping, target)
-            && let Some(key) = through::read(&row.via, &row.empty, found_at(read, native))
-                .as_ref()
-                .and_then(key::text)
+        if let (Some(target), [read]) = (&row.reference, row.sources())
+            && let Some(value) = through::read(&row.via, &row.empty, found_at(read, native))
+            && let Some(value) = key::text(&value)
         {
-            found.insert((target.clone(), key));
+            found.add(mapping, target, row.by.as_ref(), value);
         }
     }
     for collection in &resource.collections {
@@ -138,48 +222,119 @@ fn found_at<'n>(path: &NativePath, native: &'n Value) -> &'n Value {
     path.read(native).unwrap_or(&Value::Null)
 }
 
-/// The native keys in elements of a collection that stand for issued ids.
+/// The same in elements of a collection.
 pub fn keys_in_elements<'v>(
     mapping: &Mapping,
-    collection: &crate::mapping::model::Collection,
+    collection: &Collection,
     elements: impl IntoIterator<Item = &'v Value>,
     found: &mut Wanted,
 ) {
-    let Some(target) = &collection.reference else { return };
-    let Some(item) = collection.items.iter().find(|item| item.sub == "value") else { return };
-    if !is_issued(mapping, target) {
+    let items: Vec<(&ItemRow, &String)> = references(collection).collect();
+    let needs =
+        |(item, target): &(&ItemRow, &String)| item.by.is_some() || is_issued(mapping, target);
+    if !items.iter().any(needs) {
         return;
     }
     for element in elements {
-        let value = through::read(&item.via, &item.empty, found_at(&item.path, element));
-        if let Some(key) = value.as_ref().and_then(key::text) {
-            found.insert((target.clone(), key));
+        for (item, target) in &items {
+            let value = through::read(&item.via, &item.empty, found_at(&item.path, element));
+            if let Some(value) = value.as_ref().and_then(key::text) {
+                found.add(mapping, target, item.by.as_ref(), value);
+            }
         }
     }
+}
+
+/// The rows of a collection's elements that refer to resources.
+fn references(collection: &Collection) -> impl Iterator<Item = (&ItemRow, &String)> {
+    collection.items.iter().filter_map(|item| Some((item, item.reference.as_ref()?)))
 }
 
 /// The SCIM ids in a resource that stand for issued ids of others.
 pub fn ids_in(mapping: &Mapping, resource: &ResourceMapping, scim: &Resource, found: &mut Wanted) {
     for row in &resource.rows {
         if let Some(target) = &row.reference
-            && is_issued(mapping, target)
-            && let Some(id) = place::read(&row.place, false, scim)
+            && let Some(id) = places::read_strictly(row, scim)
             && let Some(id) = id.as_str()
         {
-            found.insert((target.clone(), id.to_owned()));
+            found.add(mapping, target, None, id.to_owned());
         }
     }
     for collection in &resource.collections {
-        let Some(target) = &collection.reference else { continue };
-        if !is_issued(mapping, target) {
-            continue;
-        }
-        let extension = collection.place.extension.as_deref();
-        let elements = scim.get(extension, &collection.place.attribute).and_then(Value::as_array);
-        for element in elements.into_iter().flatten() {
-            if let Some(id) = element.get("value").and_then(Value::as_str) {
-                found.insert((target.clone(), id.to_owned()));
+        for element in elements(collection, scim) {
+            for (item, target) in references(collection) {
+                if let Some(id) = element.get(&item.sub).and_then(Value::as_str) {
+                    found.add(mapping, target, None, id.to_owned());
+                }
             }
         }
     }
+}
+
+/// The SCIM ids that are new in a resource and are written as something else than a key.
+pub fn names_in(
+    mapping: &Mapping,
+    resource: &ResourceMapping,
+    before: &Resource,
+    wanted: &Resource,
+    found: &mut Wanted,
+) {
+    for row in resource.rows.iter().filter(|row| row.mode != Mode::Read && row.by.is_some()) {
+        let id = places::read(row, wanted);
+        if let (Some(target), Some(id)) = (&row.reference, id.as_ref().and_then(key::text))
+            && places::read(row, before) != places::read(row, wanted)
+        {
+            found.add(mapping, target, row.by.as_ref(), id);
+        }
+    }
+    for collection in resource.collections.iter().filter(|list| list.mode != Mode::Read) {
+        let have = elements(collection, before);
+        let new = elements(collection, wanted).iter().filter(|element| !have.contains(element));
+        for (item, target) in references(collection).filter(|(item, _)| item.by.is_some()) {
+            for id in new.clone().filter_map(|element| key::text(element.get(&item.sub)?)) {
+                found.add(mapping, target, item.by.as_ref(), id);
+            }
+        }
+    }
+}
+
+/// The SCIM ids of elements that calls of their own name by something else than a key.
+pub fn names_in_calls<'e>(
+    mapping: &Mapping,
+    collection: &Collection,
+    elements: impl IntoIterator<Item = &'e Value>,
+    found: &mut Wanted,
+) {
+    let target = collection.reference.as_ref();
+    for element in elements {
+        for (item, target) in references(collection).filter(|(item, _)| item.by.is_some()) {
+            if let Some(id) = element.get(&item.sub).and_then(key::text) {
+                found.add(mapping, target, item.by.as_ref(), id);
+            }
+        }
+        if let (Some(target), Some(by)) = (target, &collection.by)
+            && let Some(id) = element.get("value").and_then(key::text)
+        {
+            found.add(mapping, target, Some(by), id);
+        }
+    }
+}
+
+/// Where the records of a name's resource type have it.
+pub fn path_of<'m>(mapping: &'m Mapping, name: &Name) -> Option<&'m NativePath> {
+    let rows =
+        |resource: &'m ResourceMapping| resource.rows.iter().filter_map(|row| row.by.as_ref());
+    let lists = |resource: &'m ResourceMapping| {
+        resource.collections.iter().flat_map(|list| {
+            list.by.iter().chain(list.items.iter().filter_map(|item| item.by.as_ref()))
+        })
+    };
+    let mut paths = mapping.resources.iter().flat_map(|it| rows(it).chain(lists(it)));
+    paths.find(|path| path.to_string() == name.by)
+}
+
+fn elements<'r>(collection: &Collection, scim: &'r Resource) -> &'r [Value] {
+    let extension = collection.place.extension.as_deref();
+    let list = scim.get(extension, &collection.place.attribute);
+    list.and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::convert::context::Context;
-use crate::convert::{collection, lens, place};
+use crate::convert::{collection, lens, memo, place, places};
 use crate::mapping::model::{Collection, CollectionSource, Deactivate, Mode, Row, Source};
 use crate::scim::resource::{Resource, is_unassigned};
 
@@ -37,12 +37,15 @@ pub fn view(context: &Context<'_>, id: &str, native: &Value, kept: Kept<'_>) -> 
         if row.mode == Mode::Write {
             continue;
         }
+        let memo = kept.attributes.and_then(|kept| memo::recall(row, kept, native)).cloned();
         let value = match &row.source {
             Source::Sidecar => kept.attributes.and_then(|attributes| kept_value(row, attributes)),
-            Source::Path { .. } | Source::Constant(_) => lens::get(context, row, native),
+            Source::Path { .. } | Source::Paths { .. } | Source::Computed | Source::Constant(_) => {
+                memo.or_else(|| lens::get(context, row, native))
+            }
         };
         if let Some(value) = value {
-            place::write(&row.place, &mut scim, value, &row.emit);
+            places::write(row, &mut scim, value);
         }
     }
     for collection in &resource.collections {
@@ -76,7 +79,7 @@ pub fn set_collection<'n>(
 }
 
 fn kept_value(row: &Row, attributes: &Map<String, Value>) -> Option<Value> {
-    place::read(&row.place, false, &Resource(attributes.clone()))
+    places::read_strictly(row, &Resource(attributes.clone()))
 }
 
 /// Lists the core schema and the extensions that have values (RFC 7643 section 3).

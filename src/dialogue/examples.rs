@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::convert::formula::Sight;
+use crate::convert::references::{Name, Wanted, keys_in};
 use crate::convert::{collection, key, lens};
 use crate::dialogue::script::ScriptedUpstream;
 use crate::dialogue::stage;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::state::Located;
-use crate::mapping::model::{
-    CollectionSource, Example, Given, Mapping, Mode, ResourceMapping, Source,
-};
+use crate::mapping::model::{CollectionSource, Example, Given, Mapping, Mode, ResourceMapping};
+use crate::native::path::NativePath;
 use crate::scim::resource::{Resource, is_unassigned};
 
 /// What an example shows to be wrong.
@@ -47,6 +48,7 @@ async fn read(
     let silent = Arc::new(ScriptedUpstream::new(Vec::new()));
     let tenant = stage::set(mapping, &given, silent).await?;
     let exchange = Exchange::new(&tenant, "example".to_owned(), String::new());
+    name(&exchange, resource, example);
     let native_key = key::of_record(&resource.id, &example.native)?;
     let id = example.sidecar.get("id").and_then(key::text).unwrap_or_else(|| native_key.clone());
     let entry = stage::entry(&id, &native_key, &example.sidecar);
@@ -62,21 +64,28 @@ async fn read(
     let references = exchange.resolve_records(resource, &[&example.native]).await?;
     let context = exchange.context(resource, &references);
     for row in &resource.rows {
-        let Source::Path { read, write: Some(write) } = &row.source else { continue };
         // What is written elsewhere cannot be compared with what was read.
-        if row.mode == Mode::Read
-            || row.mode == Mode::Write
-            || read.to_string() != write.to_string()
-        {
+        let texts = |paths: &[NativePath]| paths.iter().map(NativePath::to_string).collect();
+        let (read, write): (Vec<String>, Vec<String>) =
+            (texts(row.sources()), texts(row.targets()));
+        let is_compared = row.is_written() && read == write && !row.lossy;
+        if matches!(row.mode, Mode::Read | Mode::Write) || !is_compared {
             continue;
         }
         let Some(value) = lens::get(&context, row, &example.native) else { continue };
         let mut document = example.native.clone();
-        let put = lens::put(&context, row, &mut document, Some(&value));
+        let sight = Sight {
+            scim: Value::Object(view.0.clone()),
+            old: Value::Object(view.0.clone()),
+            native: example.native.clone(),
+        };
+        let put = lens::put_seeing(&context, row, &mut document, Some(&value), Some(&sight));
         if put.is_err() || document != example.native {
             findings.push(Finding::GetPut(format!(
-                "{} {}: writing back what was read changes {write}",
-                resource.name, example.name
+                "{} {}: writing back what was read changes {}",
+                resource.name,
+                example.name,
+                write.join(", ")
             )));
         }
     }
@@ -100,6 +109,18 @@ async fn read(
         }
     }
     Ok(findings)
+}
+
+/// Tells the exchange whom references mean that are no keys: nobody can be asked.
+fn name(exchange: &Exchange<'_>, resource: &ResourceMapping, example: &Example) {
+    let mut wanted = Wanted::new();
+    keys_in(&exchange.tenant.mapping, resource, &example.native, &mut wanted);
+    let named = |name: &Name| {
+        let names = example.sidecar.get("names")?.get(&name.resource)?;
+        names.get(&name.value).and_then(key::text)
+    };
+    let mut known = exchange.names.lock();
+    known.keys.extend(wanted.names.into_iter().map(|name| (name.clone(), named(&name))));
 }
 
 /// The first place where an example and what was read differ. `schemas` and what the bridge adds

@@ -199,6 +199,11 @@ fn native(row: &Row) -> String {
             format!("`{read}`, written to `{write}`")
         }
         Source::Path { read, .. } => code(&read.to_string()),
+        Source::Paths { read, .. } => {
+            let paths: Vec<String> = read.iter().map(|path| code(&path.to_string())).collect();
+            paths.join(", ")
+        }
+        Source::Computed => "computed from the record".to_owned(),
         Source::Sidecar => "kept by the bridge".to_owned(),
         Source::Constant(value) => format!("always `{}`", plain(value)),
     }

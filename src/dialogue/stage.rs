@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::clock::FixedClock;
-use crate::convert::key;
+use crate::convert::{key, memo};
 use crate::dialogue::script::ScriptedUpstream;
 use crate::exchange::cursor::Seal;
+use crate::exchange::recent::Recent;
 use crate::exchange::tenant::{Locks, Tenant};
 use crate::exchange::upstream::Upstream;
 use crate::id::IdSource;
@@ -55,6 +56,7 @@ pub async fn set(
         max_results: MAX_RESULTS,
         seal: Arc::new(OpenSeal),
         locks: Locks::default(),
+        recent: Recent::default(),
     })
 }
 
@@ -110,8 +112,11 @@ pub fn entry(id: &str, native_key: &str, written: &Value) -> Entry {
         match name.as_str() {
             "key" => entry.key = key::text(value).unwrap_or_default(),
             "off" => entry.state = EntryState::Off(value.clone()),
+            "memo" => {
+                entry.attributes.insert(memo::MEMBER.to_owned(), value.clone());
+            }
             "deleted" if value == &Value::Bool(true) => entry.state = EntryState::Deleted,
-            "id" | "ids" => {}
+            "id" | "ids" | "names" => {}
             "enterprise" => {
                 entry.attributes.insert(urn::ENTERPRISE_USER.to_owned(), value.clone());
             }

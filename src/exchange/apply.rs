@@ -10,18 +10,23 @@ use serde_json::Value;
 use crate::convert::change::{self, Step, Switch};
 use crate::convert::context::Context;
 use crate::convert::document::{self, Difference, Purpose};
+use crate::convert::error::ConvertError;
 use crate::convert::members::{self, Delta, MemberCall};
-use crate::convert::references::{References, Wanted, ids_in, keys_in, keys_in_elements};
-use crate::convert::{key, place, record, request};
+use crate::convert::memo::Before;
+use crate::convert::references::{
+    References, Wanted, ids_in, keys_in, keys_in_elements, names_in, names_in_calls,
+};
+use crate::convert::{key, pattern, place, places, record, request};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
+use crate::exchange::recent::Fate;
 use crate::exchange::recorded::Redirected;
 use crate::exchange::state::{self, Located, State};
 use crate::exchange::version::{self, Record};
-use crate::exchange::{names, send};
+use crate::exchange::{kept, names, send, unique};
 use crate::mapping::model::{
     Activate, Carries, Collection, CollectionSource, Deactivate, Delete, IdSourceRule, Request,
-    ResourceMapping, Row, Source,
+    ResourceMapping, Row,
 };
 use crate::native::message::NativeResponse;
 use crate::scim::resource::Resource;
@@ -56,7 +61,10 @@ impl Exchange<'_> {
         before: &State,
         goal: &Goal,
     ) -> Result<Outcome, ExchangeError> {
+        pattern::check(resource, &before.view, &goal.wanted)?;
+        check_added(resource, &goal.deltas)?;
         names::check(self, resource, &before.view, &goal.wanted).await?;
+        let _values = unique::hold(self, resource, &before.view, &goal.wanted).await?;
         if matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. })) {
             return self.apply_off(resource, located, before, goal).await;
         }
@@ -86,11 +94,12 @@ impl Exchange<'_> {
         };
         let plan = change.plan(located)?;
         change.check_key(located).await?;
-        change.update(located, plan.updates).await?;
-        change.switch(located, plan.switch).await?;
-        change.collections(located, plan.members).await?;
+        let key = located.key.clone();
+        let carried = change.carry_out(located, plan).await;
+        change.note(&key, located);
+        carried?;
         self.write_redirected(resource, &located.key, &redirected).await?;
-        self.keep_attributes(resource, located, &goal.wanted).await?;
+        self.keep_attributes(resource, located, before, &goal.wanted).await?;
         let record = (!change.stale).then_some(change.record);
         Ok(Outcome { record, doubts: change.doubts })
     }
@@ -102,6 +111,7 @@ impl Exchange<'_> {
         located: &Located,
         deltas: BTreeMap<usize, Delta>,
     ) -> Result<(), ExchangeError> {
+        check_added(resource, &deltas)?;
         let unread = State::unread();
         let goal = Goal { wanted: Resource::default(), allowed: Carries::default(), deltas };
         let (goal, redirected) = self.without_left(resource, &goal).await?;
@@ -118,6 +128,7 @@ impl Exchange<'_> {
         for (collection, calls) in built {
             send::all(self, resource, &located.key, collection, calls).await?;
         }
+        self.remember(resource, &located.key, Fate::There(None));
         self.write_redirected(resource, &located.key, &redirected).await
     }
 
@@ -153,9 +164,13 @@ impl Exchange<'_> {
             }
         }
         ids_in(mapping, resource, &goal.wanted, &mut ids);
+        names_in(mapping, resource, &before.view, &goal.wanted, &mut ids);
         for (index, delta) in &goal.deltas {
             let Some(collection) = resource.collections.get(*index) else { continue };
             let removed = delta.remove.iter().map(|(element, _)| element);
+            let changed = delta.change.iter().map(|(element, _)| element);
+            let called = delta.add.iter().chain(changed).chain(removed.clone());
+            names_in_calls(mapping, collection, called, &mut ids);
             let elements: Vec<Value> = delta.add.iter().chain(removed).cloned().collect();
             let mut probe = Resource::default();
             place::write(
@@ -177,48 +192,19 @@ impl Exchange<'_> {
         }
         Ok(references)
     }
-
-    /// Writes the side-car attributes of a resource, when they differ from what is kept.
-    pub(crate) async fn keep_attributes(
-        &self,
-        resource: &ResourceMapping,
-        located: &mut Located,
-        wanted: &Resource,
-    ) -> Result<(), ExchangeError> {
-        // Of somebody who is on the way back, everything is written in the end.
-        let is_off = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
-        if !state::has_sidecar_rows(resource) || is_off {
-            return Ok(());
-        }
-        let attributes = sidecar_attributes(resource, wanted);
-        let entry = located.entry.clone().unwrap_or_else(|| Entry {
-            id: located.id.clone(),
-            key: located.key.clone(),
-            ..Entry::default()
-        });
-        let is_kept = located.entry.is_some() || attributes.is_empty();
-        if is_kept && entry.attributes == attributes && entry.key == located.key {
-            return Ok(());
-        }
-        let entry = Entry { attributes, key: located.key.clone(), ..entry };
-        self.tenant.sidecar.save(&self.tenant.partition(), &resource.name, &entry).await?;
-        located.entry = Some(entry);
-        Ok(())
-    }
 }
 
-/// The attributes of a resource that the side-car keeps.
-pub fn sidecar_attributes(
+/// Refuses new elements whose texts do not match.
+fn check_added(
     resource: &ResourceMapping,
-    scim: &Resource,
-) -> serde_json::Map<String, Value> {
-    let mut kept = Resource::default();
-    for row in resource.rows.iter().filter(|row| matches!(row.source, Source::Sidecar)) {
-        if let Some(value) = place::read(&row.place, row.lenient_match, scim) {
-            place::write(&row.place, &mut kept, value, &row.emit);
+    deltas: &BTreeMap<usize, Delta>,
+) -> Result<(), ConvertError> {
+    for (index, delta) in deltas {
+        if let Some(collection) = resource.collections.get(*index) {
+            pattern::check_elements(collection, &delta.add)?;
         }
     }
-    kept.0
+    Ok(())
 }
 
 /// Everything a change will send, built beforehand.
@@ -300,6 +286,30 @@ impl<'a> Change<'a> {
             members.push((collection, members::calls(&context, collection, delta, &scope)?));
         }
         Ok(Plan { updates, switch, members })
+    }
+
+    async fn carry_out(
+        &mut self,
+        located: &mut Located,
+        plan: Plan<'a>,
+    ) -> Result<(), ExchangeError> {
+        self.update(located, plan.updates).await?;
+        self.switch(located, plan.switch).await?;
+        self.collections(located, plan.members).await
+    }
+
+    /// Remembers what became of the record, also when only a part of the change was made.
+    fn note(&self, key: &str, located: &Located) {
+        if !self.sent {
+            return;
+        }
+        if located.key != key {
+            self.exchange.remember(self.resource, key, Fate::Gone);
+        }
+        let has_left = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
+        let native = (!self.stale).then(|| self.record.native.clone());
+        let fate = if has_left { Fate::Gone } else { Fate::There(native) };
+        self.exchange.remember(self.resource, &located.key, fate);
     }
 
     /// Sends the update routes. A later one that sees the record gets the record as it is then.
@@ -412,9 +422,9 @@ impl<'a> Change<'a> {
         let difference = self.difference();
         let mut wanted = view.clone();
         for row in self.resource.rows.iter().filter(|row| difference.touches_row(row)) {
-            match place::read(&row.place, row.lenient_match, &self.goal.wanted) {
-                Some(value) => place::write(&row.place, &mut wanted, value, &row.emit),
-                None => place::clear(&row.place, &mut wanted),
+            match places::read(row, &self.goal.wanted) {
+                Some(value) => places::write(row, &mut wanted, value),
+                None => places::clear(row, &mut wanted),
             }
         }
         for list in &self.resource.collections {
@@ -483,10 +493,12 @@ impl<'a> Change<'a> {
         }
         if leaves {
             // What the same request changes of the attributes kept here holds from now on as well.
+            let kept = located.entry.as_ref().map(|entry| &entry.attributes);
+            let before = Before { native: &self.record.native, attributes: kept };
             let entry = Entry {
                 id: located.id.clone(),
                 key: located.key.clone(),
-                attributes: sidecar_attributes(self.resource, &self.goal.wanted),
+                attributes: kept::attributes(&self.context(), before, &self.goal.wanted),
                 state: EntryState::Off(self.record.native.clone()),
             };
             let partition = self.exchange.tenant.partition();
@@ -508,6 +520,7 @@ impl<'a> Change<'a> {
             // An application with versions of its own may count memberships among what changes.
             let is_told = is_in_record || self.resource.version.is_some();
             self.stale |= is_told && !calls.is_empty();
+            self.sent |= !calls.is_empty();
             let sent = send::all(self.exchange, self.resource, &located.key, collection, calls);
             self.doubts |= sent.await?;
         }
@@ -517,8 +530,5 @@ impl<'a> Change<'a> {
 
 /// Whether a row writes the value that is the record's key.
 fn is_key(resource: &ResourceMapping, row: &Row) -> bool {
-    match &row.source {
-        Source::Path { write: Some(path), .. } => path.overlaps(&resource.id.path),
-        Source::Path { write: None, .. } | Source::Sidecar | Source::Constant(_) => false,
-    }
+    row.targets().iter().any(|path| path.overlaps(&resource.id.path))
 }

@@ -7,10 +7,11 @@ use serde_json::Value;
 use crate::convert::change;
 use crate::convert::document::{Difference, Purpose};
 use crate::convert::failure::Meaning;
-use crate::convert::request;
+use crate::convert::{memo, request};
 use crate::exchange::apply::Goal;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
+use crate::exchange::recent::Fate;
 use crate::exchange::response::ScimResponse;
 use crate::exchange::state::{self, Located};
 use crate::exchange::version::{self, Conditions, Record};
@@ -70,9 +71,7 @@ async fn remove(
 ) -> Result<(), ExchangeError> {
     let record = match admitted {
         Some(record) => record,
-        None if requests.iter().any(request::needs_record) || version::is_sent(resource) => {
-            exchange.record(resource, &located.key).await?
-        }
+        None if is_read(resource, requests) => exchange.record(resource, &located.key).await?,
         None => Record::from(Value::Null),
     };
     let native = &record.native;
@@ -84,7 +83,15 @@ async fn remove(
         version::guard(resource, &record, &mut step.native);
         exchange.call(step.native, &step.request.accept, About::Resource).await?;
     }
+    exchange.remember(resource, &located.key, Fate::Gone);
     Ok(())
+}
+
+/// Whether the record must be read before it is deleted.
+fn is_read(resource: &ResourceMapping, requests: &[Request]) -> bool {
+    requests.iter().any(request::needs_record)
+        || version::is_sent(resource)
+        || resource.visible.is_some()
 }
 
 /// The application cannot delete: the record is switched off and a tombstone hides it.
@@ -103,12 +110,13 @@ async fn bury(
     wanted.0.insert("active".to_owned(), Value::Bool(false));
     let goal = Goal { wanted, allowed: change::everything(resource), deltas: BTreeMap::new() };
     exchange.apply(resource, located, &before, &goal).await?;
-    let entry = located.entry.take().unwrap_or_default();
+    let mut attributes = located.entry.take().unwrap_or_default().attributes;
+    attributes.shift_remove(memo::MEMBER);
     let entry = Entry {
         id: located.id.clone(),
         key: located.key.clone(),
         state: EntryState::Deleted,
-        attributes: entry.attributes,
+        attributes,
     };
     exchange.tenant.sidecar.save(&exchange.tenant.partition(), &resource.name, &entry).await?;
     Ok(ScimResponse::no_content())

@@ -7,14 +7,15 @@ use crate::convert::change::{self, Switch};
 use crate::convert::document::{self, Difference, Purpose};
 use crate::convert::failure::Meaning;
 use crate::convert::members::{self, Delta, MemberCall};
+use crate::convert::memo::Before;
 use crate::convert::references::References;
 use crate::convert::{collection, key};
-use crate::exchange::apply::{Goal, Outcome, sidecar_attributes};
+use crate::exchange::apply::{Goal, Outcome};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
 use crate::exchange::state::{Located, State};
 use crate::exchange::version::Record;
-use crate::exchange::{make, names};
+use crate::exchange::{kept, make, names};
 use crate::mapping::model;
 use crate::mapping::model::{Collection, ResourceMapping};
 use crate::scim::resource::Resource;
@@ -77,7 +78,9 @@ impl Exchange<'_> {
             let record = self.create_again(resource, located, &goal.wanted).await?;
             return Ok(Outcome { record, doubts: false });
         }
-        let attributes = sidecar_attributes(resource, &goal.wanted);
+        let attributes = located.entry.as_ref().map(|entry| &entry.attributes);
+        let attributes =
+            kept::attributes(&context, Before { native: &kept, attributes }, &goal.wanted);
         let state = EntryState::Off(native.clone());
         let entry = Entry { id: located.id.clone(), key: new_key, attributes, state };
         let partition = self.tenant.partition();
@@ -127,12 +130,11 @@ impl Exchange<'_> {
             if self.kept(resource, &made.id).await? != restored {
                 continue;
             }
-            let entry = Entry {
-                id: made.id.clone(),
-                key: made.key.clone(),
-                attributes: sidecar_attributes(resource, &wanted),
-                state: EntryState::Live,
-            };
+            let none = References::default();
+            let before = Before { native: &Value::Null, attributes: None };
+            let attributes = kept::attributes(&self.context(resource, &none), before, &wanted);
+            let (id, key) = (made.id.clone(), made.key.clone());
+            let entry = Entry { id, key, attributes, state: EntryState::Live };
             let partition = self.tenant.partition();
             self.tenant.sidecar.save(&partition, &resource.name, &entry).await?;
             *located = Located { entry: Some(entry), ..made };
@@ -177,7 +179,8 @@ impl Exchange<'_> {
         let mut calls = Vec::new();
         for list in &resource.collections {
             let elements = collection::native_elements(list, last);
-            calls.extend(self.membership_calls(resource, located, list, &elements, Way::In)?);
+            let of = Of { resource, located, native: last };
+            calls.extend(self.membership_calls(of, list, &elements, Way::In)?);
         }
         Ok(calls)
     }
@@ -197,7 +200,8 @@ impl Exchange<'_> {
             let behind = self.elements(resource, list, &located.key, native).await?;
             let mut elements = collection::native_elements(list, native);
             elements.extend(&behind);
-            for call in self.membership_calls(resource, located, list, &elements, Way::Out)? {
+            let of = Of { resource, located, native };
+            for call in self.membership_calls(of, list, &elements, Way::Out)? {
                 self.call(call.native, &call.request.accept, About::Resource).await?;
             }
         }
@@ -220,12 +224,12 @@ impl Exchange<'_> {
     /// The calls that bring a resource into the groups of a list of its own, or out of them.
     fn membership_calls<'m>(
         &'m self,
-        resource: &ResourceMapping,
-        located: &Located,
+        of: Of<'_>,
         list: &Collection,
         groups: &[&Value],
         way: Way,
     ) -> Result<Vec<MemberCall<'m>>, ExchangeError> {
+        let Of { resource, located, native } = of;
         let mut calls = Vec::new();
         let row = list.items.iter().find(|item| item.sub == "value");
         let (Some((target, members)), Some(row)) = (self.counterpart(resource, list), row) else {
@@ -233,6 +237,10 @@ impl Exchange<'_> {
         };
         let mut references = References::default();
         references.insert(&resource.name, &located.id, &located.key);
+        let by = members.items.iter().filter_map(|item| item.by.as_ref()).chain(&members.by);
+        for (by, name) in by.filter_map(|by| Some((by, by.read(native)?))) {
+            references.insert_name(&resource.name, by, &located.key, name);
+        }
         let context = self.context(target, &references);
         let us = serde_json::json!({ "value": located.id });
         let delta = match way {
@@ -246,6 +254,14 @@ impl Exchange<'_> {
         }
         Ok(calls)
     }
+}
+
+/// Whose memberships they are.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    resource: &'a ResourceMapping,
+    located: &'a Located,
+    native: &'a Value,
 }
 
 /// A direction.

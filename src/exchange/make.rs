@@ -6,16 +6,19 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::convert::change;
+use crate::convert::context::Context;
 use crate::convert::document::{Difference, Purpose};
 use crate::convert::members::Delta;
-use crate::convert::references::{Wanted, ids_in};
-use crate::convert::{key, place, record};
-use crate::exchange::apply::{Goal, Outcome, sidecar_attributes};
+use crate::convert::memo::Before;
+use crate::convert::references::{Wanted, ids_in, names_in};
+use crate::convert::{key, places, record};
+use crate::exchange::apply::{Goal, Outcome};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
-use crate::exchange::shown;
+use crate::exchange::recent::Fate;
 use crate::exchange::state::{self, Located};
 use crate::exchange::version::Record;
+use crate::exchange::{kept, shown};
 use crate::mapping::model::{Carries, IdSourceRule, Mode, ResourceMapping, Source};
 use crate::scim::resource::Resource;
 use crate::sidecar::entry::{Entry, EntryState};
@@ -41,11 +44,12 @@ pub async fn make(
     identity: Option<&Located>,
 ) -> Result<Made, ExchangeError> {
     let mut ids = Wanted::new();
+    let nothing = Resource::default();
     ids_in(&exchange.tenant.mapping, resource, wanted, &mut ids);
+    names_in(&exchange.tenant.mapping, resource, &nothing, wanted, &mut ids);
     let references = exchange.resolve(Wanted::new(), ids).await?;
     exchange.check_references(resource, &Resource::default(), wanted, &references)?;
     let context = exchange.context(resource, &references);
-    let nothing = Resource::default();
     let difference =
         Difference { native: &Value::Null, before: &nothing, wanted, purpose: Purpose::Create };
     let mut located: Option<Located> = None;
@@ -63,7 +67,9 @@ pub async fn make(
                 made.as_ref().and_then(|made| key::of_record(&resource.id, made).ok());
             let key = record::new_key(request, &response).or(from_record);
             let key = key.ok_or(ExchangeError::Unexpected)?;
-            located = Some(enter(exchange, resource, wanted, key, identity).await?);
+            // A later step may fail, and the next attempt must find what is there.
+            exchange.remember(resource, &key, Fate::There(None));
+            located = Some(enter(exchange, &context, wanted, key, identity).await?);
         }
         let made = made.filter(|_| request.id.is_none());
         let made = made.and_then(|made| Record::complete(resource, made, &response));
@@ -77,6 +83,7 @@ pub async fn make(
         Some(record) => record,
         None => exchange.record(resource, &located.key).await.map_err(not_there)?,
     };
+    exchange.remember(resource, &located.key, Fate::There(Some(record.native.clone())));
     let view = shown::view(exchange, resource, &located, record.clone(), wanted, doubts).await?;
     Ok(Made { located, record, view })
 }
@@ -93,15 +100,17 @@ fn not_there(error: ExchangeError) -> ExchangeError {
 /// Notes the new record in the side-car, where its type needs that.
 async fn enter(
     exchange: &Exchange<'_>,
-    resource: &ResourceMapping,
+    context: &Context<'_>,
     wanted: &Resource,
     key: String,
     identity: Option<&Located>,
 ) -> Result<Located, ExchangeError> {
+    let resource = context.resource;
     let partition = exchange.tenant.partition();
     let sidecar = &exchange.tenant.sidecar;
     let is_issued = resource.id.source == IdSourceRule::Issued;
-    let attributes = sidecar_attributes(resource, wanted);
+    let before = Before { native: &Value::Null, attributes: None };
+    let attributes = kept::attributes(context, before, wanted);
     if let Some(identity) = identity {
         // It stays switched off in the side-car until everything of it is back, but its new key
         // must not be lost: the same request again goes on from there.
@@ -112,7 +121,7 @@ async fn enter(
         sidecar.save(&partition, &resource.name, &entry).await?;
         return Ok(Located { id: identity.id.clone(), key, entry: Some(entry) });
     }
-    if !is_issued && attributes.is_empty() {
+    if !is_issued && attributes.is_empty() && resource.adopt.is_none() {
         if state::uses_sidecar(resource) {
             // Whoever had this key before is another.
             sidecar.remove(&partition, &resource.name, &key).await?;
@@ -144,10 +153,7 @@ async fn finish(
     let probe =
         Difference { native: &Value::Null, before: &nothing, wanted, purpose: Purpose::Create };
     let rows = allowed.rows.iter().filter_map(|index| resource.rows.get(*index));
-    let is_left = rows.into_iter().any(|row| {
-        let is_native = matches!(row.source, Source::Path { write: Some(_), .. });
-        is_native && probe.touches_row(row)
-    });
+    let is_left = rows.into_iter().any(|row| row.is_written() && probe.touches_row(row));
     let switches = change::switch(resource, &probe).is_some();
     if !is_left && !switches && deltas.is_empty() {
         return Ok(Outcome { record: last, doubts: false });
@@ -176,10 +182,10 @@ fn goal_after_create(
         let is_left =
             allowed.rows.contains(&index) && row.mode != Mode::Read && row.mode != Mode::Create;
         let is_kept = matches!(row.source, Source::Sidecar);
-        if let Some(value) = place::read(&row.place, row.lenient_match, wanted)
+        if let Some(value) = places::read(row, wanted)
             && (is_left || is_kept)
         {
-            place::write(&row.place, &mut goal, value, &row.emit);
+            places::write(row, &mut goal, value);
         }
     }
     if change::has_switch(resource)
@@ -218,14 +224,14 @@ pub fn fill_defaults(
     let context = exchange.context(resource, &none);
     for row in &resource.rows {
         let Some(default) = &row.default else { continue };
-        if row.mode == Mode::Read || place::read(&row.place, row.lenient_match, wanted).is_some() {
+        if row.mode == Mode::Read || places::read(row, wanted).is_some() {
             continue;
         }
         let scim = Value::Object(wanted.0.clone());
         let value = default.evaluate(&context.scope().with("scim", &scim));
         let value = value.map_err(crate::convert::error::ConvertError::from)?;
         if !value.is_null() {
-            place::write(&row.place, wanted, value, &row.emit);
+            places::write(row, wanted, value);
         }
     }
     Ok(())

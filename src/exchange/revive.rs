@@ -3,12 +3,12 @@
 
 use serde_json::Value;
 
-use crate::convert::{change, place};
+use crate::convert::{change, places};
 use crate::exchange::apply::Goal;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::search::{self, Asked};
-use crate::exchange::sieve::{Hit, Tombstones, Window};
+use crate::exchange::sieve::{Hit, Sight, Window};
 use crate::exchange::state::{self, Located};
 use crate::exchange::version::Record;
 use crate::exchange::{differences, shown};
@@ -45,8 +45,8 @@ pub async fn revive(
     let mut wanted = wanted.clone();
     wanted.0.entry("active").or_insert(Value::Bool(true));
     for row in resource.rows.iter().filter(|row| row.mode == Mode::Create) {
-        if let Some(value) = place::read(&row.place, row.lenient_match, &before.view) {
-            place::write(&row.place, &mut wanted, value, &row.emit);
+        if let Some(value) = places::read(row, &before.view) {
+            places::write(row, &mut wanted, value);
         }
     }
     let deltas = differences::differences(exchange, resource, &before, &wanted).await?;
@@ -79,7 +79,7 @@ async fn find(
         return Ok(None);
     };
     let window = Window { start: 1, count: exchange.tenant.max_results };
-    let asked = Asked { tombstones: Tombstones::Ignored, ..Asked::new(Some(&filter), window) };
+    let asked = Asked { sight: Sight::Everything, ..Asked::new(Some(&filter), window) };
     let found = match search::search(exchange, resource, asked).await {
         // Where nobody can be looked for, the name is simply taken.
         Err(ExchangeError::NotSupported { .. } | ExchangeError::TooMany { .. }) => return Ok(None),
@@ -97,7 +97,9 @@ async fn forget_tombstone(
 ) -> Result<(), ExchangeError> {
     let partition = exchange.tenant.partition();
     let sidecar = &exchange.tenant.sidecar;
-    let is_needed = resource.id.source == IdSourceRule::Issued || state::has_sidecar_rows(resource);
+    let is_needed = resource.id.source == IdSourceRule::Issued
+        || state::keeps_attributes(resource)
+        || resource.adopt.is_some();
     match &located.entry {
         Some(entry) if is_needed => sidecar.save(&partition, &resource.name, entry).await?,
         _ => sidecar.remove(&partition, &resource.name, &located.id).await?,

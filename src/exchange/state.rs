@@ -56,14 +56,16 @@ impl State {
 /// Whether anything of this type is kept in the side-car.
 pub fn uses_sidecar(resource: &ResourceMapping) -> bool {
     resource.id.source == IdSourceRule::Issued
-        || has_sidecar_rows(resource)
+        || keeps_attributes(resource)
         || matches!(resource.deactivate, Deactivate::Delete)
         || matches!(resource.delete, Delete::Deactivate)
+        // Which records clients have seen must be known before one is taken over.
+        || resource.adopt.is_some()
 }
 
-/// Whether attributes of this type are kept in the side-car.
-pub fn has_sidecar_rows(resource: &ResourceMapping) -> bool {
-    resource.rows.iter().any(|row| matches!(row.source, Source::Sidecar))
+/// Whether attributes of this type, or memos of them, are kept in the side-car.
+pub fn keeps_attributes(resource: &ResourceMapping) -> bool {
+    resource.rows.iter().any(|row| row.memo || matches!(row.source, Source::Sidecar))
 }
 
 impl Exchange<'_> {

@@ -1,6 +1,7 @@
 //! Everything that is tested from outside the library, in one crate.
 
 mod bulk;
+mod check;
 mod corpus;
 mod dialects;
 mod dialogues;
@@ -9,6 +10,7 @@ mod fixtures;
 mod gateway;
 mod health;
 mod http;
+mod identity_providers;
 mod laws;
 mod mapping_broken;
 mod mapping_load;

@@ -78,6 +78,9 @@ impl Draft {
         for (sub, item) in items {
             // Of a reference only the id is the client's to say; names are the other resource's.
             let is_own = row.r#ref.is_none() || sub.name == "value";
+            let is_made =
+                item.value.is_some() || (item.to_scim.is_some() && item.to_native.is_none());
+            let is_own = is_own && !is_made;
             let own = item.mode.unwrap_or(if is_own { Mode::Both } else { Mode::Read });
             characterise(drafted.sub(sub), item, own);
         }

@@ -7,13 +7,14 @@
 use std::collections::BTreeSet;
 
 use crate::mapping::compile::context::Context;
-use crate::mapping::compile::row::{Attributes, Label};
+use crate::mapping::compile::label::Label;
+use crate::mapping::compile::row::Attributes;
+use crate::mapping::compile::together::parts;
 use crate::mapping::diagnostic::unknown_only;
 use crate::mapping::file::request;
-use crate::mapping::model::{
-    Collection, CollectionSource, Mode, Request, RequestBody, Row, Source,
-};
+use crate::mapping::model::{Collection, CollectionSource, Mode, Place, Request, RequestBody, Row};
 use crate::native::message::Method;
+use crate::native::path::NativePath;
 
 /// What the requests are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,11 +41,14 @@ struct Named {
     collections: BTreeSet<usize>,
 }
 
-/// Fills in what each request of one route carries.
+/// Fills in what each request of one route carries. `apart` are the parts of a record that
+/// look-ups bring.
+#[expect(clippy::too_many_arguments, reason = "every request against all it competes with")]
 pub(crate) fn assign(
     route: Route,
     written: &[request::Request],
     requests: &mut [Request],
+    apart: &[NativePath],
     attributes: &Attributes,
     activation: Activation,
     context: &mut Context,
@@ -55,15 +59,17 @@ pub(crate) fn assign(
         let own = named.get(index).and_then(Option::as_ref);
         let others = named.iter().enumerate().filter(|(other, _)| *other != index);
         let others: Vec<&Named> = others.filter_map(|(_, named)| named.as_ref()).collect();
-        carry(request, written, route, own, &others, attributes, activation);
+        if request.subtree.is_none() {
+            request.drop.extend_from_slice(apart);
+        }
+        carry(request, written, route, own, &others, apart, attributes, activation);
     }
 }
 
 /// Whether the row is written natively by requests of this route.
 pub(crate) fn is_written(row: &Row, route: Route, activation: Activation) -> bool {
     let by_verb = activation == Activation::ByVerb && is_active(row);
-    let has_place = matches!(&row.source, Source::Path { write: Some(_), .. });
-    has_place && !by_verb && fits(row.mode, route)
+    row.is_written() && !by_verb && fits(row.mode, route)
 }
 
 /// Whether a collection is written with the record, not by calls of its own.
@@ -91,6 +97,7 @@ fn carry(
     route: Route,
     own: Option<&Named>,
     others: &[&Named],
+    apart: &[NativePath],
     attributes: &Attributes,
     activation: Activation,
 ) {
@@ -101,7 +108,7 @@ fn carry(
         is_written(row, route, activation)
             && match own {
                 Some(own) => own.rows.contains(index),
-                None => !taken(|named| &named.rows, *index) && is_inside(row, request),
+                None => !taken(|named| &named.rows, *index) && is_inside(row, request, apart),
             }
     });
     let rows: BTreeSet<usize> = rows.map(|(index, _)| index).collect();
@@ -111,7 +118,10 @@ fn carry(
         match own {
             // Elements with calls of their own can still be born with the record.
             Some(_) => named && (embedded || route == Route::Create),
-            None => embedded && !taken(|named| &named.collections, *index),
+            None => {
+                let is_apart = request.subtree.is_none() && is_part(collection, apart);
+                embedded && !is_apart && !taken(|named| &named.collections, *index)
+            }
         }
     });
     let collections = collections.map(|(index, _)| index).collect();
@@ -127,26 +137,39 @@ fn carry(
     request.carries.mentioned = mentioned;
 }
 
-/// Whether what the row writes lies in the part of the record that the request sends.
-fn is_inside(row: &Row, request: &Request) -> bool {
-    match (&request.subtree, &row.source) {
-        (Some(subtree), Source::Path { write: Some(write), .. }) => subtree.overlaps(write),
-        (Some(_) | None, _) => true,
+/// Whether a collection lies in one of these parts of the record.
+fn is_part(collection: &Collection, parts: &[NativePath]) -> bool {
+    match &collection.source {
+        CollectionSource::Items(items) => {
+            items.array().is_some_and(|array| parts.iter().any(|part| part.overlaps(&array)))
+        }
+        CollectionSource::List(_) => false,
+    }
+}
+
+/// Whether what the row writes lies in the part of the record that the request sends. Parts that
+/// look-ups bring have requests of their own.
+fn is_inside(row: &Row, request: &Request, apart: &[NativePath]) -> bool {
+    let mut targets = row.targets().iter();
+    match &request.subtree {
+        Some(subtree) if row.is_written() => targets.any(|target| subtree.overlaps(target)),
+        None => !targets.any(|target| apart.iter().any(|part| part.overlaps(target))),
+        Some(_) => true,
     }
 }
 
 /// Rows that a request mentions as `scim.…`.
 fn mentioned(request: &Request, attributes: &Attributes) -> BTreeSet<usize> {
     let mentions = mentions(request);
-    let is_mentioned = |row: &Row| {
+    let is_mentioned = |place: &Place| {
         mentions.iter().any(|mention| {
             let mut names = mention.split('.').skip(1);
-            names.next() == Some(row.place.attribute.as_str())
-                && names.next().is_none_or(|name| row.place.sub.as_ref().is_none_or(|s| s == name))
+            names.next() == Some(place.attribute.as_str())
+                && names.next().is_none_or(|name| place.sub.as_ref().is_none_or(|s| s == name))
         })
     };
     let rows = attributes.rows.iter().enumerate();
-    rows.filter(|(_, row)| is_mentioned(row)).map(|(index, _)| index).collect()
+    rows.filter(|(_, row)| row.places().any(is_mentioned)).map(|(index, _)| index).collect()
 }
 
 /// Everything of `scim` that a request mentions in path, query, headers, constants or body.
@@ -176,12 +199,7 @@ fn named(
     for name in only {
         let rows = matching(&attributes.row_labels, &name.value);
         let collections = matching(&attributes.collection_labels, &name.value);
-        let unsupported = attributes
-            .unsupported
-            .iter()
-            .any(|(label, _)| label.text.split('+').any(|part| is_named(part.trim(), &name.value)));
-        let nothing = rows.is_empty() && collections.is_empty() && !unsupported;
-        if nothing && !attributes.broken {
+        if rows.is_empty() && collections.is_empty() && !attributes.broken {
             let labels = attributes.row_labels.iter().chain(&attributes.collection_labels);
             let known: Vec<&str> = labels.map(|label| label.text.as_str()).collect();
             context.faults.push(unknown_only(name.at, &name.value, &known));
@@ -194,7 +212,10 @@ fn named(
 
 fn matching(labels: &[Label], name: &str) -> Vec<usize> {
     let labels = labels.iter().enumerate();
-    labels.filter(|(_, label)| is_named(&label.text, name)).map(|(index, _)| index).collect()
+    let is_meant = |label: &Label| {
+        label.text == name || parts(&label.text).iter().any(|part| is_named(part, name))
+    };
+    labels.filter(|(_, label)| is_meant(label)).map(|(index, _)| index).collect()
 }
 
 /// `emails` names `emails` and `emails[type eq "work"].value`; `name` names `name.givenName`.

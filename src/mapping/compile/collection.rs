@@ -2,19 +2,18 @@
 
 use crate::mapping::compile::attribute::is_complex;
 use crate::mapping::compile::context::Context;
-use crate::mapping::compile::place::{Declared, Found, Known};
+use crate::mapping::compile::item::{Items, items, refuse};
+use crate::mapping::compile::label::Label;
+use crate::mapping::compile::place::{Declared, Known};
 use crate::mapping::compile::request::{Kind, request};
-use crate::mapping::compile::row::{
-    Attributes, Label, declared, effective_mode, empty, reference, via, writable,
-};
-use crate::mapping::diagnostic::{
-    exclusive, misfit, missing_field, no_source, not_supported, not_writable, unknown_attribute,
-};
+use crate::mapping::compile::row::{Attributes, by, effective_mode, reference};
+use crate::mapping::diagnostic::{exclusive, misfit, no_source, not_writable, unknown_attribute};
 use crate::mapping::file::request::Request;
-use crate::mapping::file::resource::{Row, RowEntry};
+use crate::mapping::file::resource::Row;
 use crate::mapping::model;
 use crate::mapping::model::{Batch, Collection, CollectionSource, Fetch, ItemRow, Mode};
-use crate::scim::schema::{Attribute, AttributeType};
+use crate::native::path::NativePath;
+use crate::scim::schema::AttributeType;
 
 /// Whether a row is a collection.
 pub(crate) fn is_collection(row: &Row) -> bool {
@@ -46,12 +45,16 @@ pub(crate) fn compile(
     let source = source(row, &label, mode, context);
     let items = items(row, &label, &found, mode, known, context);
     let reference = reference(row.r#ref.as_ref(), context);
+    let by = by(row, false, &label, context);
     let add = call(row.add.as_ref(), Kind::Add, context);
     let change = call(row.change.as_ref(), Kind::Change, context);
     let remove = call(row.remove.as_ref(), Kind::Remove, context);
-    let (items, attributes) = items?;
-    let key = key(row, &label, &items, known, context)?;
-    let (source, reference, add, change, remove) = (source?, reference?, add?, change?, remove?);
+    let Items { mut rows, attributes } = items?;
+    let key = key(row, &label, &rows, known, context)?;
+    let (source, reference, by) = (source?, reference?, by?);
+    let (add, change, remove) = (add?, change?, remove?);
+    let named = Named { reference, by: by.clone(), is_called: add.is_some() || remove.is_some() };
+    let reference = refer(&label, named, &mut rows, context)?;
     if let Some(target) = &reference {
         compiled.draft.reference(&found, target);
     }
@@ -59,9 +62,10 @@ pub(crate) fn compile(
     compiled.collections.push(Collection {
         place: found.place,
         source,
-        items,
+        items: rows,
         key,
         reference,
+        by,
         mode,
         add,
         change,
@@ -90,38 +94,48 @@ fn refuse_row_fields(row: &Row, label: &Label, context: &mut Context) -> Option<
         ("emit", row.emit.is_some()),
         ("sidecar", row.sidecar),
         ("value", row.value.is_some()),
+        ("memo", row.memo),
+        ("to_scim", row.to_scim.is_some()),
+        ("to_native", row.to_native.is_some()),
+        ("pattern", row.pattern.is_some()),
     ];
     refuse(&given, label, "on a collection", context)
 }
 
-/// Fields that an item cannot have yet.
-fn refuse_item_fields(item: &Row, label: &Label, context: &mut Context) -> Option<()> {
-    let given = [
-        ("default", item.default.is_some()),
-        ("on_clear", item.on_clear.is_some()),
-        ("alias", item.alias),
-        ("match", item.r#match.is_some()),
-        ("emit", item.emit.is_some()),
-        ("sidecar", item.sidecar),
-        ("value", item.value.is_some()),
-        ("ref", item.r#ref.is_some()),
-        ("items", is_collection(item)),
-    ];
-    refuse(&given, label, "on an item", context)
+/// What a collection says of the resources that its elements are.
+struct Named {
+    reference: Option<String>,
+    by: Option<NativePath>,
+    /// Whether elements have calls of their own, of whose members `by` speaks.
+    is_called: bool,
 }
 
-fn refuse(
-    given: &[(&str, bool)],
+/// The type of resource that `value` identifies: the collection says so, or the item itself.
+#[expect(clippy::option_option, reason = "outside: a fault; inside: no reference")]
+fn refer(
     label: &Label,
-    whereabouts: &str,
+    named: Named,
+    rows: &mut [ItemRow],
     context: &mut Context,
-) -> Option<()> {
-    match given.iter().find(|(_, there)| *there) {
-        None => Some(()),
-        Some((field, _)) => {
-            context.fault(not_supported(label.at, &format!("\"{field}\" {whereabouts}")))
+) -> Option<Option<String>> {
+    let Named { reference, by, is_called } = named;
+    let Some(value) = rows.iter_mut().find(|item| item.sub == "value") else {
+        return Some(reference);
+    };
+    match (&reference, &value.reference) {
+        (Some(own), Some(other)) if own != other => {
+            let why = "has two kinds of elements: its ref and that of its value";
+            return context.fault(misfit(label.at, &label.text, why));
+        }
+        (Some(_), Some(_)) | (None, None) => {}
+        (None, Some(other)) => return Some(Some(other.clone())),
+        (Some(own), None) => {
+            value.reference = Some(own.clone());
+            // Without calls there is nothing else that `by` could speak of.
+            value.by = value.by.take().or_else(|| by.filter(|_| !is_called));
         }
     }
+    Some(reference)
 }
 
 fn source(row: &Row, label: &Label, mode: Mode, context: &mut Context) -> Option<CollectionSource> {
@@ -145,74 +159,6 @@ fn source(row: &Row, label: &Label, mode: Mode, context: &mut Context) -> Option
             Some(CollectionSource::Items(path))
         }
     }
-}
-
-type Items<'r> = (Vec<ItemRow>, Vec<(Attribute, &'r Row)>);
-
-fn items<'r>(
-    row: &'r Row,
-    label: &Label,
-    found: &Found,
-    mode: Mode,
-    known: &Known,
-    context: &mut Context,
-) -> Option<Items<'r>> {
-    let Some(entries) = &row.item else {
-        return context.missing(missing_field(label.at, &label.text, "item"));
-    };
-    let mut items = Vec::new();
-    let mut attributes = Vec::new();
-    for (key, RowEntry(item)) in &entries.0 {
-        let label = Label { text: key.name.clone(), at: key.at };
-        let sub = match found.attribute.sub_attribute(&key.name) {
-            Some(sub) => sub.clone(),
-            None if found.attribute.sub_attributes.is_empty() => {
-                Attribute::new(&key.name, declared(item).kind)
-            }
-            None => {
-                let names = sub_names(found);
-                let name = format!("{}.{}", found.place.attribute, key.name);
-                context.faults.push(unknown_attribute(key.at, &known.resource, &name, &names));
-                continue;
-            }
-        };
-        if let Some(item) = item_row(item, &label, &sub, mode, context) {
-            items.push(item);
-        }
-        attributes.push((sub, item.as_ref()));
-    }
-    (items.len() == entries.0.len()).then_some((items, attributes))
-}
-
-fn item_row(
-    item: &Row,
-    label: &Label,
-    sub: &Attribute,
-    mode: Mode,
-    context: &mut Context,
-) -> Option<ItemRow> {
-    refuse_item_fields(item, label, context)?;
-    let mode = if mode == Mode::Read { mode } else { item.mode.unwrap_or(Mode::Both) };
-    let transforms = via(item, label, mode, context);
-    let read = match item.path.as_ref().map(|path| path.0.as_slice()) {
-        Some([only]) => only,
-        Some([_, several, ..]) => {
-            return context.fault(not_supported(several.0.at, "a list of paths in one row"));
-        }
-        Some([]) | None => return context.missing(no_source(label.at, &label.text)),
-    };
-    let path = context.path(read)?;
-    let write = writable(item.write.as_ref().unwrap_or(read), mode, context)?;
-    Some(ItemRow {
-        sub: sub.name.clone(),
-        path,
-        write,
-        via: transforms?,
-        empty: empty(item),
-        lossy: item.lossy,
-        line: label.at.line,
-        column: label.at.column,
-    })
 }
 
 fn key(
@@ -256,9 +202,4 @@ fn call(
         None => Some(None),
         Some(written) => request(written, kind, None, context).map(Some),
     }
-}
-
-fn sub_names(found: &Found) -> Vec<String> {
-    let name = &found.place.attribute;
-    found.attribute.sub_attributes.iter().map(|sub| format!("{name}.{}", sub.name)).collect()
 }

@@ -6,10 +6,15 @@
 
 pub(crate) mod api;
 pub(crate) mod attribute;
+pub(crate) mod body;
 pub(crate) mod carrying;
 pub(crate) mod collection;
 pub(crate) mod context;
 pub(crate) mod filter;
+pub(crate) mod fit;
+pub(crate) mod item;
+pub(crate) mod label;
+pub(crate) mod lookup;
 pub(crate) mod oauth2;
 pub(crate) mod place;
 pub(crate) mod relations;
@@ -20,5 +25,8 @@ pub(crate) mod rows;
 pub(crate) mod script;
 pub(crate) mod session;
 pub(crate) mod sort;
+pub(crate) mod source;
 pub(crate) mod subject;
+pub(crate) mod together;
+pub(crate) mod unique;
 pub(crate) mod variables;

@@ -5,15 +5,14 @@
 
 use crate::mapping::compile::carrying::{Activation, Route, is_embedded, is_written, mentions};
 use crate::mapping::compile::context::Context;
-use crate::mapping::compile::row::{Attributes, Label};
+use crate::mapping::compile::label::Label;
+use crate::mapping::compile::row::Attributes;
 use crate::mapping::diagnostic::{
     Diagnostic, Position, id_does_not_survive, missing_choice, missing_field, missing_row,
     never_changed, no_pages, overlap, uncarried, user_name_not_pushed,
 };
 use crate::mapping::file::resource::{ActivateEntry, DeactivateEntry, DeleteEntry, Resource};
-use crate::mapping::model::{
-    Collection, CollectionSource, IdSourceRule, Mode, Request, Row, Source,
-};
+use crate::mapping::model::{Collection, CollectionSource, IdSourceRule, Mode, Request, Row};
 use crate::native::path::NativePath;
 
 /// A resource whose parts are compiled.
@@ -54,10 +53,8 @@ pub(crate) fn overlaps(attributes: &Attributes, context: &mut Context) {
 fn writers(attributes: &Attributes) -> Vec<(&Label, NativePath)> {
     let mut writers = Vec::new();
     for (row, label) in attributes.rows.iter().zip(&attributes.row_labels) {
-        if let Source::Path { write: Some(write), .. } = &row.source
-            && !row.alias
-        {
-            writers.push((label, write.clone()));
+        if !row.alias {
+            writers.extend(row.targets().iter().map(|target| (label, target.clone())));
         }
     }
     for (collection, label) in attributes.collections.iter().zip(&attributes.collection_labels) {
@@ -67,9 +64,6 @@ fn writers(attributes: &Attributes) -> Vec<(&Label, NativePath)> {
         {
             writers.extend(items.array().map(|array| (label, array)));
         }
-    }
-    for (label, path) in &attributes.unsupported {
-        writers.extend(path.clone().map(|path| (label, path)));
     }
     writers
 }
@@ -157,9 +151,10 @@ fn names(parts: &Parts<'_>, context: &mut Context) {
         _ => return,
     };
     let rows = &parts.attributes.rows;
-    let there = rows.iter().any(|row| {
-        row.place.extension.is_none() && row.place.attribute == name && row.place.sub.is_none()
-    });
+    let there = rows
+        .iter()
+        .flat_map(Row::places)
+        .any(|place| place.extension.is_none() && place.attribute == name && place.sub.is_none());
     if !there {
         context.faults.push(missing_row(parts.at, resource, name));
         return;

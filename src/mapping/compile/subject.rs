@@ -1,8 +1,9 @@
 //! Which row a filter speaks of (E203, E308, E309).
 
 use crate::mapping::compile::context::Context;
+use crate::mapping::compile::label::Label;
 use crate::mapping::compile::place::Known;
-use crate::mapping::compile::row::{Attributes, Label};
+use crate::mapping::compile::row::Attributes;
 use crate::mapping::diagnostic::{Diagnostic, bad_filter_key, unmapped_filter};
 use crate::mapping::model;
 use crate::mapping::model::{FilterSubject, Mode, Source};
@@ -38,17 +39,10 @@ pub(crate) fn subject(
             let message = format!("filter on \"{name}\", which {why}");
             context.fault(Diagnostic::error("E309", label.at, message))
         }
-        // A row that was left out because of a fault, or is not supported, is not missing.
-        None if attributes.broken || is_unsupported(name, attributes) => None,
+        // A row that was left out because of a fault is not missing.
+        None if attributes.broken => None,
         None => context.fault(unmapped_filter(label.at, name)),
     }
-}
-
-fn is_unsupported(name: &str, attributes: &Attributes) -> bool {
-    attributes
-        .unsupported
-        .iter()
-        .any(|(label, _)| label.text.split('+').any(|part| part.trim().eq_ignore_ascii_case(name)))
 }
 
 /// An attribute, canonical, and whose transforms apply to its values.
@@ -62,17 +56,18 @@ pub(crate) fn mapped(
     let is_place = |place: &model::Place| {
         place.extension == wanted.urn && place.attribute.eq_ignore_ascii_case(&wanted.attr)
     };
-    let row = attributes.rows.iter().position(|row| {
+    let is_meant = |place: &model::Place| {
         // A complex attribute by its bare name means its `value` (RFC 7644 section 3.4.2.2).
-        let sub = wanted.sub.as_deref().or_else(|| row.place.sub.as_ref().map(|_| "value"));
-        is_place(&row.place)
-            && match (sub, &row.place.sub) {
+        let sub = wanted.sub.as_deref().or_else(|| place.sub.as_ref().map(|_| "value"));
+        is_place(place)
+            && match (sub, &place.sub) {
                 (Some(wanted), Some(have)) => wanted.eq_ignore_ascii_case(have),
                 // The whole attribute holds each of its sub-attributes.
                 (Some(_) | None, None) => true,
                 (None, Some(_)) => false,
             }
-    });
+    };
+    let row = attributes.rows.iter().position(|row| row.places().any(is_meant));
     if let Some((index, row)) = row.and_then(|index| Some((index, attributes.rows.get(index)?))) {
         return Some(row_subject(row, index));
     }
@@ -92,8 +87,15 @@ fn row_subject(row: &model::Row, index: usize) -> Result<Subject, &'static str> 
     match &row.source {
         Source::Sidecar => return Err("the application does not hold"),
         Source::Constant(_) => return Err("is a constant"),
-        Source::Path { .. } if row.mode == Mode::Write => return Err("is never returned"),
-        Source::Path { .. } => {}
+        Source::Computed => return Err("only the bridge can compute"),
+        Source::Path { .. } | Source::Paths { .. } if row.mode == Mode::Write => {
+            return Err("is never returned");
+        }
+        // The application knows what they make together, not the one asked for.
+        Source::Path { .. } | Source::Paths { .. } if row.is_several() => {
+            return Err("is one of several attributes that are mapped together");
+        }
+        Source::Path { .. } | Source::Paths { .. } => {}
     }
     Ok((path(&row.place, row.place.sub.clone()), FilterSubject::Row(index)))
 }

@@ -11,7 +11,8 @@ use crate::mapping::file::shape::Shape;
 use crate::mapping::file::step::Step;
 use crate::mapping::file::table::{object, words};
 use crate::mapping::model::{
-    Batch, Fetch, FilterCase, IdSourceRule, IdType, Mode, OnClear, ReplaceMode,
+    Batch, Encoding, Fetch, FilterCase, IdSourceRule, IdType, Missing, Mode, OnClear,
+    ParameterPlace, ReplaceMode,
 };
 use crate::mapping::yaml::{Node, NodeValue};
 use crate::scim::schema::{AttributeType, Returned, Uniqueness};
@@ -56,6 +57,14 @@ object! {
         /// Most records read for a filter that the application cannot answer; beyond it the answer
         /// is `tooMany`. 0 forbids scanning.
         may scan_limit: u64 = "2000",
+        /// A condition; records for which it is false do not exist for SCIM. Sees `native`.
+        may r#where: ExprText = "true",
+        /// SCIM places that are looked up before they are written, where the application does not
+        /// keep them unique.
+        may unique: Vec<Text>,
+        /// A record that is in the way of a creation, has the new value at this SCIM place and is
+        /// known to no client is taken over.
+        may adopt: Text = "never",
         /// Where versions come from.
         may version: VersionEntry = "a hash of what SCIM shows",
         /// What the application can sort its list by.
@@ -64,14 +73,6 @@ object! {
         or unmapped: Vec<PathText>,
         /// Pairs of record and resource, which `scimbridge check` tries both ways.
         or examples: Vec<Example>,
-    }
-    later {
-        /// SCIM places that are looked up before they are written, where the application does not
-        /// keep them unique.
-        unique: Vec<String>,
-        /// A record that is in the way of a creation, has the new value at this SCIM place and is
-        /// known to no client is taken over.
-        adopt: String = "never",
     }
 }
 
@@ -162,15 +163,17 @@ object! {
         may batch: Batch = "1",
         /// `request`: the list is asked only when a client names the attribute.
         may fetch: Fetch = "always",
+        /// With `ref`: the value is this member of the other record, not its key. On a collection:
+        /// what its calls name a member by.
+        may by: PathText = "its key",
+        /// An expression that gives the SCIM value; sees `native`. Alone it makes the row read only.
+        may to_scim: ExprText,
+        /// An expression that gives the native value; sees `scim`, `old`, `native`.
+        may to_native: ExprText,
+        /// A regular expression that a SCIM text must match; anything else is refused before a call.
+        may pattern: Text,
     }
     later {
-        /// With `ref`: the value is this member of the other record, not its key.
-        by: PathText = "its key",
-        /// An expression that gives the SCIM value; sees `native`. Alone it makes the row read
-        /// only.
-        to_scim: ExprText,
-        /// An expression that gives the native value; sees `scim`, `old`, `native`.
-        to_native: ExprText,
         /// Replaces the whole collection in one call; sees `members`, `items`.
         set: Request = "add and remove",
     }
@@ -232,10 +235,18 @@ object! {
         may post: Tpl,
         /// The body of `post`; alone, members that are merged into the list request's body.
         may body: Node,
+        /// How the body is written.
+        may encode: Encoding = "the api's encode",
         /// Where the records are in the answer.
         may records: PathText = "as the list",
         /// Where the only record is in the answer.
         may record: PathText,
+        /// `empty`: an answer without the member that holds the records has none.
+        may missing: Missing = "as the list",
+        /// The answer gives ids or stubs: each record is read by itself.
+        may hydrate: bool = "false",
+        /// Where the key is in the answer, when that is all it has.
+        may id: LocText,
         /// A term of `filter_language`; sees `value` and `scim_value`.
         may term: Tpl,
         /// False: the application may return more than was asked for.
@@ -266,6 +277,8 @@ object! {
     FilterLanguage "filter language" @at {
         /// The parameter.
         need param: String,
+        /// Where the parameter goes: into the query, or into the JSON body.
+        may r#in: At<ParameterPlace> = "query",
         /// Two terms that must both hold.
         may and: Tpl = "({a} AND {b})",
         /// Two terms of which one must hold.
@@ -459,8 +472,12 @@ impl Read for FilterEntry {
             get: None,
             post: None,
             body: None,
+            encode: None,
             records: None,
             record: None,
+            missing: None,
+            hydrate: None,
+            id: None,
             term: None,
             exact: None,
             case: None,

@@ -1,0 +1,71 @@
+//! What the side-car keeps of a resource's attributes: the values of side-car rows, and memos.
+
+use serde_json::{Map, Value};
+
+use crate::convert::context::Context;
+use crate::convert::memo::{self, Before};
+use crate::convert::places;
+use crate::convert::references::References;
+use crate::exchange::error::ExchangeError;
+use crate::exchange::native::Exchange;
+use crate::exchange::state::{self, Located, State};
+use crate::mapping::model::{ResourceMapping, Source};
+use crate::scim::resource::Resource;
+use crate::sidecar::entry::{Entry, EntryState};
+
+impl Exchange<'_> {
+    /// Writes what the side-car keeps of a resource that has become what was wanted, when that
+    /// differs from what it has.
+    pub(crate) async fn keep_attributes(
+        &self,
+        resource: &ResourceMapping,
+        located: &mut Located,
+        before: &State,
+        wanted: &Resource,
+    ) -> Result<(), ExchangeError> {
+        // Of somebody who is on the way back, everything is written in the end.
+        let is_off = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
+        // What clients have changed they have seen, and nobody may take it over.
+        let is_noted = resource.adopt.is_some();
+        if !(state::keeps_attributes(resource) || is_noted) || is_off {
+            return Ok(());
+        }
+        let none = References::default();
+        let kept = located.entry.as_ref().map(|entry| &entry.attributes);
+        let before = Before { native: &before.native, attributes: kept };
+        let attributes = attributes(&self.context(resource, &none), before, wanted);
+        let entry = located.entry.clone().unwrap_or_else(|| Entry {
+            id: located.id.clone(),
+            key: located.key.clone(),
+            ..Entry::default()
+        });
+        let is_kept = located.entry.is_some() || (attributes.is_empty() && !is_noted);
+        if is_kept && entry.attributes == attributes && entry.key == located.key {
+            return Ok(());
+        }
+        let entry = Entry { attributes, key: located.key.clone(), ..entry };
+        self.tenant.sidecar.save(&self.tenant.partition(), &resource.name, &entry).await?;
+        located.entry = Some(entry);
+        Ok(())
+    }
+}
+
+/// What the side-car keeps of a resource once it is as wanted.
+pub fn attributes(
+    context: &Context<'_>,
+    before: Before<'_>,
+    wanted: &Resource,
+) -> Map<String, Value> {
+    let rows = context.resource.rows.iter();
+    let mut kept = Resource::default();
+    for row in rows.filter(|row| matches!(row.source, Source::Sidecar)) {
+        if let Some(value) = places::read(row, wanted) {
+            places::write(row, &mut kept, value);
+        }
+    }
+    let memos = memo::memos(context, before, wanted);
+    if !memos.is_empty() {
+        kept.0.insert(memo::MEMBER.to_owned(), Value::Object(memos));
+    }
+    kept.0
+}

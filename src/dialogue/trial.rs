@@ -104,7 +104,7 @@ impl Trial<'_> {
         };
         let back = lens::get(context, row, &after).unwrap_or(Value::Null);
         let is_equal = match (leaves, wanted, &back) {
-            ([only], wanted, back) => equal(only, wanted, back),
+            ([only], wanted, back) => equal(only, wanted, back) || is_same(&row.via, wanted, back),
             (_, Value::Array(wanted), Value::Array(back)) => leaves
                 .iter()
                 .enumerate()
@@ -214,7 +214,8 @@ impl Trial<'_> {
         let back = collection::get_element(context, list, &element)
             .and_then(|scim| scim.get(&item.sub).cloned())
             .unwrap_or(Value::Null);
-        (!equal(leaf, wanted, &back)).then(|| Counter { wanted: wanted.clone(), native, back })
+        let is_equal = equal(leaf, wanted, &back) || is_same(&item.via, wanted, &back);
+        (!is_equal).then(|| Counter { wanted: wanted.clone(), native, back })
     }
 
     fn is_item_changed(&self, list: &Collection, item: &ItemRow, native: &Value) -> bool {
@@ -239,6 +240,11 @@ fn tried(leaf: &Attribute, whole: Whole, via: &[Arc<dyn Transform>]) -> Vec<Valu
     let mut values = samples::of_transforms(via);
     values.extend(samples::typical(leaf, whole));
     values
+}
+
+/// Whether two values are spellings of one to the transform that stands next to SCIM.
+fn is_same(via: &[Arc<dyn Transform>], wanted: &Value, back: &Value) -> bool {
+    via.last().is_some_and(|transform| transform.is_same(wanted, back))
 }
 
 fn is_written_where_read(row: &Row) -> bool {

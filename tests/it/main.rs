@@ -18,6 +18,7 @@ mod page;
 mod paging;
 mod readme;
 mod rehearsal;
+mod schema;
 mod scim_filters;
 mod scim_patch;
 mod scim_projection;

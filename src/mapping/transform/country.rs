@@ -69,8 +69,7 @@ impl Transform for Country {
 
     fn to_native(&self, scim: &Value, current: Option<&Value>) -> Result<Value, TransformError> {
         let text = scim.as_str().ok_or(NOT_A_COUNTRY)?;
-        let entry = INDEX.alpha2(text).or_else(|| INDEX.alpha3(text));
-        let entry = entry.or_else(|| INDEX.named(text)).ok_or(NOT_A_COUNTRY)?;
+        let entry = INDEX.find(text).ok_or(NOT_A_COUNTRY)?;
         if let Some(current) = keeps(self, &Value::from(entry.alpha2), current) {
             return Ok(current.clone());
         }
@@ -87,6 +86,11 @@ impl Transform for Country {
 
     fn remark(&self) -> Option<&'static str> {
         Some("same country")
+    }
+
+    fn is_same(&self, left: &Value, right: &Value) -> bool {
+        let code = |value: &Value| Some(INDEX.find(value.as_str()?)?.alpha2);
+        code(left).is_some() && code(left) == code(right)
     }
 
     fn samples(&self) -> Vec<Value> {
@@ -150,6 +154,11 @@ impl Index {
 
     fn alpha3(&self, code: &str) -> Option<Entry> {
         self.alpha3.get(code.to_ascii_uppercase().as_str()).copied()
+    }
+
+    /// By any code or name.
+    fn find(&self, text: &str) -> Option<Entry> {
+        self.alpha2(text).or_else(|| self.alpha3(text)).or_else(|| self.named(text))
     }
 
     fn named(&self, name: &str) -> Option<Entry> {

@@ -66,6 +66,11 @@ impl Transform for Datetime {
         Some("same instant")
     }
 
+    fn is_same(&self, left: &Value, right: &Value) -> bool {
+        let instant = |value: &Value| value.as_str()?.parse::<Timestamp>().ok();
+        instant(left).is_some_and(|left| Some(left) == instant(right))
+    }
+
     fn samples(&self) -> Vec<Value> {
         SAMPLES.map(Value::from).to_vec()
     }

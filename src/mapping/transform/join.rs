@@ -39,6 +39,14 @@ impl Transform for Join {
     fn class(&self) -> Class {
         Class::Lossy
     }
+
+    fn samples(&self) -> Vec<Value> {
+        self.0.single()
+    }
+
+    fn native_samples(&self) -> Vec<Value> {
+        self.0.several()
+    }
 }
 
 #[cfg(test)]

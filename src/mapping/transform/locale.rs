@@ -112,6 +112,11 @@ impl Transform for Locale {
         }
     }
 
+    fn is_same(&self, left: &Value, right: &Value) -> bool {
+        let tag = |value: &Value| value.as_str().and_then(|text| parse(text).ok());
+        tag(left).is_some_and(|left| Some(left) == tag(right))
+    }
+
     fn samples(&self) -> Vec<Value> {
         let tags = [
             "en-US",

@@ -31,6 +31,10 @@ impl Transform for Lower {
         Some("letter case")
     }
 
+    fn is_same(&self, left: &Value, right: &Value) -> bool {
+        left.as_str().zip(right.as_str()).is_some_and(|(left, right)| lower(left) == lower(right))
+    }
+
     fn samples(&self) -> Vec<Value> {
         ["ada", "Ada", "BjÖrn", "İstanbul", "ΣΊΣΥΦΟΣ", "Straße", ""].map(Value::from).to_vec()
     }

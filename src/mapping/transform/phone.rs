@@ -56,6 +56,20 @@ impl Phone {
         Ok(Self { notation, plan })
     }
 
+    /// The number of a SCIM value.
+    fn wanted(&self, scim: &Value) -> Result<International, TransformError> {
+        let text = scim.as_str().ok_or(NOT_A_NUMBER)?;
+        let number = match scheme(text) {
+            Some(number) if number.contains(';') => {
+                return Err(TransformError::NoCounterpart { transform: "phone" });
+            }
+            // Without a calling code the URI would have to say where it is to be dialled.
+            Some(number) => International::parse(number),
+            None => self.read(text),
+        };
+        number.ok_or(NOT_A_NUMBER)
+    }
+
     fn read(&self, text: &str) -> Option<International> {
         match &self.plan {
             Some(plan) => plan.read(text),
@@ -75,16 +89,7 @@ impl Transform for Phone {
     }
 
     fn to_native(&self, scim: &Value, current: Option<&Value>) -> Result<Value, TransformError> {
-        let text = scim.as_str().ok_or(NOT_A_NUMBER)?;
-        let number = match scheme(text) {
-            Some(number) if number.contains(';') => {
-                return Err(TransformError::NoCounterpart { transform: "phone" });
-            }
-            // Without a calling code the URI would have to say where it is to be dialled.
-            Some(number) => International::parse(number),
-            None => self.read(text),
-        };
-        let number = number.ok_or(NOT_A_NUMBER)?;
+        let number = self.wanted(scim)?;
         if let Some(current) = keeps(self, &uri(&number), current) {
             return Ok(current.clone());
         }
@@ -100,6 +105,10 @@ impl Transform for Phone {
 
     fn remark(&self) -> Option<&'static str> {
         Some("same number")
+    }
+
+    fn is_same(&self, left: &Value, right: &Value) -> bool {
+        self.wanted(left).is_ok_and(|left| Ok(left) == self.wanted(right))
     }
 
     fn samples(&self) -> Vec<Value> {

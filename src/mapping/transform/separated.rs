@@ -57,6 +57,46 @@ impl Separated {
         TransformError::NotOfType { transform: self.name, expected: "a text or several" }
     }
 
+    /// Several texts that may be one: names of one word and of many, parts that are absent, and
+    /// parts that hold the separator.
+    pub(crate) fn several(&self) -> Vec<Value> {
+        let parts: [&[&str]; 8] = [
+            &["Ada", "Lovelace"],
+            &["Jan", "van der Berg"],
+            &["Ana María", "Öberg"],
+            &["Ada"],
+            &["", "Lovelace"],
+            &["ada", "ADA"],
+            &[" Ada ", "x"],
+            &["van der Berg", "Jan"],
+        ];
+        let part = |text: &&str| match *text {
+            "" => Value::Null,
+            text => Value::from(text.replace(' ', &self.separator)),
+        };
+        let list = |texts: &&[&str]| {
+            let mut list: Vec<Value> = texts.iter().map(part).collect();
+            list.resize(self.parts, Value::Null);
+            Value::Array(list)
+        };
+        parts.iter().map(list).collect()
+    }
+
+    /// Texts that may be taken apart.
+    pub(crate) fn single(&self) -> Vec<Value> {
+        let texts = [
+            "Ada Lovelace",
+            "Jan van der Berg",
+            "Ada",
+            "Ana  Öberg",
+            " Ada ",
+            " ",
+            "Łucja",
+            "a b c d",
+        ];
+        texts.map(|text| Value::from(text.replace(' ', &self.separator))).to_vec()
+    }
+
     /// One text out of several; absent ones leave no separator behind.
     pub(crate) fn together(&self, parts: &[Value]) -> Result<String, TransformError> {
         if parts.len() > self.parts {

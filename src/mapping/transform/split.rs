@@ -39,6 +39,14 @@ impl Transform for Split {
     fn class(&self) -> Class {
         Class::Lossy
     }
+
+    fn samples(&self) -> Vec<Value> {
+        self.0.several()
+    }
+
+    fn native_samples(&self) -> Vec<Value> {
+        self.0.single()
+    }
 }
 
 #[cfg(test)]

@@ -86,6 +86,11 @@ impl Transform for Timezone {
         }
     }
 
+    fn is_same(&self, left: &Value, right: &Value) -> bool {
+        let zone_of = |value: &Value| value.as_str().and_then(zone);
+        zone_of(left).is_some() && zone_of(left) == zone_of(right)
+    }
+
     fn samples(&self) -> Vec<Value> {
         let zones = [
             "Europe/Amsterdam",

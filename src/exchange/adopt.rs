@@ -6,8 +6,8 @@
 //! in the log.
 
 use crate::convert::{change, merge, place};
-use crate::exchange::goal::Goal;
 use crate::exchange::error::ExchangeError;
+use crate::exchange::goal::Goal;
 use crate::exchange::native::Exchange;
 use crate::exchange::search::{self, Asked};
 use crate::exchange::sieve::{Sight, Standing, Window};

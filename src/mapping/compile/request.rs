@@ -16,8 +16,7 @@ use crate::mapping::file::request::{Lookup, Pages, Request, Total};
 use crate::mapping::file::scalar::{LocText, PathText, Tpl};
 use crate::mapping::model;
 use crate::mapping::model::{
-    Carries, Locator, Missing, PageStyle, ParameterPlace, RequestBody,
-    SendMode,
+    Carries, Locator, Missing, PageStyle, ParameterPlace, RequestBody, SendMode,
 };
 use crate::mapping::template::BodyTemplate;
 use crate::mapping::yaml::{Node, NodeValue};

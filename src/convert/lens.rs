@@ -84,7 +84,7 @@ pub fn native_value(
     let id = key::text(scim).ok_or_else(|| ConvertError::Unwritable { path: path() })?;
     let native = context.references.native_of(context.mapping, target, row.by.as_ref(), &id);
     let native = native.ok_or_else(|| ConvertError::UnknownReference { path: path() })?;
-    through::write(&row.via, &native, current)
+    through::write_key(&row.via, &native, current)
         .map_err(|source| ConvertError::Value { path: path(), source })
 }
 

@@ -23,7 +23,7 @@ pub fn record(
         (None, Some(member)) => body.get(member)?,
         (None, None) => body,
     };
-    let is_record = resource.id.path.read(found).and_then(key::text).is_some();
+    let is_record = key::of_record(&resource.id, found).is_ok();
     (found.is_object() && is_record).then(|| found.clone())
 }
 

@@ -53,6 +53,10 @@ object! {
         may r#type: IdType,
         may r#as: IdSourceRule,
         may pattern: Text,
+        /// A pattern whose first group, or whole match, is the key in the native text.
+        may extract: Text,
+        /// Transforms of what is there, of which the key is what remains.
+        may via: OneOrMany<At<Value>>,
     }
 }
 
@@ -94,9 +98,15 @@ object! {
         may remove: Request,
         may batch: Batch,
         may fetch: Fetch,
+        /// With `ref`: the native value is this member of that resource's record, not its key.
+        /// On a collection with calls: what `member` and `members` are in them.
         may by: PathText,
+        /// An expression over `native` that makes the SCIM value. Alone it makes the row
+        /// read-only.
         may to_scim: ExprText,
+        /// An expression over `scim`, `old` and `native` that makes the native value. Null clears.
         may to_native: ExprText,
+        /// A pattern that a text must match to be written.
         may pattern: Text,
     }
     later { set: Request, }
@@ -261,7 +271,14 @@ impl Read for Id {
             return Read::read(node, name, faults).map(Self);
         }
         let path = PathText::read(node, name, faults)?;
-        Some(Self(IdObject { path, r#type: None, r#as: None, pattern: None }))
+        Some(Self(IdObject {
+            path,
+            r#type: None,
+            r#as: None,
+            pattern: None,
+            extract: None,
+            via: None,
+        }))
     }
 
     fn shape() -> Shape {

@@ -146,7 +146,7 @@ pub fn native_item(
     }
     if let Some(target) = &item.reference {
         let unknown = || ConvertError::UnknownReference { path: path() };
-        let id = key::text(&wanted).ok_or_else(unknown)?;
+        let id = key::text(wanted).ok_or_else(unknown)?;
         let by = item.by.as_ref();
         let native = context.references.native_of(context.mapping, target, by, &id);
         let native = native.ok_or_else(unknown)?;

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::dialogue::laws::{self, Counter, Verdict};
+use crate::dialogue::laws;
+use crate::dialogue::trial::{Counter, Verdict};
 use crate::mapping::model::{
     Collection, ItemRow, Mapping, Mode, Request, ResourceMapping, Row, Source,
 };
@@ -74,13 +75,12 @@ fn chain(row: &Row) -> String {
     let mut words = match &row.source {
         Source::Sidecar => return "sidecar".to_owned(),
         Source::Constant(_) => return "constant".to_owned(),
-        Source::Computed => return "expression".to_owned(),
-        Source::Path { .. } | Source::Paths { .. } => steps(&row.via),
+        Source::Path { .. } | Source::Paths { .. } | Source::Computed => steps(&row.via),
     };
-    if row.formulas.to_scim.is_some() || row.formulas.to_native.is_some() {
-        words.push("expression".to_owned());
-    }
-    words.extend(row.reference.as_ref().map(|target| format!("ref {target}")));
+    words.extend(row.formulas.to_scim.as_ref().map(|_| "to_scim".to_owned()));
+    words.extend(row.formulas.to_native.as_ref().map(|_| "to_native".to_owned()));
+    let by = row.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    words.extend(row.reference.as_ref().map(|target| format!("ref {target}{by}")));
     if words.is_empty() { "copy".to_owned() } else { words.join(" + ") }
 }
 
@@ -92,7 +92,7 @@ fn row_class(row: &Row, verdict: &Verdict) -> String {
     match row.source {
         Source::Sidecar => "iso".to_owned(),
         Source::Constant(_) => "constant".to_owned(),
-        Source::Computed => "one way".to_owned(),
+        Source::Computed => "computed".to_owned(),
         Source::Path { .. } | Source::Paths { .. } => {
             class(&row.via, verdict, row.memo.then_some("restored by memo"))
         }

@@ -10,7 +10,7 @@ use crate::convert::place;
 use crate::mapping::diagnostic::{Diagnostic, Position, unmapped_members, untested};
 use crate::mapping::model::{
     Activate, Call, CollectionSource, Deactivate, Delete, FilterRule, Locator, Mapping, Mode,
-    Request, RequestBody, ResourceMapping, Source, Test, VersionRule,
+    Request, RequestBody, ResourceMapping, Test, VersionRule,
 };
 use crate::native::path::NativePath;
 use crate::scim::attr::AttrPath;
@@ -34,10 +34,8 @@ fn unread(resource: &ResourceMapping) -> Option<Diagnostic> {
         named.push(path);
     }
     for row in &resource.rows {
-        if let Source::Path { read, write } = &row.source {
-            named.push(read);
-            named.extend(write);
-        }
+        named.extend(row.sources());
+        named.extend(row.targets());
     }
     let lists = resource.collections.iter().filter_map(|list| match &list.source {
         CollectionSource::Items(path) => Some(path),
@@ -62,7 +60,10 @@ fn unread(resource: &ResourceMapping) -> Option<Diagnostic> {
 fn mentioned(resource: &ResourceMapping) -> Vec<NativePath> {
     let steps =
         |requests: &'_ [Request]| -> Vec<String> { requests.iter().flat_map(mentions).collect() };
-    let mut names = steps(&resource.create);
+    let formulas = resource.rows.iter().map(|row| &row.formulas);
+    let formulas = formulas.flat_map(|own| own.to_scim.iter().chain(&own.to_native));
+    let mut names: Vec<String> = formulas.flat_map(|own| own.mentions().clone()).collect();
+    names.extend(steps(&resource.create));
     names.extend(steps(&resource.update));
     if let Delete::Requests(requests) = &resource.delete {
         names.extend(steps(requests));

@@ -8,8 +8,9 @@ use crate::convert::filter::{self, Calls};
 use crate::convert::{place, request};
 use crate::dialogue::laws::Surroundings;
 use crate::dialogue::samples;
-use crate::mapping::model::{FilterRule, Request, ResourceMapping};
+use crate::mapping::model::{CollectionSource, FilterRule, Place, Request, ResourceMapping};
 use crate::native::message::NativeRequest;
+use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::Filter;
 use crate::scim::filter::eval::CompiledFilter;
 use crate::scim::value::Dialect;
@@ -150,23 +151,22 @@ fn value_for(context: &Context<'_>, path: &str) -> Value {
     if let Some(target) = list.and_then(|list| list.reference.as_ref()) {
         return ids(context, target);
     }
-    let is_row = |name: &str| {
-        // The prefix of an extension may be left out in a filter.
-        let name = name.rsplit_once(':').map_or(name, |(_, name)| name);
-        let path = path.rsplit_once(':').map_or(path, |(_, path)| path);
-        let plain = path.split('[').next().unwrap_or(path);
-        let name = name.split('[').next().unwrap_or(name);
-        name == plain
-            || name.starts_with(&format!("{plain}."))
-            || plain.starts_with(&format!("{name}."))
+    // The prefix of an extension may be left out in a filter.
+    let plain = path.rsplit_once(':').map_or(path, |(_, name)| name);
+    let plain = plain.split('[').next().unwrap_or(plain);
+    let is_meant = |place: &&Place| {
+        let name = [Some(place.attribute.as_str()), place.sub.as_deref()];
+        let name = name.into_iter().flatten().collect::<Vec<_>>().join(".");
+        name == plain || place.attribute == plain || plain.starts_with(&format!("{name}."))
     };
-    let row = resource.rows.iter().find(|row| is_row(&row.label));
+    let row = resource.rows.iter().find(|row| row.places().any(|place| is_meant(&place)));
     if let Some(target) = row.and_then(|row| row.reference.as_ref()) {
         return ids(context, target);
     }
     let written = samples::resources(context.mapping, resource);
+    let place = row.and_then(|row| row.places().find(is_meant));
     let found =
-        row.and_then(|row| written.iter().find_map(|scim| place::read(&row.place, true, scim)));
+        place.and_then(|place| written.iter().find_map(|scim| place::read(place, true, scim)));
     match found {
         Some(value) if !value.is_object() && !value.is_array() => value,
         Some(_) | None if path == "active" => Value::Bool(true),
@@ -194,7 +194,7 @@ fn planned(context: &Context<'_>, filter: &Filter) -> (Answer, String) {
         Calls::Nothing => (Answer::Nothing, "no such resource".to_owned()),
         Calls::ById(id) => (Answer::ById, by_id(context, &id)),
         Calls::LookUp(_, native) => (Answer::LookedUp, format!("{}{or_scan}", shown(&native))),
-        Calls::List(parameters) => listed(context, parameters, or_scan),
+        Calls::List(parameters) => listed(context, filter, parameters, or_scan),
     }
 }
 
@@ -207,8 +207,37 @@ fn by_id(context: &Context<'_>, id: &str) -> String {
     built(get, &scope)
 }
 
+/// What a scan costs beside the list, and whether it can find anybody at all.
+fn one_by_one(context: &Context<'_>, filter: &Filter) -> String {
+    let resource = context.resource;
+    let mut text = String::new();
+    for path in filter.terms().iter().filter_map(path_of) {
+        if resource.resource_type.resolve(path).is_none() {
+            text.push_str("; no row maps it, so nobody matches");
+        }
+        let list = resource.collections.iter().find(|list| {
+            list.place.attribute.eq_ignore_ascii_case(&path.attr)
+                && matches!(list.source, CollectionSource::List(_))
+        });
+        if let Some(list) = list {
+            text.extend(["; the ", &list.label, " of each by a request of its own"]);
+        }
+    }
+    text
+}
+
+fn path_of(term: &Filter) -> Option<&AttrPath> {
+    match term {
+        Filter::Compare(path, ..) | Filter::Present(path) | Filter::ValuePath(path, _) => {
+            Some(path)
+        }
+        Filter::And(_) | Filter::Or(_) | Filter::Not(_) => None,
+    }
+}
+
 fn listed(
     context: &Context<'_>,
+    filter: &Filter,
     parameters: Vec<(String, String)>,
     or_scan: &str,
 ) -> (Answer, String) {
@@ -221,7 +250,8 @@ fn listed(
             0 => (Answer::Refused, "scan_limit: 0 forbids to look through the list".to_owned()),
             limit => {
                 let call = built(list, &context.scope());
-                (Answer::Scanned, format!("{call}, at most {limit} records"))
+                let each = one_by_one(context, filter);
+                (Answer::Scanned, format!("{call}, at most {limit} records{each}"))
             }
         };
     }

@@ -11,6 +11,7 @@
 pub mod classes;
 pub mod coverage;
 pub mod draft;
+mod equality;
 pub mod examples;
 pub mod explain;
 pub mod inquiry;
@@ -30,3 +31,4 @@ pub mod samples;
 pub mod script;
 pub mod secrets;
 pub mod stage;
+pub mod trial;

@@ -75,7 +75,8 @@ async fn of_filter(
     let mut ids = Wanted::new();
     texts(&left, &mut |text| {
         let resources = &exchange.tenant.mapping.resources;
-        ids.extend(resources.iter().map(|resource| (resource.name.clone(), text.to_owned())));
+        ids.issued
+            .extend(resources.iter().map(|resource| (resource.name.clone(), text.to_owned())));
     });
     let references = exchange.resolve(Wanted::new(), ids).await.unwrap_or_default();
     let context = exchange.context(resource, &references);

@@ -71,9 +71,8 @@ fn path(request: &Request) -> String {
 }
 
 fn reading(resource: &ResourceMapping) -> impl Iterator<Item = &Request> {
-    let look_ups = resource.filters.iter().filter_map(|rule| match &rule.action {
-        FilterAction::LookUp(request) => Some(&**request),
-        FilterAction::Query(_) | FilterAction::Term(_) => None,
+    let look_ups = resource.filters.iter().filter_map(|rule| {
+        if let FilterAction::LookUp(request) = &rule.action { Some(&**request) } else { None }
     });
     let lists = resource.collections.iter().filter_map(|list| match &list.source {
         CollectionSource::List(request) => Some(&**request),

@@ -111,6 +111,22 @@ pub fn typical(attribute: &Attribute, whole: Whole) -> Vec<Value> {
     }
 }
 
+/// Values of several attributes that one row maps together: each has one, or one has none.
+pub fn together(leaves: &[&Attribute]) -> Vec<Value> {
+    let columns: Vec<Vec<Value>> =
+        leaves.iter().map(|leaf| typical(leaf, Whole::Element)).collect();
+    let longest = columns.iter().map(Vec::len).max().unwrap_or(0);
+    let row = |at: usize, without: Option<usize>| -> Value {
+        let value = |(index, column): (usize, &Vec<Value>)| {
+            let value = column.get((at + index) % column.len().max(1)).cloned();
+            if without == Some(index) { Value::Null } else { value.unwrap_or_default() }
+        };
+        columns.iter().enumerate().map(value).collect()
+    };
+    let full = (0..longest).map(|at| row(at, None));
+    full.chain((0..columns.len()).map(|index| row(0, Some(index)))).collect()
+}
+
 /// What of an attribute with several values is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whole {

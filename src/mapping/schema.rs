@@ -4,8 +4,10 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::mapping::diagnostic::Diagnostics;
 use crate::mapping::file::catalogue::objects;
 use crate::mapping::file::shape::{Field, Object, Scalar, Shape};
+use crate::mapping::yaml;
 
 /// The schema of mapping files.
 pub fn json_schema() -> Value {
@@ -18,6 +20,11 @@ pub fn json_schema() -> Value {
         "$ref": root,
         "$defs": definitions.collect::<Map<_, _>>(),
     })
+}
+
+/// A mapping file as the schema sees it; `None` when it is no YAML.
+pub fn document(text: &str) -> Option<Value> {
+    yaml::read(text, &mut Diagnostics::default()).map(|node| node.to_json())
 }
 
 fn reference(name: &str) -> String {

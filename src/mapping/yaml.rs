@@ -424,6 +424,13 @@ mod tests {
     }
 
     #[test]
+    fn a_null_that_is_meant_is_no_template() {
+        for text in ["a: { id: }", "a: { id: null }", "a: {}", "a:\n  id:\n  b:", "a: '{id}'"] {
+            assert_eq!(faults(text), Vec::<String>::new(), "{text}");
+        }
+    }
+
+    #[test]
     fn what_the_profile_refuses_has_a_place() {
         for (text, expected) in [
             ("a: [1, 2\nb: 3", "E001"),
@@ -433,6 +440,10 @@ mod tests {
             ("a: &x [*x]", "1:8 E001"),
             ("a: 1\n---\nb: 2", "2:1 E001"),
             ("", "E001"),
+            ("get: {id}", "1:1 E001"),
+            ("a: { b: { c } }", "1:6 E001"),
+            ("a: [ {x} ]", "1:6 E001"),
+            ("é: {config.url}", "1:1 E001"),
             ("a: [0777, 1_000, 12e4]", "1:5 W002 1:11 W002 1:18 W002"),
         ] {
             let found = faults(text).join(" ");

@@ -368,7 +368,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = url(folder.path());
         let owner = SqliteStore::open(&url).await.unwrap();
-        let store = SqliteStore::open_with(&url, Duration::from_millis(20)).await.unwrap();
+        let store = SqliteStore::open_with(&url, Duration::from_millis(500)).await.unwrap();
         let lock = owner.pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
         let refused = store.claim(&partition(), "User", "ada", "1").await;
         assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");

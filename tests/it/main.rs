@@ -1,6 +1,7 @@
 //! Everything that is tested from outside the library, in one crate.
 
 mod bulk;
+mod check;
 mod corpus;
 mod dialects;
 mod dialogues;
@@ -9,6 +10,7 @@ mod fixtures;
 mod gateway;
 mod health;
 mod http;
+mod identity_providers;
 mod laws;
 mod mapping_broken;
 mod mapping_load;
@@ -16,6 +18,7 @@ mod page;
 mod paging;
 mod readme;
 mod rehearsal;
+mod schema;
 mod scim_filters;
 mod scim_patch;
 mod scim_projection;

@@ -11,8 +11,8 @@ use scimbridge::mapping::model::Mapping;
 
 /// File, then what it reports: `code line:column`.
 const EXPECTED: [(&str, &str); 22] = [
-    // `{id}` is good YAML: what is wrong is the type it has, so the code is E012.
-    ("E001_brace.yaml", "E012 54:7"),
+    // The text is the cause; that the value has the wrong type is what comes of it.
+    ("E001_brace.yaml", "E001 54:7, E012 54:7"),
     ("E003_dup.yaml", "E003 40:7"),
     ("E010_unknown.yaml", "E010 37:44"),
     ("E011_missing.yaml", "E011 32:3"),

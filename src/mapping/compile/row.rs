@@ -14,8 +14,8 @@ use crate::mapping::compile::source::{formulas, source};
 use crate::mapping::compile::together;
 use crate::mapping::compile::variables::DEFAULT;
 use crate::mapping::diagnostic::{
-    Diagnostic, Position, many_to_one, misfit, not_supported, unknown_field, unknown_resource,
-    wrong_type, wrong_value,
+    Diagnostic, Position, many_to_one, misfit, unknown_field, unknown_resource, wrong_type,
+    wrong_value,
 };
 use crate::mapping::file::reader::{At, OneOrMany, Text};
 use crate::mapping::file::resource::{Matching, Row};
@@ -240,7 +240,6 @@ pub(crate) fn transform(step: &At<Value>, context: &mut Context) -> Option<Arc<d
 fn transform_fault(at: Position, fault: &TransformFault) -> Diagnostic {
     match fault {
         TransformFault::Unknown { name, known } => unknown_field(at, name, "via", known),
-        TransformFault::NotYet { name } => not_supported(at, &format!("the transform \"{name}\"")),
         TransformFault::BadArgument { .. } => wrong_value(at, "via", &fault.to_string()),
     }
 }

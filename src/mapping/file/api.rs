@@ -14,32 +14,57 @@ use crate::mapping::yaml::{Node, NodeValue};
 object! {
     /// How to reach and sign in to the application.
     Api "api" {
+        /// Where everything begins, without trailing slash. No request, redirect or link to a next
+        /// page leaves it.
         need base_url: Tpl,
-        may auth: Auth,
+        /// How to sign in.
+        may auth: Auth = "none at all",
+        /// Sent with every request.
         or headers: Entries<Tpl>,
+        /// Sent with every request.
         or query: Entries<Tpl>,
-        may timeout: Duration,
-        may connect_timeout: Duration,
-        may concurrency: At<u64>,
-        may rate: Rate,
+        /// For a whole call, repetitions included.
+        may timeout: Duration = "10s",
+        /// For making a connection.
+        may connect_timeout: Duration = "3s",
+        /// Calls in flight at a time.
+        may concurrency: At<u64> = "8",
+        /// Most calls in a time, such as `10/s` or `700/m`. Calls wait for their turn.
+        may rate: Rate = "no limit",
+        /// What is repeated, and when.
         may retry: Retry,
-        may tls: Tls,
+        /// Certificates.
+        may tls: Tls = "the system's roots",
+        /// An outbound HTTP proxy.
         may proxy: Tpl,
-        may encode: Encoding,
-        may max_response: Size,
+        /// How bodies are written.
+        may encode: Encoding = "json",
+        /// A larger answer is a failure.
+        may max_response: Size = "16MiB",
     }
-    later { eventual: Duration, }
+    later {
+        /// For this long after a write, lists and look-ups may lack it: the record is read by its
+        /// id again.
+        eventual: Duration = "0s",
+    }
 }
 
 object! {
     /// How to sign in.
     Auth "auth" @at {
+        /// A token for `Authorization: Bearer`.
         may bearer: Tpl,
+        /// A user name and a password.
         may basic: Basic,
+        /// A key in this header, with `value`.
         may header: Text,
+        /// A key in this query parameter, with `value`.
         may query: Text,
+        /// What is sent, with `header` or `query`.
         may value: Tpl,
+        /// A token from an OAuth 2.0 server.
         may oauth2: OAuth2,
+        /// A login call whose answer has a token.
         may session: Session,
     }
 }
@@ -47,26 +72,42 @@ object! {
 object! {
     /// A user name and a password.
     Basic "basic" {
+        /// The user name.
         need username: Tpl,
-        may password: Tpl,
+        /// The password.
+        may password: Tpl = "no password",
     }
 }
 
 object! {
     /// A login call.
     Session "session" @at {
+        /// Path of the login call. Exactly one of the four verbs is given.
         may post: Tpl,
+        /// The same, with GET.
         may get: Tpl,
+        /// The same, with PUT.
         may put: Tpl,
+        /// The same, with PATCH.
         may patch: Tpl,
+        /// Its headers.
         or headers: Entries<Tpl>,
+        /// Its body, a tree of templates.
         may body: Node,
-        may encode: Encoding,
+        /// How the body is written.
+        may encode: Encoding = "json",
+        /// Where the token is in the answer.
         need token: LocText,
+        /// Where its end is: RFC 3339, an epoch, or seconds from now.
         may expires: LocText,
-        may lifetime: Duration,
-        may send: SendToken,
-        may renew_on: Vec<At<u64>>,
+        /// How long it lives when the answer does not say.
+        may lifetime: Duration = "30m",
+        /// Where the token goes.
+        may send: SendToken = "`Authorization: Bearer {token}` as usual",
+        /// Statuses after which the bridge logs in once more and repeats the call.
+        may renew_on: Vec<At<u64>> = "[401]",
+        /// A sign in an answer that the session has ended; sees `status`, `headers`, `body`,
+        /// `message`.
         may renew_when: ExprText,
     }
 }
@@ -74,55 +115,87 @@ object! {
 object! {
     /// Where a session's token goes.
     SendToken "send" @at {
+        /// In this header. Exactly one place is given.
         may header: Text,
+        /// In this query parameter.
         may query: Text,
+        /// In this cookie.
         may cookie: Text,
+        /// As this member of every JSON body; dots lead into objects.
         may body: Text,
-        may value: Tpl,
+        /// What is sent; sees `token`.
+        may value: Tpl = "{token}",
     }
 }
 
 object! {
     /// What is repeated, and when.
     Retry "retry" {
-        may attempts: At<u64>,
-        may on: Vec<At<u64>>,
-        may backoff: Text,
-        may after: LocText,
-        may after_unit: TimeUnit,
-        may methods: RetryMethods,
+        /// Attempts, the first included.
+        may attempts: At<u64> = "3",
+        /// Statuses that are worth another attempt. A connection that could not be made always is.
+        may on: Vec<At<u64>> = "[429, 502, 503, 504]",
+        /// First and longest pause; it doubles, with full jitter.
+        may backoff: Text = "250ms..10s",
+        /// Where the answer says how long to wait: seconds, a date or an epoch.
+        may after: LocText = "header:Retry-After",
+        /// What a bare number there counts.
+        may after_unit: TimeUnit = "s",
+        /// `all`: POST and PATCH are repeated, too, although they may arrive twice.
+        may methods: RetryMethods = "idempotent",
     }
 }
 
 object! {
     /// OAuth 2.0 sign-in.
     OAuth2 "oauth2" @at {
-        may grant: GrantWord,
+        /// What is given for a token.
+        may grant: GrantWord = "client_credentials",
+        /// The token endpoint; it may be on another host.
         need token_url: Tpl,
+        /// The client's name.
         may client_id: Tpl,
+        /// The client's secret.
         may client_secret: Tpl,
-        may client_auth: ClientAuthWord,
+        /// Where the client's credentials go.
+        may client_auth: ClientAuthWord = "body",
+        /// Scopes, separated by blanks.
         may scope: Tpl,
+        /// For whom the token is.
         may audience: Tpl,
+        /// For the grant of this name.
         may refresh_token: Tpl,
+        /// For the grant `password`.
         may username: Tpl,
+        /// For the grant `password`.
         may password: Tpl,
+        /// For the grant `jwt_bearer`, and for `private_key_jwt`.
         may assertion: Assertion,
+        /// Further form fields.
         or params: Entries<Tpl>,
-        may leeway: Duration,
+        /// The token is renewed this long before its end.
+        may leeway: Duration = "60s",
     }
 }
 
 object! {
     /// A signed assertion.
     Assertion "assertion" {
+        /// The private key, PEM.
         need key: Tpl,
-        may alg: JwtAlgorithm,
-        may iss: Tpl,
-        may sub: Tpl,
-        may aud: Tpl,
-        may lifetime: Duration,
+        /// How it is signed.
+        may alg: JwtAlgorithm = "RS256",
+        /// Who says it.
+        may iss: Tpl = "the client_id",
+        /// Of whom it speaks.
+        may sub: Tpl = "the same as iss",
+        /// For whom it is.
+        may aud: Tpl = "the token_url",
+        /// How long it is good.
+        may lifetime: Duration = "5m",
+        /// Further claims.
         or claims: Entries<Tpl>,
+        /// Further members of its header, such as `kid`.
         or headers: Entries<Tpl>,
     }
 }
@@ -130,12 +203,18 @@ object! {
 object! {
     /// Certificates.
     Tls "tls" @at {
-        may ca: Tpl,
+        /// Further certificate authorities: PEM text, or a file.
+        may ca: Tpl = "the system's roots",
+        /// The client's certificate: PEM text, or a file. With `key`.
         may cert: Tpl,
+        /// The client's private key: PEM text, or a file.
         may key: Tpl,
-        may verify: bool,
-        may server_name: Tpl,
-        may min: TlsVersion,
+        /// False accepts every certificate, and is good for trials only.
+        may verify: bool = "true",
+        /// The name that the certificate must bear.
+        may server_name: Tpl = "the host of base_url",
+        /// The oldest version of TLS.
+        may min: TlsVersion = "1.2",
     }
 }
 
@@ -166,8 +245,13 @@ pub(crate) enum ClientAuthWord {
 object! {
     /// How failures are read.
     Errors "errors" {
-        may message: OneOrMany<PathText>,
+        /// Where the message is; the first place that is there. It becomes SCIM's `detail`, on one
+        /// line of at most 300 characters.
+        may message: OneOrMany<PathText> = "the first of $.message, $.error and $.detail",
+        /// True for a 2xx answer that is a failure in disguise; sees `status`, `headers`, `body`,
+        /// `message`.
         may failed: ExprText,
+        /// What failures mean. The first rule that fits wins, then the built-in table.
         or rules: Vec<ErrorRule>,
     }
 }
@@ -175,11 +259,16 @@ object! {
 object! {
     /// One rule.
     ErrorRule "error rule" {
-        may status: StatusMatch,
-        may text: Text,
+        /// A status, or a class such as `5xx`.
+        may status: StatusMatch = "any status",
+        /// A pattern that the message must match, without regard to letter case.
+        may text: Text = "any text",
+        /// A condition; sees `status`, `headers`, `body`, `message`.
         may when: ExprText,
+        /// What the failure means; `ok` is no failure at all.
         need scim: Outcome,
-        may detail: Tpl,
+        /// The text that is shown.
+        may detail: Tpl = "the message",
     }
 }
 

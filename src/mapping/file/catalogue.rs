@@ -34,3 +34,21 @@ fn objects_in(shape: &Shape, found: &mut Vec<fn() -> Object>) {
         Shape::Either(shapes) => shapes.iter().for_each(|shape| objects_in(shape, found)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::mapping::file::catalogue::objects;
+
+    #[test]
+    fn every_object_and_field_says_what_it_means() {
+        let mut silent = Vec::new();
+        for object in objects() {
+            if object.doc.is_empty() {
+                silent.push(object.name.to_owned());
+            }
+            let fields = object.fields.iter().filter(|field| field.doc.is_empty());
+            silent.extend(fields.map(|field| format!("{}.{}", object.name, field.name)));
+        }
+        assert!(silent.is_empty(), "no comment in the table for {}", silent.join(", "));
+    }
+}

@@ -13,5 +13,6 @@ pub(crate) mod resource;
 pub(crate) mod scalar;
 pub(crate) mod script;
 pub(crate) mod shape;
+pub(crate) mod step;
 pub(crate) mod table;
 pub(crate) mod top;

@@ -13,69 +13,125 @@ use crate::mapping::yaml::{Node, NodeValue};
 object! {
     /// A request.
     Request "request" @at {
+        /// Path below `base_url`, without a query. Exactly one verb is given.
         may get: Tpl,
+        /// The same, with POST.
         may post: Tpl,
+        /// The same, with PUT.
         may put: Tpl,
+        /// The same, with PATCH.
         may patch: Tpl,
+        /// The same, with DELETE.
         may delete: Tpl,
+        /// The same, with HEAD.
         may head: Tpl,
+        /// Query parameters; one that is null is left out.
         or query: Entries<Tpl>,
+        /// Headers; one that is null is left out.
         or headers: Entries<Tpl>,
-        may body: Node,
-        may encode: Encoding,
-        may wrap: String,
+        /// A tree of templates, or `none`. GET, HEAD, `delete`, `activate` and `deactivate` have
+        /// none by default.
+        may body: Node = "from the rows",
+        /// How the body is written. In a form, `{a: {b: 1}}` is `a[b]=1`, and a list repeats its
+        /// name.
+        may encode: Encoding = "the api's encode",
+        /// Envelope of the record, in the body and in the answer.
+        may wrap: String = "no envelope",
+        /// Constants merged into the body.
         or set: Entries<Node>,
-        may only: Vec<Text>,
-        may when: ExprText,
-        may send: SendMode,
-        may subtree: PathText,
-        may drop: Vec<PathText>,
-        may record: PathText,
-        may records: PathText,
-        may id: LocText,
-        may returns: Returns,
+        /// SCIM places that this request carries. `emails` means every row of `emails`.
+        may only: Vec<Text> = "all that no other request names",
+        /// A condition; else the request is left out.
+        may when: ExprText = "true",
+        /// Members of the record: those that change, all that rows write, or the whole record as it
+        /// will be. `each`: a request for each member that changes, which sees `field` and `value`.
+        may send: SendMode = "full for a PUT in update, else changed",
+        /// This part of the record alone.
+        may subtree: PathText = "$",
+        /// Left out of a full body.
+        may drop: Vec<PathText> = "the id",
+        /// Where the record is in the answer.
+        may record: PathText = "the envelope, or the body",
+        /// Where a list's records are in the answer.
+        may records: PathText = "$[*]",
+        /// Where the new key is when a create answers without the record, such as
+        /// `header:Location#[^/]+$`.
+        may id: LocText = "in the record",
+        /// What the answer holds. Without a record the bridge reads it once more.
+        may returns: Returns = "looked at",
+        /// Failures that mean "done", such as 404 for removing what is gone.
         or accept: Vec<At<u64>>,
-        may pages: Pages,
-        may timeout: Duration,
+        /// How the list goes on.
+        may pages: Pages = "one page",
+        /// For the whole call.
+        may timeout: Duration = "the api's timeout",
+        /// A header that carries a key which stays the same across repetitions.
         may idempotency: Text,
     }
-    later { with: Entries<WithLookup>, hydrate: bool, }
+    later {
+        /// Look-ups that are made first; what they pick are variables of these names.
+        with: Entries<WithLookup>,
+        /// The list gives ids or stubs: each record is read by itself.
+        hydrate: bool = "false",
+    }
 }
 
 shape! {
     /// A GET made before a request.
     WithLookup "lookup" {
+        /// Path below `base_url`, without a query.
         need get: Tpl,
+        /// Query parameters; one that is null is left out.
         or query: Entries<Tpl>,
-        may pick: PathText,
-        may required: bool,
+        /// What is taken from the answer.
+        may pick: PathText = "$",
+        /// Whether it is a failure when nothing is there; otherwise it is null.
+        may required: bool = "true",
     }
 }
 
 object! {
     /// A GET that picks one value.
     Lookup "lookup" {
+        /// Path below `base_url`, without a query.
         need get: Tpl,
+        /// Query parameters; one that is null is left out.
         or query: Entries<Tpl>,
-        may pick: PathText,
+        /// What is taken from the answer.
+        may pick: PathText = "$",
     }
-    checked { required: bool, }
+    checked {
+        /// Whether it is a failure when nothing is there; otherwise it is null.
+        required: bool = "true",
+    }
 }
 
 object! {
     /// How a list goes on.
     Pages "pages" @at {
+        /// The `Link` header's relation, such as `next`, or the place of the next page's URL. One
+        /// of `link`, `cursor`, `page`, `offset` is given.
         may link: Text,
+        /// The parameter that takes a cursor, with `next` or `last`.
         may cursor: Text,
+        /// Where the next cursor is; null ends the list.
         may next: LocText,
+        /// The cursor is this member of the last record.
         may last: PathText,
+        /// The parameter that takes a page number.
         may page: Text,
+        /// The parameter that takes an offset.
         may offset: Text,
-        may first: u64,
+        /// Number of the first page, or offset of the first record.
+        may first: u64 = "1 for page, 0 for offset",
+        /// The parameter for the page size.
         may size: String,
-        may max: At<u64>,
-        may total: Total,
-        may until: ExprText,
+        /// The largest page.
+        may max: At<u64> = "100",
+        /// Where the number of records is.
+        may total: Total = "unknown until the end",
+        /// True on the last page; sees `body`, `count`, `page`.
+        may until: ExprText = "an empty page, or one that is not full",
     }
 }
 

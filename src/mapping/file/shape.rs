@@ -107,6 +107,8 @@ impl Field {
     pub(crate) fn default_value(&self) -> Option<Value> {
         let default = self.default?;
         match serde_json::from_str(default) {
+            // `null` and `1.2` are words where words are asked for.
+            Ok(_) if matches!(self.shape, Shape::Words(_)) => Some(Value::from(default)),
             Ok(value) => Some(value),
             Err(_) if default.contains(' ') => None,
             Err(_) => Some(Value::from(default)),

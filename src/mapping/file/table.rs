@@ -43,6 +43,11 @@ macro_rules! field_required {
 
 /// What a table knows of a field, as data.
 macro_rules! field_shape {
+    ($mode:ident $field:ident: $type:ty as $shown:ty, [$($doc:literal)*] $($default:literal)?) => {
+        crate::mapping::file::table::field_shape!(
+            $mode $field: $shown, [$($doc)*] $($default)?
+        )
+    };
     ($mode:ident $field:ident: $type:ty, [$($doc:literal)*] $($default:literal)?) => {
         crate::mapping::file::shape::Field::new(
             stringify!($field),
@@ -65,7 +70,8 @@ macro_rules! field_default {
 }
 
 /// A table of fields, each with its meaning as a comment and perhaps its default, as in
-/// `may attempts: u64 = "3"`; both go into the reference and the JSON Schema. With `@at` the object keeps its place. Fields under `later` are checked and then refused as not supported yet;
+/// `may attempts: u64 = "3"`; both go into the reference and the JSON Schema, which show the type
+/// behind `as` where there is one. With `@at` the object keeps its place. Fields under `later` are checked and then refused as not supported yet;
 /// fields under `checked` are checked and mean nothing to the bridge.
 macro_rules! object {
     (
@@ -73,7 +79,7 @@ macro_rules! object {
         $name:ident $label:literal $(@$at:ident)? {
             $(
                 $(#[doc = $field_doc:literal])*
-                $mode:ident $field:ident: $type:ty $(= $default:literal)?,
+                $mode:ident $field:ident: $type:ty $(as $shown:ty)? $(= $default:literal)?,
             )*
         }
         $(later { $($(#[$later_doc:meta])* $later:ident: $later_type:ty $(= $later_default:literal)?,)* })?
@@ -127,7 +133,7 @@ macro_rules! object {
             fn table() -> crate::mapping::file::shape::Object {
                 let fields = vec![
                     $(crate::mapping::file::table::field_shape!(
-                        $mode $field: $type, [$($field_doc)*] $($default)?
+                        $mode $field: $type $(as $shown)?, [$($field_doc)*] $($default)?
                     ),)*
                     $($(crate::mapping::file::table::field_shape!(
                         may $checked: $checked_type, [$($checked_doc)*] $($checked_default)?

@@ -61,6 +61,17 @@ impl Transform for Affix {
     fn class(&self) -> Class {
         Class::Iso
     }
+
+    fn samples(&self) -> Vec<Value> {
+        // The text itself may stand at the end where it is stripped.
+        let texts = ["123", "Ünï cöde", "", self.text.as_str(), " 1 "];
+        texts.map(Value::from).to_vec()
+    }
+
+    fn native_samples(&self) -> Vec<Value> {
+        let samples = self.samples();
+        samples.iter().filter_map(|scim| self.to_native(scim, None).ok()).collect()
+    }
 }
 
 fn name(side: Side) -> &'static str {
@@ -91,11 +102,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn laws_hold(text in "[ab|]{0,6}") {
+        fn laws_hold(text in "[ab|]{0,6}", other in any::<String>()) {
             for side in [Side::Prefix, Side::Suffix] {
                 let transform = Affix::build(side, &json!("a|")).unwrap();
                 laws::hold_for_native(&transform, &json!(text));
                 laws::hold_for_scim(&transform, &json!(text));
+                laws::hold_for_native(&transform, &json!(other));
+                laws::hold_for_native(&transform, &json!(format!("a|{other}a|")));
+                laws::hold_for_scim(&transform, &json!(other));
             }
         }
     }

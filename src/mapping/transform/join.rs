@@ -41,11 +41,11 @@ impl Transform for Join {
     }
 
     fn samples(&self) -> Vec<Value> {
-        self.0.samples().into_iter().map(Value::from).collect()
+        self.0.single()
     }
 
     fn native_samples(&self) -> Vec<Value> {
-        self.0.part_samples()
+        self.0.several()
     }
 }
 

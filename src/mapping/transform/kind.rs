@@ -29,7 +29,7 @@ pub trait Transform: Debug + Send + Sync {
     }
 
     /// SCIM values of its domain, typical ones first, then those on which writing and reading
-    /// back is most likely to fail. `check` looks for counter-examples among them.
+    /// back is most likely to fail; some are refused. `check` looks for counter-examples among them.
     fn samples(&self) -> Vec<Value> {
         Vec::new()
     }
@@ -37,6 +37,11 @@ pub trait Transform: Debug + Send + Sync {
     /// Native values of its domain, typical ones first, then the hard ones.
     fn native_samples(&self) -> Vec<Value> {
         Vec::new()
+    }
+
+    /// Whether two SCIM values are spellings of one: what is read back may be the other.
+    fn is_same(&self, left: &Value, right: &Value) -> bool {
+        left == right
     }
 
     /// What a [`Class::Quotient`] is equal up to, as in "same instant".
@@ -86,12 +91,6 @@ pub enum TransformFault {
         /// What there is.
         known: Vec<&'static str>,
     },
-    /// It belongs to the language but not to this version.
-    #[error("the transform {name:?} is part of the language but not supported by this version")]
-    NotYet {
-        /// Its name.
-        name: &'static str,
-    },
     /// Its argument or one of its options is wrong.
     #[error("{name}: {message}")]
     BadArgument {
@@ -138,6 +137,11 @@ pub(crate) mod laws {
         let Ok(native) = transform.to_native(scim, None) else { return };
         let read = transform.to_scim(&native).unwrap();
         assert_eq!(transform.to_native(&read, None).as_ref(), Ok(&native), "{transform:?}");
+        assert!(transform.is_same(&read, &read), "{transform:?} {read}");
+        // Two spellings of one value are written alike.
+        if transform.is_same(scim, &read) {
+            assert_eq!(transform.to_native(scim, Some(&native)).as_ref(), Ok(&native));
+        }
         if transform.class() == Class::Iso {
             assert_eq!(&read, scim, "{transform:?}");
         }

@@ -1,6 +1,6 @@
 //! `list`: several values that the application keeps in one text.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::mapping::transform::kind::{Class, Transform, TransformError, TransformFault};
 
@@ -69,6 +69,27 @@ impl Transform for List {
     fn class(&self) -> Class {
         Class::Iso
     }
+
+    fn samples(&self) -> Vec<Value> {
+        let separator = self.separator.as_str();
+        vec![
+            json!([]),
+            json!(["a"]),
+            json!(["a", "b"]),
+            json!(["B", "a", "a", "é"]),
+            json!([" a ", "b c"]),
+            json!([""]),
+            json!(["a", ""]),
+            json!([format!("a{separator}b"), "c"]),
+        ]
+    }
+
+    fn native_samples(&self) -> Vec<Value> {
+        let separator = self.separator.as_str();
+        ["", "a", "a,b", "b,a,a", "a,,b", ",a,", " a , b "]
+            .map(|text| Value::from(text.replace(',', separator)))
+            .to_vec()
+    }
 }
 
 #[cfg(test)]
@@ -93,10 +114,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn laws_hold(text in "[ab,]{0,8}", parts in prop::collection::vec("[ab,]{0,3}", 0..4)) {
+        fn laws_hold(other in any::<String>(), text in "[ab,]{0,8}", parts in prop::collection::vec("[ab,]{0,3}", 0..4)) {
             for separator in [",", ",,", "ab"] {
                 let list = List::build(&json!(separator)).unwrap();
                 laws::hold_for_native(&list, &json!(text));
+                laws::hold_for_native(&list, &json!(other));
+                laws::hold_for_scim(&list, &json!([other, "a"]));
                 if parts.len() != 1 {
                     laws::hold_for_scim(&list, &json!(parts));
                 }

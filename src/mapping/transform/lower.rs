@@ -26,6 +26,22 @@ impl Transform for Lower {
     fn class(&self) -> Class {
         Class::Quotient
     }
+
+    fn remark(&self) -> Option<&'static str> {
+        Some("letter case")
+    }
+
+    fn is_same(&self, left: &Value, right: &Value) -> bool {
+        left.as_str().zip(right.as_str()).is_some_and(|(left, right)| lower(left) == lower(right))
+    }
+
+    fn samples(&self) -> Vec<Value> {
+        ["ada", "Ada", "BjÖrn", "İstanbul", "ΣΊΣΥΦΟΣ", "Straße", ""].map(Value::from).to_vec()
+    }
+
+    fn native_samples(&self) -> Vec<Value> {
+        self.samples()
+    }
 }
 
 /// Lower case, character by character: unlike [`str::to_lowercase`] it does not look at a

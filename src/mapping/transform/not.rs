@@ -25,6 +25,14 @@ impl Transform for Not {
     fn class(&self) -> Class {
         Class::Iso
     }
+
+    fn samples(&self) -> Vec<Value> {
+        vec![Value::Bool(true), Value::Bool(false)]
+    }
+
+    fn native_samples(&self) -> Vec<Value> {
+        self.samples()
+    }
 }
 
 #[cfg(test)]

@@ -103,6 +103,23 @@ impl Transform for Number {
     fn class(&self) -> Class {
         Class::Iso
     }
+
+    fn samples(&self) -> Vec<Value> {
+        let texts = ["30", "0", "-1", "1.5", "9007199254740993", "007", "1e3", "A7", ""];
+        match self.form {
+            Form::String => texts.map(Value::from).to_vec(),
+            Form::Integer => [30, 0, -1, i64::MAX].map(Value::from).to_vec(),
+            Form::Number => [30.0, 0.5, -1.25, 1e21].map(Value::from).to_vec(),
+        }
+    }
+
+    fn native_samples(&self) -> Vec<Value> {
+        let texts = ["30", "0", "-1", "9007199254740993", "007"];
+        match self.form {
+            Form::String => vec![30.into(), 0.into(), (-1.5).into(), u64::MAX.into()],
+            Form::Integer | Form::Number => texts.map(Value::from).to_vec(),
+        }
+    }
 }
 
 #[cfg(test)]

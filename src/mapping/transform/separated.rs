@@ -57,29 +57,44 @@ impl Separated {
         TransformError::NotOfType { transform: self.name, expected: "a text or several" }
     }
 
-    /// Texts on which taking apart is most likely to fail.
-    pub(crate) fn samples(&self) -> Vec<String> {
-        let join = |words: &[&str]| words.join(&self.separator);
-        vec![join(&["Jan", "van", "der", "Berg"]), join(&["Ada", "Lovelace"]), "Cher".to_owned()]
+    /// Several texts that may be one: names of one word and of many, parts that are absent, and
+    /// parts that hold the separator.
+    pub(crate) fn several(&self) -> Vec<Value> {
+        let parts: [&[&str]; 8] = [
+            &["Ada", "Lovelace"],
+            &["Jan", "van der Berg"],
+            &["Ana María", "Öberg"],
+            &["Ada"],
+            &["", "Lovelace"],
+            &["ada", "ADA"],
+            &[" Ada ", "x"],
+            &["van der Berg", "Jan"],
+        ];
+        let part = |text: &&str| match *text {
+            "" => Value::Null,
+            text => Value::from(text.replace(' ', &self.separator)),
+        };
+        let list = |texts: &&[&str]| {
+            let mut list: Vec<Value> = texts.iter().map(part).collect();
+            list.resize(self.parts, Value::Null);
+            Value::Array(list)
+        };
+        parts.iter().map(list).collect()
     }
 
-    /// Several texts: some of which hold a separator, some of which are not there.
-    pub(crate) fn part_samples(&self) -> Vec<Value> {
-        let several = ["van", "der", "Berg"].join(&self.separator);
-        let first = ["Jan", "van", "der"].join(&self.separator);
-        let with = |parts: [Option<&str>; 2]| -> Value {
-            let parts = parts.into_iter().map(|part| part.map_or(Value::Null, Value::from));
-            let more = (2..self.parts).map(|number| Value::from(format!("part{number}")));
-            parts.chain(more).collect()
-        };
-        let [ada, lovelace] = [Some("Ada"), Some("Lovelace")];
-        vec![
-            with([ada, lovelace]),
-            with([Some("Jan"), Some(&several)]),
-            with([Some(&first), Some("Berg")]),
-            with([None, lovelace]),
-            with([ada, None]),
-        ]
+    /// Texts that may be taken apart.
+    pub(crate) fn single(&self) -> Vec<Value> {
+        let texts = [
+            "Ada Lovelace",
+            "Jan van der Berg",
+            "Ada",
+            "Ana  Öberg",
+            " Ada ",
+            " ",
+            "Łucja",
+            "a b c d",
+        ];
+        texts.map(|text| Value::from(text.replace(' ', &self.separator))).to_vec()
     }
 
     /// One text out of several; absent ones leave no separator behind.

@@ -73,6 +73,30 @@ impl Transform for Table {
         if is_closed && self.ambiguous().is_none() { Class::Iso } else { Class::Lossy }
     }
 
+    fn samples(&self) -> Vec<Value> {
+        let listed = self.rows.iter().map(|(_, scim)| scim).chain(&self.other_scim);
+        let mut samples: Vec<Value> = listed.cloned().collect();
+        if self.other_native.is_some() {
+            // Values that the table does not list, of the type of those that it does.
+            if samples.iter().any(Value::is_boolean) {
+                samples.extend([Value::Bool(true), Value::Bool(false)]);
+            }
+            if samples.iter().any(Value::is_string) {
+                samples.push(Value::from("something else"));
+            }
+        }
+        samples
+    }
+
+    fn native_samples(&self) -> Vec<Value> {
+        let mut samples: Vec<Value> = self.rows.iter().map(|(native, _)| native.clone()).collect();
+        samples.extend(self.other_native.clone());
+        if self.other_scim.is_some() {
+            samples.push(Value::from("something else"));
+        }
+        samples
+    }
+
     fn ambiguous(&self) -> Option<Value> {
         let count = |value: &Value| self.rows.iter().filter(|(_, have)| have == value).count();
         self.rows.iter().map(|(_, scim)| scim).find(|scim| count(scim) > 1).cloned()

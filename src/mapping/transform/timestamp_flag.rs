@@ -73,6 +73,20 @@ impl Transform for TimestampFlag {
     fn class(&self) -> Class {
         Class::Lossy
     }
+
+    fn remark(&self) -> Option<&'static str> {
+        Some("nothing but the boolean")
+    }
+
+    fn samples(&self) -> Vec<Value> {
+        vec![Value::Bool(true), Value::Bool(false)]
+    }
+
+    fn native_samples(&self) -> Vec<Value> {
+        let nothing = if self.format.is_epoch() { Value::from(0) } else { Value::Null };
+        let leap_day = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * 19_782);
+        vec![nothing, self.set.clone(), self.format.write(leap_day), Value::Null]
+    }
 }
 
 fn is_empty(format: &Format, native: &Value) -> bool {
@@ -86,6 +100,7 @@ fn is_empty(format: &Format, native: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use crate::mapping::transform::kind::{Transform, laws};
@@ -119,5 +134,28 @@ mod tests {
         assert_eq!(flag.to_native(&json!(true), None), Ok(json!(0)));
         assert_eq!(flag.to_native(&json!(false), None), Ok(json!(1_700_000_000_000_i64)));
         assert!(TimestampFlag::build(&json!({ "empty": true, "set": "soon" })).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn laws_hold(
+            seconds in -60_000_000_000_i64..250_000_000_000,
+            empty in any::<bool>(),
+            text in any::<String>(),
+        ) {
+            for format in [json!(null), json!("epoch_s"), json!("epoch_ms"), json!("%Y-%m-%d")] {
+                let argument = json!({ "empty": empty, "format": format });
+                let flag = TimestampFlag::build(&argument).unwrap();
+                let instant = jiff::Timestamp::from_second(seconds).unwrap();
+                let day = instant.strftime("%Y-%m-%d").to_string();
+                for native in
+                    [json!(seconds), json!(instant.to_string()), json!(day), json!(text), json!(0)]
+                {
+                    laws::hold_for_native(&flag, &native);
+                }
+                laws::hold_for_scim(&flag, &json!(true));
+                laws::hold_for_scim(&flag, &json!(false));
+            }
+        }
     }
 }

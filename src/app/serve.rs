@@ -18,6 +18,7 @@ use crate::config::settings::{Config, Tenant as TenantConfig};
 use crate::console::health;
 use crate::console::metrics::{self, Counted};
 use crate::exchange::cursor::Seal;
+use crate::exchange::recent::Recent;
 use crate::exchange::tenant::{Locks, Tenant};
 use crate::gateway::listener::{Gateway, Running};
 use crate::id::{IdSource, SystemIds};
@@ -215,6 +216,7 @@ fn build(
         max_results: settings::MAX_RESULTS,
         seal: Arc::clone(seal),
         locks: Locks::default(),
+        recent: Recent::default(),
     })
 }
 

@@ -55,8 +55,9 @@ pub(crate) async fn run(options: &Try) -> ExitCode {
 
 async fn play(options: &Try) -> Result<ExitCode, TryError> {
     let tenant = tenant(options)?;
-    let path = options.mapping.as_deref().or(tenant.as_ref().map(|tenant| &*tenant.mapping));
-    let mapping = Arc::new(files::mapping(path.unwrap_or(Path::new("")))?);
+    let of_tenant = tenant.as_ref().map(|tenant| tenant.mapping.as_path());
+    let path = options.mapping.as_deref().or(of_tenant).unwrap_or_else(|| Path::new(""));
+    let mapping = Arc::new(files::mapping(path)?);
     let mut attempt = attempt(options, &mapping)?;
     let mut values = tenant.map(|tenant| tenant.config.0).unwrap_or_default();
     values.extend(set(options, &mapping)?);

@@ -58,6 +58,9 @@ pub enum ConvertError {
     /// A record of the application has no key where the mapping expects it.
     #[error("a record of the application has no id where the mapping expects it")]
     NoKey,
+    /// The mapping's condition for records to exist cannot be read.
+    #[error("the mapping's condition on records cannot be read for one of the application's")]
+    Condition,
     /// A template of the mapping cannot be filled.
     #[error("a request of the mapping cannot be built from these values")]
     Template(#[from] TemplateError),

@@ -10,10 +10,12 @@ use serde_json::Value;
 
 use crate::convert::context::Context;
 use crate::convert::error::ConvertError;
+use crate::convert::parameters::{self, Parameters};
 use crate::convert::{collection, key, lens, request};
 use crate::mapping::expression::Scope;
 use crate::mapping::model::{
-    CollectionSource, FilterAction, FilterCase, FilterLanguage, FilterRule, FilterSubject, Request,
+    CollectionSource, FilterAction, FilterCase, FilterLanguage, FilterRule, FilterSubject,
+    ParameterPlace, Request,
 };
 use crate::mapping::template::Template;
 use crate::native::message::NativeRequest;
@@ -79,7 +81,7 @@ pub enum Calls<'m> {
     /// The resource of this SCIM id, and no other.
     ById(String),
     /// The list request with these parameters; none of them: a scan.
-    List(Vec<(String, String)>),
+    List(Parameters),
     /// Another request instead of the list; 404 means no match.
     LookUp(&'m Request, NativeRequest),
 }
@@ -112,29 +114,50 @@ pub fn plan<'m>(context: &Context<'m>, filter: &Filter) -> Result<Pushdown<'m>, 
             }
         }
     }
-    let mut parameters: Vec<(String, String)> = Vec::new();
+    let mut parameters = Parameters::default();
     let mut used = Vec::new();
     for found in &usable {
-        if let FilterAction::Query(templates) = &found.rule.action {
-            let pairs = request::pairs(templates, &found.scope(context))?;
-            let is_taken = |name: &String| parameters.iter().any(|(have, _)| have == name);
-            if !pairs.iter().any(|(name, _)| is_taken(name)) {
-                parameters.extend(pairs);
-                used.push(found);
-            }
+        if narrow(&mut parameters, found, context)? {
+            used.push(found);
         }
     }
     let mut may_miss = false;
     if let Some(language) = &context.resource.filter_language
-        && !parameters.iter().any(|(name, _)| *name == language.param)
+        && !parameters.has(language.place, &language.param)
         && let Some(phrase) = phrase(context, language, filter, Side::Widening)?
     {
         may_miss = phrase.may_miss;
-        parameters.push((language.param.clone(), phrase.text));
+        parameters.put(language.place, &language.param, Value::from(phrase.text));
     }
     let mut plan = Pushdown::new(Calls::List(parameters), filter).using(context, terms, &used);
     plan.may_miss |= may_miss;
     Ok(plan)
+}
+
+/// Adds what a term makes of the list request, unless that says something else already.
+fn narrow(
+    parameters: &mut Parameters,
+    found: &Found<'_>,
+    context: &Context<'_>,
+) -> Result<bool, ConvertError> {
+    match &found.rule.action {
+        FilterAction::Query(templates) => {
+            let pairs = request::pairs(templates, &found.scope(context))?;
+            if pairs.iter().any(|(name, _)| parameters.has(ParameterPlace::Query, name)) {
+                return Ok(false);
+            }
+            parameters.query.extend(pairs);
+        }
+        FilterAction::Body(tree) => {
+            let tree = tree.evaluate(&found.scope(context))?;
+            if parameters::clash(&parameters.body, &tree) {
+                return Ok(false);
+            }
+            parameters::merge(&mut parameters.body, tree);
+        }
+        FilterAction::LookUp(_) | FilterAction::Term(_) => return Ok(false),
+    }
+    Ok(true)
 }
 
 fn id_asked_for(term: &Filter) -> Option<String> {

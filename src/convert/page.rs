@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::convert::key;
 use crate::convert::locate::locate;
+use crate::convert::parameters::Parameters;
 use crate::mapping::expression::{Ambient, Scope};
 use crate::mapping::model::{PageStyle, Pages, Total};
 use crate::native::message::NativeResponse;
@@ -35,24 +36,28 @@ pub struct Seen<'a> {
     pub read: u64,
     /// Page size asked for.
     pub size: usize,
+    /// The list's total, where it is known.
+    pub total: Option<u64>,
 }
 
 /// The parameters that ask for a page. A link brings its own.
-pub fn parameters(pages: &Pages, at: &At, size: usize) -> Vec<(String, String)> {
-    let mut parameters = Vec::new();
+pub fn parameters(pages: &Pages, at: &At, size: usize) -> Parameters {
+    let mut parameters = Parameters::default();
     let position = match (&pages.style, at) {
         (PageStyle::Offset(name, first) | PageStyle::Page(name, first), At::Start) => {
-            Some((name, first.to_string()))
+            Some((name, json!(first)))
         }
         (PageStyle::Offset(name, _), At::Offset(number))
-        | (PageStyle::Page(name, _), At::Page(number)) => Some((name, number.to_string())),
+        | (PageStyle::Page(name, _), At::Page(number)) => Some((name, json!(number))),
         (PageStyle::Cursor(name, _) | PageStyle::Marker(name, _), At::Cursor(cursor)) => {
-            Some((name, cursor.clone()))
+            Some((name, json!(cursor)))
         }
         _ => None,
     };
-    parameters.extend(position.map(|(name, value)| (name.clone(), value)));
-    parameters.extend(pages.size.as_ref().map(|name| (name.clone(), size.to_string())));
+    let size = pages.size.as_ref().map(|name| (name, json!(size)));
+    for (name, value) in position.into_iter().chain(size) {
+        parameters.put(pages.place, name, value);
+    }
     parameters
 }
 
@@ -77,11 +82,14 @@ pub fn next(pages: &Pages, at: &At, seen: &Seen<'_>, ambient: &Ambient) -> Optio
             let link = path.read(seen.response.json()?)?.as_str()?;
             (!link.is_empty()).then(|| At::Link(link.to_owned()))
         }
+        PageStyle::LinkPlace(place) => {
+            locate(place, seen.response).as_ref().and_then(key::text).map(At::Link)
+        }
         PageStyle::Cursor(_, locator) => {
             locate(locator, seen.response).as_ref().and_then(key::text).map(At::Cursor)
         }
         PageStyle::Marker(_, path) => {
-            let is_last = pages.size.is_some() && seen.records.len() < seen.size;
+            let is_last = is_short(pages, seen) && seen.total.is_none_or(|it| seen.read >= it);
             let marker = path.read(seen.records.last()?).and_then(key::text)?;
             (!is_last).then_some(At::Cursor(marker))
         }
@@ -96,10 +104,29 @@ fn goes_on(pages: &Pages, seen: &Seen<'_>) -> bool {
     if seen.records.is_empty() {
         return false;
     }
-    match total(pages, seen.response) {
+    match seen.total {
         Some(total) => seen.read < total,
-        None => pages.until.is_some() || pages.size.is_none() || seen.records.len() >= seen.size,
+        None => pages.until.is_some() || !is_short(pages, seen),
     }
+}
+
+/// Whether a page holds fewer records than it was asked for: it is the last one, or the
+/// application's pages are smaller than the mapping says.
+pub fn is_short(pages: &Pages, seen: &Seen<'_>) -> bool {
+    pages.size.is_some() && seen.records.len() < seen.size
+}
+
+/// Whether the end of the list may be none, because its total has not been looked up yet.
+pub fn may_be_cut(pages: &Pages, seen: &Seen<'_>) -> bool {
+    let can = match pages.style {
+        PageStyle::Page(..) | PageStyle::Offset(..) | PageStyle::Marker(..) => true,
+        PageStyle::LinkHeader(_)
+        | PageStyle::LinkBody(_)
+        | PageStyle::LinkPlace(_)
+        | PageStyle::Cursor(..) => false,
+    };
+    let is_unknown = seen.total.is_none() && matches!(pages.total, Some(Total::Lookup(_)));
+    can && is_unknown && !seen.records.is_empty() && is_short(pages, seen) && pages.until.is_none()
 }
 
 fn number(pages: &Pages, at: &At) -> u64 {

@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use crate::convert::locate::locate;
+use crate::convert::error::ConvertError;
+use crate::convert::locate::{self, locate};
 use crate::convert::{key, page};
-use crate::mapping::model::{Request, ResourceMapping, Returns};
-use crate::native::message::NativeResponse;
+use crate::mapping::model::{IdRule, Missing, Request, ResourceMapping, Returns};
+use crate::native::message::{NativeResponse, Payload};
 use crate::native::path::NativePath;
 
 /// The record in an answer to a request about one resource; `None` when the answer holds none.
@@ -57,20 +58,30 @@ pub fn looked_up(request: &Request, path: &NativePath, body: &Value) -> Option<V
     if is_nobody(request, body) {
         return Some(Vec::new());
     }
-    path.read(body).map(|found| vec![found.clone()])
+    match path.read(body) {
+        Some(found) => Some(vec![found.clone()]),
+        None => (request.missing == Missing::Empty).then(Vec::new),
+    }
 }
 
 /// The records in a list answer; `None` when the answer is not the list that the mapping
 /// describes. A member that is not there is an empty list only in an empty object, or beside a
 /// total of 0: some APIs leave it out then. In any other answer an empty list would tell an
-/// identity provider that everybody has gone.
+/// identity provider that everybody has gone, unless the mapping says that it means just that.
 pub fn records(request: &Request, response: &NativeResponse) -> Option<Vec<Value>> {
-    let body = response.json()?;
+    let may_lack = request.missing == Missing::Empty;
+    let Some(body) = response.json() else {
+        return (may_lack && response.body == Payload::Empty).then(Vec::new);
+    };
     let is_empty = || {
         let total = request.pages.as_ref().and_then(|pages| page::total(pages, response));
-        body.as_object().is_some_and(|members| members.is_empty() || total == Some(0))
+        let is_said = || total == Some(0) || may_lack;
+        body.as_object().is_some_and(|members| members.is_empty() || is_said())
     };
     let is_list = match request.records.array() {
+        None if request.records.is_writable() => {
+            return one_or_many(request.records.read(body), is_empty);
+        }
         None => body.is_array() || body.is_object(),
         Some(array) if array.is_root() => body.is_array(),
         Some(array) => match array.read(body) {
@@ -80,6 +91,34 @@ pub fn records(request: &Request, response: &NativeResponse) -> Option<Vec<Value
         },
     };
     is_list.then(|| request.records.read_all(body).into_iter().cloned().collect())
+}
+
+/// The records at a place that names no elements: those of an array, or the one that some APIs
+/// give instead of an array of one.
+fn one_or_many(found: Option<&Value>, is_empty: impl FnOnce() -> bool) -> Option<Vec<Value>> {
+    match found {
+        Some(Value::Array(records)) => Some(records.clone()),
+        Some(Value::Null) => Some(Vec::new()),
+        Some(record @ Value::Object(members)) if !members.is_empty() => Some(vec![record.clone()]),
+        Some(Value::Object(_)) | None => is_empty().then(Vec::new),
+        Some(Value::Bool(_) | Value::Number(_) | Value::String(_)) => None,
+    }
+}
+
+/// The key of a record in a list. A stub may be the key itself, or have it elsewhere than a whole
+/// record.
+pub fn listed_key(rule: &IdRule, from: &Request, listed: &Value) -> Result<String, ConvertError> {
+    if !from.hydrate {
+        return key::of_record(rule, listed);
+    }
+    let found = match &from.id {
+        Some(place) => locate::read(place, listed).as_ref().and_then(key::text),
+        None => match listed {
+            Value::Object(_) => key::of_record(rule, listed).ok(),
+            scalar => key::text(scalar),
+        },
+    };
+    found.ok_or(ConvertError::NoKey)
 }
 
 /// The key of a new record when the answer names it elsewhere than in the record.

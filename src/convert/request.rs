@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::convert::error::ConvertError;
+use crate::convert::parameters;
 use crate::mapping::expression::Scope;
 use crate::mapping::model::{Encoding, Request, RequestBody};
 use crate::mapping::template::Template;
@@ -15,18 +16,48 @@ pub fn build(
     scope: &Scope<'_>,
     rows: Option<Value>,
 ) -> Result<NativeRequest, ConvertError> {
-    let body = match &request.body {
+    let body = body(request, scope, rows)?;
+    filled(request, scope, body)
+}
+
+/// Builds a list request with members that are merged into its body; null is nothing.
+pub fn build_list(
+    request: &Request,
+    scope: &Scope<'_>,
+    addition: Value,
+) -> Result<NativeRequest, ConvertError> {
+    let mut body = body(request, scope, None)?;
+    if !addition.is_null() {
+        let body = body.get_or_insert_with(|| Value::Object(Map::new()));
+        parameters::merge(body, addition);
+    }
+    filled(request, scope, body)
+}
+
+fn body(
+    request: &Request,
+    scope: &Scope<'_>,
+    rows: Option<Value>,
+) -> Result<Option<Value>, ConvertError> {
+    Ok(match &request.body {
         RequestBody::None => None,
         RequestBody::Tree(tree) => Some(tree.evaluate(scope)?),
         RequestBody::FromRows if rows.is_none() && request.set.is_empty() => None,
         RequestBody::FromRows => Some(envelope(request, scope, rows)?),
-    };
+    })
+}
+
+fn filled(
+    request: &Request,
+    scope: &Scope<'_>,
+    body: Option<Value>,
+) -> Result<NativeRequest, ConvertError> {
     Ok(NativeRequest {
         method: request.method,
         path: request.path.url_path(scope)?,
         query: pairs(&request.query, scope)?,
         headers: headers(request, scope)?,
-        body: body.map_or(Body::None, |body| encode(request.encoding, body)),
+        body: encoded(request.encoding, body),
         timeout: request.timeout,
         repeatable: request.idempotency.is_some(),
     })
@@ -72,10 +103,12 @@ fn envelope(
     })
 }
 
-fn encode(encoding: Encoding, body: Value) -> Body {
-    match encoding {
-        Encoding::Json => Body::Json(body),
-        Encoding::Form => {
+/// A body as it is sent.
+pub fn encoded(encoding: Encoding, body: Option<Value>) -> Body {
+    match (encoding, body) {
+        (_, None) => Body::None,
+        (Encoding::Json, Some(body)) => Body::Json(body),
+        (Encoding::Form, Some(body)) => {
             let mut fields = Vec::new();
             form_fields(None, &body, &mut fields);
             Body::Form(fields)

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::convert::context::Context;
 use crate::convert::filter::{self, Calls};
+use crate::convert::parameters::Parameters;
 use crate::convert::{place, request};
 use crate::dialogue::laws::Surroundings;
 use crate::dialogue::samples;
@@ -238,7 +239,7 @@ fn path_of(term: &Filter) -> Option<&AttrPath> {
 fn listed(
     context: &Context<'_>,
     filter: &Filter,
-    parameters: Vec<(String, String)>,
+    parameters: Parameters,
     or_scan: &str,
 ) -> (Answer, String) {
     let resource = context.resource;
@@ -255,9 +256,9 @@ fn listed(
             }
         };
     }
-    match request::build(list, &context.scope(), None) {
+    match request::build_list(list, &context.scope(), parameters.body) {
         Ok(mut native) => {
-            native.query.extend(parameters);
+            native.query.extend(parameters.query);
             (Answer::PushedDown, format!("{}{or_scan}", shown(&native)))
         }
         Err(error) => (Answer::Refused, error.to_string()),

@@ -99,9 +99,10 @@ fn told(
         Calls::LookUp(_, request) => recorder::target(request),
         Calls::List(parameters) if parameters.is_empty() => scan(resource),
         Calls::List(parameters) => {
-            let pairs: Vec<String> =
-                parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            format!("for its list with {}", pairs.join("&"))
+            let pairs = parameters.query.iter().map(|(name, value)| format!("{name}={value}"));
+            let body = Some(&parameters.body).filter(|body| !body.is_null());
+            let said: Vec<String> = pairs.chain(body.map(ToString::to_string)).collect();
+            format!("for its list with {}", said.join("&"))
         }
     };
     if plan.may_miss {

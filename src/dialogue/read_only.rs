@@ -61,8 +61,11 @@ impl Reads {
         let fixed =
             |request: &&Request| request.method == Method::Post && request.path.holes() == 0;
         let searches = mapping.resources.iter().flat_map(reading).filter(fixed);
+        let parts = mapping.resources.iter().flat_map(ResourceMapping::embedded);
+        let parts = parts.filter(|(_, it)| it.method == Method::Post && it.path.holes() == 0);
+        let parts = parts.map(|(_, lookup)| lookup.path.literal_text());
         let others: Vec<String> = mapping.resources.iter().flat_map(writing).map(path).collect();
-        Self::Posts(searches.map(path).filter(|path| !others.contains(path)).collect())
+        Self::Posts(searches.map(path).chain(parts).filter(|path| !others.contains(path)).collect())
     }
 }
 
@@ -71,8 +74,9 @@ fn path(request: &Request) -> String {
 }
 
 fn reading(resource: &ResourceMapping) -> impl Iterator<Item = &Request> {
-    let look_ups = resource.filters.iter().filter_map(|rule| {
-        if let FilterAction::LookUp(request) = &rule.action { Some(&**request) } else { None }
+    let look_ups = resource.filters.iter().filter_map(|rule| match &rule.action {
+        FilterAction::LookUp(request) => Some(&**request),
+        FilterAction::Query(_) | FilterAction::Body(_) | FilterAction::Term(_) => None,
     });
     let lists = resource.collections.iter().filter_map(|list| match &list.source {
         CollectionSource::List(request) => Some(&**request),

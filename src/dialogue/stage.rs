@@ -11,6 +11,7 @@ use crate::clock::FixedClock;
 use crate::convert::{key, memo};
 use crate::dialogue::script::ScriptedUpstream;
 use crate::exchange::cursor::Seal;
+use crate::exchange::recent::Recent;
 use crate::exchange::tenant::{Locks, Tenant};
 use crate::exchange::upstream::Upstream;
 use crate::id::IdSource;
@@ -55,6 +56,7 @@ pub async fn set(
         max_results: MAX_RESULTS,
         seal: Arc::new(OpenSeal),
         locks: Locks::default(),
+        recent: Recent::default(),
     })
 }
 

@@ -19,10 +19,11 @@ use crate::convert::references::{
 use crate::convert::{key, pattern, place, places, record, request};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
+use crate::exchange::recent::Fate;
 use crate::exchange::recorded::Redirected;
 use crate::exchange::state::{self, Located, State};
 use crate::exchange::version::{self, Record};
-use crate::exchange::{kept, names, send};
+use crate::exchange::{kept, names, send, unique};
 use crate::mapping::model::{
     Activate, Carries, Collection, CollectionSource, Deactivate, Delete, IdSourceRule, Request,
     ResourceMapping, Row,
@@ -63,6 +64,7 @@ impl Exchange<'_> {
         pattern::check(resource, &before.view, &goal.wanted)?;
         check_added(resource, &goal.deltas)?;
         names::check(self, resource, &before.view, &goal.wanted).await?;
+        let _values = unique::hold(self, resource, &before.view, &goal.wanted).await?;
         if matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. })) {
             return self.apply_off(resource, located, before, goal).await;
         }
@@ -92,9 +94,10 @@ impl Exchange<'_> {
         };
         let plan = change.plan(located)?;
         change.check_key(located).await?;
-        change.update(located, plan.updates).await?;
-        change.switch(located, plan.switch).await?;
-        change.collections(located, plan.members).await?;
+        let key = located.key.clone();
+        let carried = change.carry_out(located, plan).await;
+        change.note(&key, located);
+        carried?;
         self.write_redirected(resource, &located.key, &redirected).await?;
         self.keep_attributes(resource, located, before, &goal.wanted).await?;
         let record = (!change.stale).then_some(change.record);
@@ -125,6 +128,7 @@ impl Exchange<'_> {
         for (collection, calls) in built {
             send::all(self, resource, &located.key, collection, calls).await?;
         }
+        self.remember(resource, &located.key, Fate::There(None));
         self.write_redirected(resource, &located.key, &redirected).await
     }
 
@@ -282,6 +286,30 @@ impl<'a> Change<'a> {
             members.push((collection, members::calls(&context, collection, delta, &scope)?));
         }
         Ok(Plan { updates, switch, members })
+    }
+
+    async fn carry_out(
+        &mut self,
+        located: &mut Located,
+        plan: Plan<'a>,
+    ) -> Result<(), ExchangeError> {
+        self.update(located, plan.updates).await?;
+        self.switch(located, plan.switch).await?;
+        self.collections(located, plan.members).await
+    }
+
+    /// Remembers what became of the record, also when only a part of the change was made.
+    fn note(&self, key: &str, located: &Located) {
+        if !self.sent {
+            return;
+        }
+        if located.key != key {
+            self.exchange.remember(self.resource, key, Fate::Gone);
+        }
+        let has_left = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
+        let native = (!self.stale).then(|| self.record.native.clone());
+        let fate = if has_left { Fate::Gone } else { Fate::There(native) };
+        self.exchange.remember(self.resource, &located.key, fate);
     }
 
     /// Sends the update routes. A later one that sees the record gets the record as it is then.
@@ -492,6 +520,7 @@ impl<'a> Change<'a> {
             // An application with versions of its own may count memberships among what changes.
             let is_told = is_in_record || self.resource.version.is_some();
             self.stale |= is_told && !calls.is_empty();
+            self.sent |= !calls.is_empty();
             let sent = send::all(self.exchange, self.resource, &located.key, collection, calls);
             self.doubts |= sent.await?;
         }

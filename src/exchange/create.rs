@@ -8,7 +8,7 @@ use crate::exchange::error::ExchangeError;
 use crate::exchange::make;
 use crate::exchange::native::Exchange;
 use crate::exchange::response::ScimResponse;
-use crate::exchange::{names, represent, revive};
+use crate::exchange::{adopt, names, represent, revive, unique};
 use crate::mapping::model::{Delete, Outcome, ResourceMapping};
 use crate::scim::attr::AttrPath;
 use crate::scim::projection::Projection;
@@ -30,18 +30,43 @@ pub async fn answer(
     let resource_type = &resource.resource_type;
     let mut wanted = exchange.read(body, resource_type)?;
     let named = named_attributes(&wanted);
+    let sent = wanted.clone();
     make::fill_defaults(exchange, resource, &mut wanted)?;
     validate::require(&wanted, resource_type)?;
     pattern::check(resource, &Resource::default(), &wanted)?;
     names::check(exchange, resource, &Resource::default(), &wanted).await?;
-    let view = match make::make(exchange, resource, &wanted, None).await {
-        Ok(made) => made.view,
-        Err(error) if is_taken(&error) && matches!(resource.delete, Delete::Deactivate) => {
-            revive::revive(exchange, resource, &wanted).await?.ok_or(error)?
+    let view = match Box::pin(made(exchange, resource, &wanted)).await {
+        Ok(view) => view,
+        Err(error) if is_taken(&error) => {
+            Box::pin(instead(exchange, resource, &sent, &wanted)).await?.ok_or(error)?
         }
         Err(error) => return Err(error),
     };
     Ok(represent::answer(exchange, resource, 201, &view, projection, &named))
+}
+
+async fn made(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    wanted: &Resource,
+) -> Result<Resource, ExchangeError> {
+    let _values = unique::hold(exchange, resource, &Resource::default(), wanted).await?;
+    Ok(make::make(exchange, resource, wanted, None).await?.view)
+}
+
+/// The resource that somebody's record becomes which is in the way of a new one.
+async fn instead(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    sent: &Resource,
+    wanted: &Resource,
+) -> Result<Option<Resource>, ExchangeError> {
+    if matches!(resource.delete, Delete::Deactivate)
+        && let Some(view) = revive::revive(exchange, resource, wanted).await?
+    {
+        return Ok(Some(view));
+    }
+    adopt::adopt(exchange, resource, sent).await
 }
 
 /// The attributes that a body names, for `returned: request`.
@@ -51,5 +76,9 @@ pub fn named_attributes(resource: &Resource) -> Vec<AttrPath> {
 }
 
 fn is_taken(error: &ExchangeError) -> bool {
-    matches!(error, ExchangeError::Native(failure) if failure.meaning == Meaning::Outcome(Outcome::Uniqueness))
+    match error {
+        ExchangeError::Native(failure) => failure.meaning == Meaning::Outcome(Outcome::Uniqueness),
+        ExchangeError::Taken { .. } => true,
+        _ => false,
+    }
 }

@@ -11,6 +11,7 @@ use crate::convert::{memo, request};
 use crate::exchange::apply::Goal;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
+use crate::exchange::recent::Fate;
 use crate::exchange::response::ScimResponse;
 use crate::exchange::state::{self, Located};
 use crate::exchange::version::{self, Conditions, Record};
@@ -70,9 +71,7 @@ async fn remove(
 ) -> Result<(), ExchangeError> {
     let record = match admitted {
         Some(record) => record,
-        None if requests.iter().any(request::needs_record) || version::is_sent(resource) => {
-            exchange.record(resource, &located.key).await?
-        }
+        None if is_read(resource, requests) => exchange.record(resource, &located.key).await?,
         None => Record::from(Value::Null),
     };
     let native = &record.native;
@@ -84,7 +83,15 @@ async fn remove(
         version::guard(resource, &record, &mut step.native);
         exchange.call(step.native, &step.request.accept, About::Resource).await?;
     }
+    exchange.remember(resource, &located.key, Fate::Gone);
     Ok(())
+}
+
+/// Whether the record must be read before it is deleted.
+fn is_read(resource: &ResourceMapping, requests: &[Request]) -> bool {
+    requests.iter().any(request::needs_record)
+        || version::is_sent(resource)
+        || resource.visible.is_some()
 }
 
 /// The application cannot delete: the record is switched off and a tombstone hides it.

@@ -20,7 +20,8 @@ use crate::scim::query::Query;
 /// Answers a request. It never fails: a failure is an answer, and its causes are logged here.
 pub async fn answer(tenant: &Tenant, request: ScimRequest) -> ScimResponse {
     let exchange = Exchange::new(tenant, request.request_id.clone(), request.base.clone());
-    let answered = dispatch(&exchange, &request).await;
+    // Boxed, because it has room for the largest operation.
+    let answered = Box::pin(dispatch(&exchange, &request)).await;
     exchange.report();
     match answered {
         Ok(response) => response,

@@ -79,6 +79,12 @@ pub enum ExchangeError {
         /// The attribute.
         attribute: String,
     },
+    /// A look-up that the request needs picked nothing.
+    #[error("the application has nothing to look up as {name}, which this request needs")]
+    NothingPicked {
+        /// The look-up's name in the mapping.
+        name: String,
+    },
     /// The resource is not in the version that the request speaks of.
     #[error("the resource is not in the version that the request names")]
     PreconditionFailed,

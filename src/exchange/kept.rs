@@ -25,7 +25,9 @@ impl Exchange<'_> {
     ) -> Result<(), ExchangeError> {
         // Of somebody who is on the way back, everything is written in the end.
         let is_off = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
-        if !state::keeps_attributes(resource) || is_off {
+        // What clients have changed they have seen, and nobody may take it over.
+        let is_noted = resource.adopt.is_some();
+        if !(state::keeps_attributes(resource) || is_noted) || is_off {
             return Ok(());
         }
         let none = References::default();
@@ -37,7 +39,7 @@ impl Exchange<'_> {
             key: located.key.clone(),
             ..Entry::default()
         });
-        let is_kept = located.entry.is_some() || attributes.is_empty();
+        let is_kept = located.entry.is_some() || (attributes.is_empty() && !is_noted);
         if is_kept && entry.attributes == attributes && entry.key == located.key {
             return Ok(());
         }

@@ -15,6 +15,7 @@ use crate::convert::{key, places, record};
 use crate::exchange::apply::{Goal, Outcome};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
+use crate::exchange::recent::Fate;
 use crate::exchange::state::{self, Located};
 use crate::exchange::version::Record;
 use crate::exchange::{kept, shown};
@@ -66,6 +67,8 @@ pub async fn make(
                 made.as_ref().and_then(|made| key::of_record(&resource.id, made).ok());
             let key = record::new_key(request, &response).or(from_record);
             let key = key.ok_or(ExchangeError::Unexpected)?;
+            // A later step may fail, and the next attempt must find what is there.
+            exchange.remember(resource, &key, Fate::There(None));
             located = Some(enter(exchange, &context, wanted, key, identity).await?);
         }
         let made = made.filter(|_| request.id.is_none());
@@ -80,6 +83,7 @@ pub async fn make(
         Some(record) => record,
         None => exchange.record(resource, &located.key).await.map_err(not_there)?,
     };
+    exchange.remember(resource, &located.key, Fate::There(Some(record.native.clone())));
     let view = shown::view(exchange, resource, &located, record.clone(), wanted, doubts).await?;
     Ok(Made { located, record, view })
 }
@@ -117,7 +121,7 @@ async fn enter(
         sidecar.save(&partition, &resource.name, &entry).await?;
         return Ok(Located { id: identity.id.clone(), key, entry: Some(entry) });
     }
-    if !is_issued && attributes.is_empty() {
+    if !is_issued && attributes.is_empty() && resource.adopt.is_none() {
         if state::uses_sidecar(resource) {
             // Whoever had this key before is another.
             sidecar.remove(&partition, &resource.name, &key).await?;

@@ -1,6 +1,7 @@
 //! One SCIM request from start to answer, over ports: the application ([`upstream`]), the
 //! side-car, the clock. One operation a file; `render.rs` alone gives failures their status.
 
+pub mod adopt;
 pub mod apply;
 pub mod bulk;
 pub mod counters;
@@ -16,6 +17,7 @@ pub mod everywhere;
 pub mod kept;
 pub mod known_names;
 pub mod left;
+pub mod lookups;
 pub mod make;
 pub mod named;
 pub mod names;
@@ -23,6 +25,7 @@ pub mod native;
 pub mod patch;
 pub mod query;
 pub mod reading;
+pub mod recent;
 pub mod recorded;
 pub mod render;
 pub mod replace;
@@ -39,5 +42,7 @@ pub mod sorted;
 pub mod state;
 pub mod tenant;
 pub mod trail;
+pub mod unique;
 pub mod upstream;
 pub mod version;
+pub mod whole;

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::convert::failure::Meaning;
 use crate::convert::filter::{self, Calls};
+use crate::convert::parameters::Parameters;
 use crate::convert::references::{self, Name, References};
 use crate::convert::{key, record, through};
 use crate::exchange::error::ExchangeError;
@@ -141,6 +142,8 @@ impl Exchange<'_> {
             }
             Calls::LookUp(request, call) => {
                 let records = self.looked_up(request, call).await?;
+                Breadth::Narrowed.check(resource, records.len() as u64)?;
+                let records = self.complete_all(resource, request, records).await?;
                 self.note(resource, by, &records);
             }
             Calls::ById(_) | Calls::List(_) => self.scan(resource, by).await?,
@@ -176,7 +179,7 @@ impl Exchange<'_> {
         if self.names.lock().scanned.contains(&place) {
             return Ok(());
         }
-        self.walk(resource, by, Vec::new(), None).await?;
+        self.walk(resource, by, Parameters::default(), None).await?;
         self.names.lock().scanned.insert(place);
         Ok(())
     }
@@ -186,7 +189,7 @@ impl Exchange<'_> {
         &self,
         resource: &ResourceMapping,
         by: &NativePath,
-        parameters: Vec<(String, String)>,
+        parameters: Parameters,
         until: Option<&Name>,
     ) -> Result<(), ExchangeError> {
         let breadth = Breadth::of(&parameters);
@@ -197,11 +200,12 @@ impl Exchange<'_> {
         };
         let mut walk = Walk::new(list, parameters, list.pages.as_ref());
         while let Some(records) = walk.next(self, resource).await? {
+            breadth.check(resource, walk.read)?;
+            let records = self.complete_all(resource, list, records).await?;
             self.note(resource, by, &records);
             if until.is_some_and(|name| self.names.lock().keys.contains_key(name)) {
                 return Ok(());
             }
-            breadth.check(resource, walk.read)?;
         }
         Ok(())
     }

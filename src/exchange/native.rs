@@ -1,6 +1,6 @@
 //! Calls to the application: one record, a list, a collection.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
@@ -8,11 +8,14 @@ use tokio::sync::OnceCell;
 
 use crate::convert::context::Context;
 use crate::convert::failure::{self, Meaning};
+use crate::convert::lookup::Picks;
 use crate::convert::page::{self, At, Seen};
+use crate::convert::parameters::Parameters;
 use crate::convert::references::{self, References, Wanted};
-use crate::convert::{key, record, request};
+use crate::convert::{key, lookup, record, request};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::known_names::KnownNames;
+use crate::exchange::recent::Fate;
 use crate::exchange::tenant::Tenant;
 use crate::exchange::version::Record;
 use crate::mapping::expression::{Ambient, Scope};
@@ -121,8 +124,21 @@ impl<'t> Exchange<'t> {
         Ok(response)
     }
 
-    /// The record of a key.
+    /// The record of a key, if it exists for SCIM.
     pub async fn record(
+        &self,
+        resource: &ResourceMapping,
+        native_key: &str,
+    ) -> Result<Record, ExchangeError> {
+        let record = self.any_record(resource, native_key).await?;
+        if self.is_visible(resource, &record.native)? {
+            return Ok(record);
+        }
+        Err(ExchangeError::NotFound { resource: resource.name.clone() })
+    }
+
+    /// The record of a key, whether SCIM sees it or not.
+    pub async fn any_record(
         &self,
         resource: &ResourceMapping,
         native_key: &str,
@@ -134,6 +150,11 @@ impl<'t> Exchange<'t> {
         let id = key::typed(&resource.id, native_key);
         let none = References::default();
         let scope = self.context(resource, &none).scope().with("id", &id);
+        let picks = match self.picks(get, &scope).await {
+            Err(ExchangeError::NothingPicked { .. }) => return Err(not_found()),
+            other => other?,
+        };
+        let scope = picks.over(scope);
         // A key that has no place in the path is the key of nothing.
         let native = request::build(get, &scope, None).map_err(|_| not_found())?;
         let response = match self.call(native, &get.accept, About::Resource).await {
@@ -153,6 +174,7 @@ impl<'t> Exchange<'t> {
         if key::of_record(&resource.id, &native)? != native_key {
             return Err(not_found());
         }
+        let native = self.with_parts(resource, get, native_key, native).await?;
         Ok(Record::answered(resource, native, &response))
     }
 
@@ -164,13 +186,13 @@ impl<'t> Exchange<'t> {
     ) -> Result<Value, ExchangeError> {
         let not_found = || ExchangeError::NotFound { resource: resource.name.clone() };
         let list = resource.list.as_ref().ok_or_else(not_found)?;
-        let mut walk = Walk::new(list, Vec::new(), list.pages.as_ref());
+        let mut walk = Walk::new(list, Parameters::default(), list.pages.as_ref());
         while let Some(records) = walk.next(self, resource).await? {
             let is_it = |native: &Value| {
                 key::of_record(&resource.id, native).is_ok_and(|key| key == native_key)
             };
             if let Some(found) = records.into_iter().find(is_it) {
-                return Ok(found);
+                return self.with_parts(resource, list, native_key, found).await;
             }
             if walk.read > resource.scan_limit as u64 {
                 return Err(ExchangeError::TooMany { limit: resource.scan_limit });
@@ -189,7 +211,7 @@ impl<'t> Exchange<'t> {
     ) -> Result<Vec<Value>, ExchangeError> {
         let CollectionSource::List(list) = &collection.source else { return Ok(Vec::new()) };
         let id = key::typed(&resource.id, native_key);
-        let mut walk = Walk::new(list, Vec::new(), list.pages.as_ref());
+        let mut walk = Walk::new(list, Parameters::default(), list.pages.as_ref());
         walk.about = About::Resource;
         walk.variables = vec![("id", id), ("native", native.clone())];
         let mut elements = Vec::new();
@@ -271,6 +293,20 @@ impl<'t> Exchange<'t> {
         self.resolve(keys, Wanted::new()).await
     }
 
+    /// Remembers what became of a record, where lists follow writes only after a while.
+    pub fn remember(&self, resource: &ResourceMapping, native_key: &str, fate: Fate) {
+        let eventual = self.tenant.mapping.api.eventual;
+        let now = self.tenant.clock.now();
+        if let (false, Ok(until)) = (eventual.is_zero(), now.checked_add(eventual)) {
+            self.tenant.recent.note(&resource.name, native_key, fate, now, until);
+        }
+    }
+
+    /// What was written a moment ago, by native key.
+    pub fn recent(&self, resource: &ResourceMapping) -> BTreeMap<String, Fate> {
+        self.tenant.recent.of(&resource.name, self.tenant.clock.now())
+    }
+
     /// Entries of resources that have left: switched off or deleted. Read once an exchange.
     pub async fn retired(&self, resource: &ResourceMapping) -> Result<&[Entry], ExchangeError> {
         let all = self
@@ -313,7 +349,7 @@ fn by_resource(wanted: &BTreeSet<(String, String)>) -> Vec<(String, Vec<String>)
 pub struct Walk<'m> {
     request: &'m Request,
     pages: Option<&'m Pages>,
-    parameters: Vec<(String, String)>,
+    parameters: Parameters,
     /// Where the next page begins; `None` after the last one.
     pub at: Option<At>,
     /// Page size asked for.
@@ -330,16 +366,13 @@ pub struct Walk<'m> {
     pub asked: String,
     /// Parameters that sort the list; they stand in for its own of the same names.
     pub order: Vec<(String, String)>,
+    picks: Option<Picks>,
     steps: usize,
 }
 
 impl<'m> Walk<'m> {
     /// A walk from the beginning of a list, with further query parameters.
-    pub fn new(
-        request: &'m Request,
-        parameters: Vec<(String, String)>,
-        pages: Option<&'m Pages>,
-    ) -> Self {
+    pub fn new(request: &'m Request, parameters: Parameters, pages: Option<&'m Pages>) -> Self {
         Self {
             request,
             pages,
@@ -352,13 +385,14 @@ impl<'m> Walk<'m> {
             variables: Vec::new(),
             asked: String::new(),
             order: Vec::new(),
+            picks: None,
             steps: 0,
         }
     }
 
     /// A walk that goes on behind a link in the answer to the path `asked`.
     pub fn from_link(request: &'m Request, pages: &'m Pages, at: At, asked: String) -> Self {
-        Self { at: Some(at), asked, ..Self::new(request, Vec::new(), Some(pages)) }
+        Self { at: Some(at), asked, ..Self::new(request, Parameters::default(), Some(pages)) }
     }
 
     /// The next page's records; `None` after the last page.
@@ -372,6 +406,11 @@ impl<'m> Walk<'m> {
         if self.steps > MAX_PAGES {
             return Err(ExchangeError::TooMany { limit: MAX_PAGES });
         }
+        if self.picks.is_none() {
+            let none = References::default();
+            let scope = self.scope(exchange.context(resource, &none).scope());
+            self.picks = Some(exchange.picks(self.request, &scope).await?);
+        }
         let native = self.build(exchange, resource, &at)?;
         self.asked.clone_from(&native.path);
         let response = exchange.call(native, &self.request.accept, self.about).await?;
@@ -379,13 +418,27 @@ impl<'m> Walk<'m> {
         self.read += records.len() as u64;
         if let Some(pages) = self.pages {
             self.total = page::total(pages, &response).or(self.total);
-            let seen =
-                Seen { response: &response, records: &records, read: self.read, size: self.size };
-            let next = page::next(pages, &at, &seen, &exchange.ambient);
+            let mut seen = Seen {
+                response: &response,
+                records: &records,
+                read: self.read,
+                size: self.size,
+                total: self.total,
+            };
+            let mut next = page::next(pages, &at, &seen, &exchange.ambient);
+            if next.is_none() && page::may_be_cut(pages, &seen) && self.parameters.is_empty() {
+                self.total = looked_up_total(exchange, resource, pages).await?;
+                seen.total = self.total;
+                next = page::next(pages, &at, &seen, &exchange.ambient);
+            }
             // The same page again would be for ever.
             self.at = next.filter(|next| *next != at);
         }
         Ok(Some(records))
+    }
+
+    fn scope<'a>(&'a self, scope: Scope<'a>) -> Scope<'a> {
+        self.variables.iter().fold(scope, |scope, (name, value)| scope.with(name, value))
     }
 
     fn build(
@@ -395,20 +448,21 @@ impl<'m> Walk<'m> {
         at: &At,
     ) -> Result<NativeRequest, ExchangeError> {
         let none = References::default();
-        let mut scope: Scope<'_> = exchange.context(resource, &none).scope();
-        for (name, value) in &self.variables {
-            scope = scope.with(name, value);
+        let mut scope = self.scope(exchange.context(resource, &none).scope());
+        if let Some(picks) = &self.picks {
+            scope = picks.over(scope);
         }
         if let At::Link(link) = at {
             let link = exchange.tenant.upstream.follow(&self.asked, link)?;
             let headers = request::pairs(&self.request.headers, &scope)?;
             return Ok(NativeRequest { headers, ..request::get(link.path, link.query) });
         }
-        let mut native = request::build(self.request, &scope, None)?;
-        if let Some(pages) = self.pages {
-            native.query.extend(page::parameters(pages, at, self.size));
-        }
-        native.query.extend(self.parameters.iter().cloned());
+        let mut parameters = self
+            .pages
+            .map_or_else(Parameters::default, |pages| page::parameters(pages, at, self.size));
+        parameters.join(self.parameters.clone());
+        let mut native = request::build_list(self.request, &scope, parameters.body)?;
+        native.query.extend(parameters.query);
         native.query.retain(|(name, _)| !self.order.iter().any(|(have, _)| have == name));
         native.query.extend(self.order.iter().cloned());
         Ok(native)
@@ -424,11 +478,10 @@ pub async fn looked_up_total(
     let Some(Total::Lookup(lookup)) = &pages.total else { return Ok(None) };
     let none = References::default();
     let scope = exchange.context(resource, &none).scope();
-    let path = lookup.path.url_path(&scope).map_err(crate::convert::error::ConvertError::from)?;
-    let native = request::get(path, request::pairs(&lookup.query, &scope)?);
+    let native = lookup::build(lookup, &scope)?;
     let response = exchange.call(native, &[], About::Endpoint).await?;
-    let body = response.json().ok_or(ExchangeError::Unexpected)?;
-    let total = lookup.pick.read(body).and_then(page::as_count);
+    let total = lookup::pick(lookup, &response);
+    let total = total.as_ref().and_then(page::as_count);
     total.map(Some).ok_or(ExchangeError::Unexpected)
 }
 
@@ -440,6 +493,7 @@ pub fn can_seek(pages: &Pages) -> bool {
         PageStyle::Page(..) => pages.size.is_some(),
         PageStyle::LinkHeader(_)
         | PageStyle::LinkBody(_)
+        | PageStyle::LinkPlace(_)
         | PageStyle::Cursor(..)
         | PageStyle::Marker(..) => false,
     };

@@ -164,6 +164,10 @@ fn split(
 
 fn needs_record(resource: &ResourceMapping, index: usize) -> bool {
     let Some(collection) = resource.collections.get(index) else { return false };
+    // Only a look at the record tells whether it exists for SCIM.
+    if resource.visible.is_some() {
+        return true;
+    }
     let requests: [Option<&Request>; 2] = [collection.add.as_ref(), collection.remove.as_ref()];
     requests.into_iter().flatten().any(crate::convert::request::needs_record)
 }

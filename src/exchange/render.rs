@@ -60,6 +60,7 @@ fn face(error: &ExchangeError) -> (u16, Option<ScimType>) {
         ExchangeError::Convert(error) => convert(error),
         ExchangeError::TooMany { .. } => (400, Some(ScimType::TooMany)),
         ExchangeError::Taken { .. } => (409, Some(ScimType::Uniqueness)),
+        ExchangeError::NothingPicked { .. } => (400, Some(ScimType::InvalidValue)),
         ExchangeError::PreconditionFailed => (412, None),
         ExchangeError::Native(failure) => native(failure.meaning),
         ExchangeError::Unexpected => (502, None),
@@ -127,7 +128,7 @@ fn convert(error: &ConvertError) -> (u16, Option<ScimType>) {
         | ConvertError::Computed { .. }
         | ConvertError::Template(_) => (400, Some(ScimType::InvalidValue)),
         ConvertError::Immutable { .. } => (400, Some(ScimType::Mutability)),
-        ConvertError::NoKey => (502, None),
+        ConvertError::NoKey | ConvertError::Condition => (502, None),
     }
 }
 

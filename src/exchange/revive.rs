@@ -8,7 +8,7 @@ use crate::exchange::apply::Goal;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::search::{self, Asked};
-use crate::exchange::sieve::{Hit, Tombstones, Window};
+use crate::exchange::sieve::{Hit, Sight, Window};
 use crate::exchange::state::{self, Located};
 use crate::exchange::version::Record;
 use crate::exchange::{differences, shown};
@@ -79,7 +79,7 @@ async fn find(
         return Ok(None);
     };
     let window = Window { start: 1, count: exchange.tenant.max_results };
-    let asked = Asked { tombstones: Tombstones::Ignored, ..Asked::new(Some(&filter), window) };
+    let asked = Asked { sight: Sight::Everything, ..Asked::new(Some(&filter), window) };
     let found = match search::search(exchange, resource, asked).await {
         // Where nobody can be looked for, the name is simply taken.
         Err(ExchangeError::NotSupported { .. } | ExchangeError::TooMany { .. }) => return Ok(None),
@@ -97,7 +97,9 @@ async fn forget_tombstone(
 ) -> Result<(), ExchangeError> {
     let partition = exchange.tenant.partition();
     let sidecar = &exchange.tenant.sidecar;
-    let is_needed = resource.id.source == IdSourceRule::Issued || state::keeps_attributes(resource);
+    let is_needed = resource.id.source == IdSourceRule::Issued
+        || state::keeps_attributes(resource)
+        || resource.adopt.is_some();
     match &located.entry {
         Some(entry) if is_needed => sidecar.save(&partition, &resource.name, entry).await?,
         _ => sidecar.remove(&partition, &resource.name, &located.id).await?,

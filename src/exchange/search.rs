@@ -10,11 +10,12 @@ use serde_json::Value;
 use crate::convert::failure::Meaning;
 use crate::convert::filter::{self, Calls};
 use crate::convert::page::{self, At};
+use crate::convert::parameters::Parameters;
 use crate::convert::references::{Wanted, ids_in, names_in};
 use crate::convert::{place, places, record};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{self, About, Exchange, Walk};
-use crate::exchange::sieve::{Hit, Sieve, Tombstones, Window};
+use crate::exchange::sieve::{Hit, Sieve, Sight, Window};
 use crate::mapping::model::{
     Outcome, PageStyle, Pages, Place, Request, ResourceMapping, Row, Total,
 };
@@ -33,8 +34,8 @@ pub struct Asked<'q> {
     pub window: Window,
     /// How much is read.
     pub reading: Reading,
-    /// Whether records with a tombstone are seen.
-    pub tombstones: Tombstones,
+    /// Whose eyes look at records.
+    pub sight: Sight,
     /// Parameters that make the application sort its list.
     pub order: Vec<(String, String)>,
     /// Collections behind requests of their own that every view needs.
@@ -57,7 +58,7 @@ impl<'q> Asked<'q> {
             filter,
             window,
             reading: Reading::Window,
-            tombstones: Tombstones::Respected,
+            sight: Sight::Clients,
             order: Vec::new(),
             external: Vec::new(),
         }
@@ -81,7 +82,7 @@ pub async fn search(
     resource: &ResourceMapping,
     asked: Asked<'_>,
 ) -> Result<Found, ExchangeError> {
-    let mut sieve = Sieve::new(exchange, resource, asked.window, asked.tombstones);
+    let mut sieve = Sieve::new(exchange, resource, asked.window, asked.sight);
     sieve.always = asked.external;
     let answered = match narrowed(exchange, resource, asked.filter)? {
         Typed::Nothing => return Ok(Found::default()),
@@ -90,7 +91,8 @@ pub async fn search(
             BTreeSet::new()
         }
         Typed::All => {
-            scan(&mut sieve, Vec::new(), asked.order, Breadth::Whole).await?;
+            scan(&mut sieve, Parameters::default(), asked.order, Breadth::Whole).await?;
+            sieve.take_written().await?;
             sieve.take_switched_off().await?;
             BTreeSet::new()
         }
@@ -141,17 +143,18 @@ async fn filtered(
     if plan.may_miss && sieve.matched == 0 && resource.list.is_some() {
         sieve.forget();
         sieve.sift(Some(filter))?;
-        scan(sieve, Vec::new(), order, Breadth::Whole).await?;
+        scan(sieve, Parameters::default(), order, Breadth::Whole).await?;
     }
     sieve.sift(Some(filter))?;
+    sieve.take_written().await?;
     sieve.take_switched_off().await?;
     Ok(plan.answered)
 }
 
 /// How the list answers a filter.
 pub struct Narrowing {
-    /// Parameters of the list request.
-    pub parameters: Vec<(String, String)>,
+    /// What is added to the list request.
+    pub parameters: Parameters,
     /// An empty answer may be wrong: scan then.
     pub may_miss: bool,
     /// What the bridge filters by.
@@ -168,7 +171,7 @@ pub async fn narrowing(
 ) -> Result<Option<Narrowing>, ExchangeError> {
     let Some(filter) = filter else {
         let answered = BTreeSet::new();
-        let parameters = Vec::new();
+        let parameters = Parameters::default();
         return Ok(Some(Narrowing { parameters, may_miss: false, residual: None, answered }));
     };
     let mut ids = Wanted::new();
@@ -265,29 +268,33 @@ async fn look_up(
     };
     let records = records.ok_or(ExchangeError::Unexpected)?;
     let read = records.len() as u64;
-    sieve.take(records).await?;
+    sieve.take(request, records).await?;
     // The answer may be the first page of several.
     let pages = request.pages.as_ref().or_else(|| linked(resource.list.as_ref()?.pages.as_ref()?));
     let Some(pages) = pages else { return Ok(()) };
-    let seen = page::Seen { response: &response, records: &[], read, size: pages.max };
+    let seen = page::Seen { response: &response, records: &[], read, size: pages.max, total: None };
     let next = page::next(pages, &At::Start, &seen, &exchange.ambient);
     let Some(at @ At::Link(_)) = next else { return Ok(()) };
     let mut walk = Walk::from_link(request, pages, at, asked);
     while let Some(records) = walk.next(exchange, resource).await? {
-        sieve.take(records).await?;
+        sieve.take(request, records).await?;
         Breadth::Narrowed.check(resource, walk.read)?;
     }
     Ok(())
 }
 
 fn linked(pages: &Pages) -> Option<&Pages> {
-    matches!(pages.style, PageStyle::LinkHeader(_) | PageStyle::LinkBody(_)).then_some(pages)
+    let is_linked = matches!(
+        pages.style,
+        PageStyle::LinkHeader(_) | PageStyle::LinkBody(_) | PageStyle::LinkPlace(_)
+    );
+    is_linked.then_some(pages)
 }
 
 /// Reads the list with these parameters to its end.
 async fn scan(
     sieve: &mut Sieve<'_>,
-    parameters: Vec<(String, String)>,
+    parameters: Parameters,
     order: Vec<(String, String)>,
     breadth: Breadth,
 ) -> Result<(), ExchangeError> {
@@ -300,8 +307,8 @@ async fn scan(
     let mut walk = Walk::new(list, parameters, list.pages.as_ref());
     walk.order = order;
     while let Some(records) = walk.next(exchange, resource).await? {
-        sieve.take(records).await?;
         breadth.check(resource, walk.read.max(walk.total.unwrap_or(0)))?;
+        sieve.take(list, records).await?;
     }
     Ok(())
 }
@@ -320,7 +327,7 @@ const NARROWED_LIMIT: usize = 2000;
 
 impl Breadth {
     /// How much a list with these parameters is.
-    pub fn of(parameters: &[(String, String)]) -> Self {
+    pub fn of(parameters: &Parameters) -> Self {
         if parameters.is_empty() { Self::Whole } else { Self::Narrowed }
     }
 
@@ -350,7 +357,7 @@ async fn unfiltered(
 ) -> Result<(), ExchangeError> {
     let (exchange, resource) = (sieve.exchange, sieve.resource);
     let list = listed(resource)?;
-    let is_whole = exchange.retired(resource).await?.is_empty();
+    let is_whole = sieve.is_plain() && exchange.retired(resource).await?.is_empty();
     let seekable =
         list.pages.as_ref().filter(|pages| native::can_seek(pages) && pages.total.is_some());
     if let (true, Some(pages)) = (is_whole, seekable) {
@@ -359,7 +366,7 @@ async fn unfiltered(
         }
         sieve.forget();
     }
-    let mut walk = Walk::new(list, Vec::new(), list.pages.as_ref());
+    let mut walk = Walk::new(list, Parameters::default(), list.pages.as_ref());
     walk.order = order;
     let end = sieve.window.start.saturating_sub(1).saturating_add(sieve.window.count);
     // A total ends the walk behind the window; without one all is read, in pages as large as can
@@ -370,13 +377,14 @@ async fn unfiltered(
         walk.size = usize::try_from(end).unwrap_or(usize::MAX).clamp(1, walk.size);
     }
     while let Some(records) = walk.next(exchange, resource).await? {
-        sieve.take(records).await?;
+        sieve.take(list, records).await?;
         // With a total, what lies behind the page need not be read.
         if let Some(total) = walk.total.filter(|_| is_whole && sieve.matched >= end) {
             sieve.matched = total;
             return Ok(());
         }
     }
+    sieve.take_written().await?;
     sieve.take_switched_off().await
 }
 
@@ -406,7 +414,7 @@ async fn seek(
     let Window { start, count } = sieve.window;
     let skip = start - 1;
     let wanted = usize::try_from(count).unwrap_or(usize::MAX).clamp(1, pages.max.max(1));
-    let mut walk = Walk::new(list, Vec::new(), Some(pages));
+    let mut walk = Walk::new(list, Parameters::default(), Some(pages));
     walk.order = order.to_vec();
     if pages.size.is_some() {
         walk.size = wanted;
@@ -419,6 +427,7 @@ async fn seek(
         }
         PageStyle::LinkHeader(_)
         | PageStyle::LinkBody(_)
+        | PageStyle::LinkPlace(_)
         | PageStyle::Cursor(..)
         | PageStyle::Marker(..) => (At::Start, 0),
     };
@@ -428,6 +437,7 @@ async fn seek(
     // The sieve counts from the first record it is given.
     sieve.matched = before;
     let mut total = native::looked_up_total(exchange, resource, pages).await?;
+    walk.total = total;
     while let Some(mut records) = walk.next(exchange, resource).await? {
         total = walk.total.or(total);
         let is_numbered = matches!(pages.style, PageStyle::Page(..));
@@ -439,7 +449,7 @@ async fn seek(
         records.drain(..drop);
         unneeded -= drop as u64;
         sieve.matched += drop as u64;
-        sieve.take(records).await?;
+        sieve.take(list, records).await?;
         if sieve.is_full() {
             break;
         }

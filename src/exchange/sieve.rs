@@ -1,14 +1,18 @@
 //! What lets records through that match a query, counts them and keeps those of the page.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 
-use crate::convert::key;
+use crate::convert::record;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
+use crate::exchange::recent::Fate;
 use crate::exchange::state::{self, Located};
-use crate::mapping::model::{Deactivate, IdSourceRule, ResourceMapping};
+use crate::mapping::model::{Deactivate, IdSourceRule, Request, ResourceMapping};
 use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::Filter;
 use crate::scim::filter::eval::CompiledFilter;
@@ -25,6 +29,8 @@ pub struct Hit {
     pub view: Resource,
     /// Collections behind requests of their own that the view has.
     pub external: BTreeSet<usize>,
+    /// Whether it exists for clients.
+    pub standing: Standing,
 }
 
 /// Which of the matches are wanted.
@@ -36,14 +42,47 @@ pub struct Window {
     pub count: u64,
 }
 
-/// Whether records with a tombstone are seen.
+/// Whose eyes look at records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tombstones {
-    /// They are not there, as far as SCIM clients know.
-    Respected,
-    /// They are looked for: their names may be taken.
-    Ignored,
+pub enum Sight {
+    /// Clients': records with a tombstone and those that `where` leaves out are not there.
+    Clients,
+    /// The bridge's own: names may be taken by what clients do not see. Nothing becomes known to
+    /// a client by it.
+    Everything,
 }
+
+/// Whether a record exists for SCIM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It does.
+    Shown,
+    /// `where` leaves it out.
+    Hidden,
+}
+
+/// How many records are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Amount {
+    All,
+    UntilFull,
+}
+
+/// What is known of a record by the time it is its turn.
+enum Piece {
+    /// All of it.
+    Whole(Value),
+    /// Nothing: nobody will look at it.
+    Unread,
+    /// It has vanished.
+    Gone,
+}
+
+/// Records that are read at once.
+const AT_ONCE: usize = 4;
+
+/// Records that may be read one by one although scanning is forbidden.
+const MOST_READ: usize = 2000;
 
 impl Window {
     /// Every match.
@@ -73,8 +112,13 @@ pub struct Sieve<'a> {
     filter: Option<CompiledFilter>,
     /// Collections behind requests of their own that the filter speaks of.
     external: Vec<usize>,
+    /// Native keys.
     seen: BTreeSet<String>,
-    tombstones: Tombstones,
+    sight: Sight,
+    /// Records that have been read one by one.
+    read: usize,
+    /// What was written a moment ago.
+    recent: BTreeMap<String, Fate>,
 }
 
 impl<'a> Sieve<'a> {
@@ -83,7 +127,7 @@ impl<'a> Sieve<'a> {
         exchange: &'a Exchange<'a>,
         resource: &'a ResourceMapping,
         window: Window,
-        tombstones: Tombstones,
+        sight: Sight,
     ) -> Self {
         Self {
             exchange,
@@ -95,7 +139,9 @@ impl<'a> Sieve<'a> {
             filter: None,
             external: Vec::new(),
             seen: BTreeSet::new(),
-            tombstones,
+            sight,
+            read: 0,
+            recent: exchange.recent(resource),
         }
     }
 
@@ -126,54 +172,194 @@ impl<'a> Sieve<'a> {
         self.page.len() as u64 >= self.window.count
     }
 
-    /// Takes the records of a page of the list.
-    pub async fn take(&mut self, records: Vec<Value>) -> Result<(), ExchangeError> {
-        let located = self.locate_all(&records).await?;
-        for (native, located) in records.into_iter().zip(located) {
-            if let Some(located) = located {
-                self.offer(located, native).await?;
+    /// Takes the records of an answer to a request.
+    pub async fn take(&mut self, from: &Request, records: Vec<Value>) -> Result<(), ExchangeError> {
+        let located = self.locate_listed(from, &records).await?;
+        let pieces = records.into_iter().zip(located).collect();
+        self.take_pieces(Some(from), pieces, Amount::All).await.map(drop)
+    }
+
+    /// Takes records until the window is full; says how many that took.
+    pub async fn take_until_full(
+        &mut self,
+        from: &Request,
+        records: Vec<Value>,
+    ) -> Result<usize, ExchangeError> {
+        let located = self.locate_listed(from, &records).await?;
+        let pieces = records.into_iter().zip(located).collect();
+        self.take_pieces(Some(from), pieces, Amount::UntilFull).await
+    }
+
+    /// Takes what was written a moment ago and has not come out of the application's list.
+    pub async fn take_written(&mut self) -> Result<(), ExchangeError> {
+        let mut keys = Vec::new();
+        for (key, fate) in &self.recent {
+            let Fate::There(native) = fate else { continue };
+            if !self.seen.contains(key) {
+                keys.push((key.clone(), native.clone()));
             }
+        }
+        let names: Vec<String> = keys.iter().map(|(key, _)| key.clone()).collect();
+        let mut pieces = Vec::new();
+        for ((_, native), located) in keys.into_iter().zip(self.locate_keys(names).await?) {
+            // Reading everything that was written lately would cost a call for each.
+            if let (Some(native), Some(located), Some(filter)) = (native, &located, &self.filter)
+                && self.external.is_empty()
+            {
+                let state = self.exchange.state(self.resource, located, native, &[]).await?;
+                if !filter.matches(&state.view) {
+                    continue;
+                }
+            }
+            pieces.push((Value::Null, located));
+        }
+        self.take_pieces(None, pieces, Amount::All).await.map(drop)
+    }
+
+    async fn take_pieces(
+        &mut self,
+        from: Option<&Request>,
+        pieces: Vec<(Value, Option<Located>)>,
+        amount: Amount,
+    ) -> Result<usize, ExchangeError> {
+        let mut taken = 0;
+        let mut pieces = pieces.into_iter();
+        loop {
+            let chunk: Vec<_> = pieces.by_ref().take(AT_ONCE).collect();
+            if chunk.is_empty() {
+                return Ok(taken);
+            }
+            for (located, piece) in self.read_pieces(from, chunk).await? {
+                if amount == Amount::UntilFull && self.is_full() {
+                    return Ok(taken);
+                }
+                taken += 1;
+                if let Some(located) = located {
+                    self.pass(located, piece).await?;
+                }
+            }
+        }
+    }
+
+    /// Completes those records that will be looked at.
+    async fn read_pieces(
+        &mut self,
+        from: Option<&Request>,
+        chunk: Vec<(Value, Option<Located>)>,
+    ) -> Result<Vec<(Option<Located>, Piece)>, ExchangeError> {
+        // What is read for a window alone is bounded by the window.
+        let is_costly = from.is_none_or(|from| from.hydrate || !from.embed.is_empty());
+        if is_costly && self.is_choosy() {
+            self.count_reads(chunk.len())?;
+        }
+        let mut ahead = self.matched;
+        // Boxed one by one: a closure that borrows across an await has no type that is `Send`
+        // enough.
+        let mut pending: Vec<BoxFuture<'_, _>> = Vec::with_capacity(chunk.len());
+        for (native, located) in chunk {
+            let is_new = located.as_ref().is_some_and(|it| !self.seen.contains(&it.key));
+            let is_wanted = is_new && (self.is_choosy() || self.window.has(ahead));
+            ahead += u64::from(is_new);
+            pending.push(self.piece(from, native, located, is_wanted).boxed());
+        }
+        stream::iter(pending).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// Refuses to read more records one by one than a scan may read.
+    fn count_reads(&mut self, count: usize) -> Result<(), ExchangeError> {
+        let limit =
+            if self.resource.scan_limit == 0 { MOST_READ } else { self.resource.scan_limit };
+        self.read = self.read.saturating_add(count);
+        if self.read > limit {
+            return Err(ExchangeError::TooMany { limit });
         }
         Ok(())
     }
 
-    /// Takes records until the window is full; says how many that took.
-    pub async fn take_until_full(&mut self, records: Vec<Value>) -> Result<usize, ExchangeError> {
-        let located = self.locate_all(&records).await?;
-        let mut taken = 0;
-        for (native, located) in records.into_iter().zip(located) {
-            if self.is_full() {
-                break;
+    async fn piece(
+        &self,
+        from: Option<&Request>,
+        native: Value,
+        located: Option<Located>,
+        is_wanted: bool,
+    ) -> Result<(Option<Located>, Piece), ExchangeError> {
+        let Some(known) = located.as_ref().filter(|_| is_wanted) else {
+            return Ok((located, Piece::Unread));
+        };
+        let key = known.key.as_str();
+        let whole = match from {
+            Some(from) if !self.recent.contains_key(key) => {
+                self.exchange.complete(self.resource, from, key, native).await?
             }
-            taken += 1;
-            if let Some(located) = located {
-                self.offer(located, native).await?;
-            }
-        }
-        Ok(taken)
+            Some(_) | None => self.exchange.reread(self.resource, key).await?,
+        };
+        Ok((located, whole.map_or(Piece::Gone, Piece::Whole)))
+    }
+
+    /// Whether it takes a look at a record to know whether it counts.
+    fn is_choosy(&self) -> bool {
+        self.filter.is_some() || self.resource.visible.is_some()
+    }
+
+    /// Whether the application's list is, record by record, what clients see.
+    pub fn is_plain(&self) -> bool {
+        self.resource.visible.is_none() && self.recent.is_empty()
     }
 
     /// Takes one resource.
     pub async fn offer(&mut self, located: Located, native: Value) -> Result<(), ExchangeError> {
+        self.pass(located, Piece::Whole(native)).await
+    }
+
+    async fn pass(&mut self, located: Located, piece: Piece) -> Result<(), ExchangeError> {
         // A list that changes while it is read may show a record twice.
-        if !self.seen.insert(located.id.clone()) {
+        if !self.seen.insert(located.key.clone()) {
             return Ok(());
         }
-        if self.filter.is_none() && !self.window.has(self.matched) {
-            self.matched += 1;
+        let is_in_window = self.window.has(self.matched);
+        let native = match piece {
+            Piece::Whole(native) if self.is_choosy() || is_in_window => native,
+            // What has vanished since still has its place among those that nobody looks at.
+            Piece::Whole(_) | Piece::Unread | Piece::Gone => {
+                self.matched += u64::from(!self.is_choosy());
+                return Ok(());
+            }
+        };
+        let is_visible = self.exchange.is_visible(self.resource, &native)?;
+        if !is_visible && self.sight == Sight::Clients {
             return Ok(());
         }
         let external: BTreeSet<usize> = self.external.iter().chain(&self.always).copied().collect();
         let indexes: Vec<usize> = external.iter().copied().collect();
-        let state = self.exchange.state(self.resource, &located, native, &indexes).await?;
+        let mut state = self.exchange.state(self.resource, &located, native, &indexes).await?;
         if self.filter.as_ref().is_some_and(|filter| !filter.matches(&state.view)) {
             return Ok(());
         }
         if self.window.has(self.matched) {
-            self.page.push(Hit { located, native: state.native, view: state.view, external });
+            let (id, located) = (located.id.clone(), self.show(located).await?);
+            if located.id != id {
+                let native = state.native;
+                state = self.exchange.state(self.resource, &located, native, &indexes).await?;
+            }
+            let standing = if is_visible { Standing::Shown } else { Standing::Hidden };
+            let (native, view) = (state.native, state.view);
+            self.page.push(Hit { located, native, view, external, standing });
         }
         self.matched += 1;
         Ok(())
+    }
+
+    /// Notes that clients know a resource by its issued id from now on.
+    async fn show(&self, located: Located) -> Result<Located, ExchangeError> {
+        let is_issued = self.resource.id.source == IdSourceRule::Issued;
+        if located.entry.is_some() || !is_issued || self.sight == Sight::Everything {
+            return Ok(located);
+        }
+        let Located { id, key, .. } = located;
+        let partition = self.exchange.tenant.partition();
+        let sidecar = &self.exchange.tenant.sidecar;
+        let entry = sidecar.claim(&partition, &self.resource.name, &key, &id).await?;
+        Ok(Located { id: entry.id.clone(), key, entry: Some(entry) })
     }
 
     /// Takes resources that live in the side-car alone.
@@ -184,30 +370,33 @@ impl<'a> Sieve<'a> {
         Ok(())
     }
 
-    /// Which resource each record is; `None` for records that SCIM clients have deleted.
-    async fn locate_all(&self, records: &[Value]) -> Result<Vec<Option<Located>>, ExchangeError> {
-        let (exchange, resource) = (self.exchange, self.resource);
+    /// Which resource each record of an answer is; `None` for records that clients may not see.
+    async fn locate_listed(
+        &self,
+        from: &Request,
+        records: &[Value],
+    ) -> Result<Vec<Option<Located>>, ExchangeError> {
+        let rule = &self.resource.id;
         let keys: Result<Vec<String>, _> =
-            records.iter().map(|native| key::of_record(&resource.id, native)).collect();
-        let keys = keys?;
-        if !state::uses_sidecar(resource) {
-            let plain = |key: String| Some(Located { id: key.clone(), key, entry: None });
-            return Ok(keys.into_iter().map(plain).collect());
+            records.iter().map(|native| record::listed_key(rule, from, native)).collect();
+        self.locate_keys(keys?).await
+    }
+
+    /// Which resource each key leads to. Issued ids that nobody has seen yet are proposals.
+    async fn locate_keys(&self, keys: Vec<String>) -> Result<Vec<Option<Located>>, ExchangeError> {
+        let (exchange, resource) = (self.exchange, self.resource);
+        let mut entries = Vec::new();
+        if state::uses_sidecar(resource) {
+            let partition = exchange.tenant.partition();
+            entries = exchange.tenant.sidecar.by_keys(&partition, &resource.name, &keys).await?;
         }
-        let partition = exchange.tenant.partition();
-        let sidecar = &exchange.tenant.sidecar;
-        let entries = sidecar.by_keys(&partition, &resource.name, &keys).await?;
-        let mut located = Vec::with_capacity(keys.len());
-        for key in keys {
-            let mut entry = entries.iter().find(|entry| entry.key == key).cloned();
-            if entry.is_none() && resource.id.source == IdSourceRule::Issued {
-                let proposed = exchange.ambient.ids.uuid();
-                entry = Some(sidecar.claim(&partition, &resource.name, &key, &proposed).await?);
+        let is_issued = resource.id.source == IdSourceRule::Issued;
+        let located = keys.into_iter().map(|key| {
+            if self.recent.get(&key) == Some(&Fate::Gone) {
+                return None;
             }
-            located.push(match entry {
-                Some(Entry { state: EntryState::Deleted, .. })
-                    if self.tombstones == Tombstones::Respected =>
-                {
+            match entries.iter().find(|entry| entry.key == key).cloned() {
+                Some(Entry { state: EntryState::Deleted, .. }) if self.sight == Sight::Clients => {
                     None
                 }
                 // It came back natively: the application's word is newer than ours.
@@ -215,10 +404,13 @@ impl<'a> Sieve<'a> {
                     let entry = Entry { state: EntryState::Live, ..entry };
                     Some(Located { id: entry.id.clone(), key, entry: Some(entry) })
                 }
+                None if is_issued => {
+                    Some(Located { id: exchange.ambient.ids.uuid(), key, entry: None })
+                }
                 None => Some(Located { id: key.clone(), key, entry: None }),
-            });
-        }
-        Ok(located)
+            }
+        });
+        Ok(located.collect())
     }
 }
 

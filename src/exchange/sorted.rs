@@ -47,7 +47,8 @@ pub async fn order(
     };
     // What is not in the application's list is not in its order either.
     let is_listed = search::narrowing(exchange, resource, query.filter.as_ref()).await?.is_some();
-    if is_listed && switched_off(exchange, resource).await?.is_empty() {
+    let is_settled = exchange.recent(resource).is_empty();
+    if is_listed && is_settled && switched_off(exchange, resource).await?.is_empty() {
         return Ok(Order::Native(parameters));
     }
     Ok(Order::Here(sorting))

@@ -59,6 +59,8 @@ pub fn uses_sidecar(resource: &ResourceMapping) -> bool {
         || keeps_attributes(resource)
         || matches!(resource.deactivate, Deactivate::Delete)
         || matches!(resource.delete, Delete::Deactivate)
+        // Which records clients have seen must be known before one is taken over.
+        || resource.adopt.is_some()
 }
 
 /// Whether attributes of this type, or memos of them, are kept in the side-car.

@@ -1,5 +1,6 @@
 //! A tenant: a SCIM base path, its mapping and its application.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::clock::Clock;
 use crate::exchange::counters::DeviationCounters;
 use crate::exchange::cursor::Seal;
+use crate::exchange::recent::Recent;
 use crate::exchange::upstream::Upstream;
 use crate::id::IdSource;
 use crate::mapping::model::Mapping;
@@ -42,6 +44,8 @@ pub struct Tenant {
     pub seal: Arc<dyn Seal>,
     /// Held while a resource is read, changed and written.
     pub locks: Locks,
+    /// What was written a moment ago.
+    pub recent: Recent,
 }
 
 impl Tenant {
@@ -58,6 +62,7 @@ impl Tenant {
 pub struct Locks {
     resources: [Mutex<()>; STRIPES],
     kept: [Mutex<()>; STRIPES],
+    values: [Mutex<()>; STRIPES],
 }
 
 const STRIPES: usize = 64;
@@ -65,7 +70,7 @@ const STRIPES: usize = 64;
 impl Default for Locks {
     fn default() -> Self {
         let stripes = || std::array::from_fn(|_| Mutex::new(()));
-        Self { resources: stripes(), kept: stripes() }
+        Self { resources: stripes(), kept: stripes(), values: stripes() }
     }
 }
 
@@ -79,12 +84,32 @@ impl Locks {
     pub async fn hold_kept(&self, resource: &str, id: &str) -> MutexGuard<'_, ()> {
         stripe(&self.kept, resource, id).lock().await
     }
+
+    /// Waits until nobody else writes one of these values. Always in the same order, so that no
+    /// two wait for each other.
+    pub async fn hold_values(
+        &self,
+        resource: &str,
+        values: impl Iterator<Item = String>,
+    ) -> Vec<MutexGuard<'_, ()>> {
+        let numbers: BTreeSet<usize> = values.map(|value| number(resource, &value)).collect();
+        let mut held = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            if let Some(stripe) = self.values.get(number) {
+                held.push(stripe.lock().await);
+            }
+        }
+        held
+    }
 }
 
 fn stripe<'l>(stripes: &'l [Mutex<()>; STRIPES], resource: &str, id: &str) -> &'l Mutex<()> {
+    let [first, ..] = stripes;
+    stripes.get(number(resource, id)).unwrap_or(first)
+}
+
+fn number(resource: &str, id: &str) -> usize {
     let mut hasher = DefaultHasher::new();
     (resource, id).hash(&mut hasher);
-    let [first, ..] = stripes;
-    let number = hasher.finish() % STRIPES as u64;
-    usize::try_from(number).ok().and_then(|number| stripes.get(number)).unwrap_or(first)
+    usize::try_from(hasher.finish() % STRIPES as u64).unwrap_or_default()
 }

@@ -11,11 +11,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::convert::page::At;
+use crate::convert::parameters::Parameters;
 use crate::exchange::cursor::{Place, Position};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{Exchange, Walk};
 use crate::exchange::search::{self, Breadth, Narrowing};
-use crate::exchange::sieve::{Hit, Sieve, Tombstones, Window, switched_off};
+use crate::exchange::sieve::{Hit, Sieve, Sight, Window, switched_off};
 use crate::exchange::sorted::{self, Order};
 use crate::mapping::model::{Request, ResourceMapping};
 use crate::scim::filter::ast::Filter;
@@ -124,7 +125,7 @@ impl Trail<'_> {
     async fn follow(self, position: Option<Position>) -> Result<Leg, ExchangeError> {
         let list = search::listed(self.resource)?;
         let window = Window { start: 1, count: self.count };
-        let mut sieve = Sieve::new(self.exchange, self.resource, window, Tombstones::Respected);
+        let mut sieve = Sieve::new(self.exchange, self.resource, window, Sight::Clients);
         let mut total = None;
         let (mut off, begun) = match position {
             Some(Position::Off(skip, given)) => (skip, given),
@@ -140,6 +141,11 @@ impl Trail<'_> {
                     let (page, answered) = (sieve.page, self.narrowing.answered);
                     let next = Some(Position::Listed(place));
                     return Ok(Leg { page, next, total, given, answered });
+                }
+                // Over several pages nobody knows what an earlier one has shown.
+                if begun == 0 {
+                    sieve.sift(self.filter)?;
+                    sieve.take_written().await?;
                 }
                 (0, begun)
             }
@@ -204,7 +210,8 @@ impl Trail<'_> {
         total: &mut Option<u64>,
     ) -> Result<End, ExchangeError> {
         let (exchange, resource) = (self.exchange, self.resource);
-        let parameters = if place.widened { Vec::new() } else { self.narrowing.parameters.clone() };
+        let parameters =
+            if place.widened { Parameters::default() } else { self.narrowing.parameters.clone() };
         let breadth = Breadth::of(&parameters);
         if place.widened {
             sieve.sift(self.filter)?;
@@ -218,7 +225,9 @@ impl Trail<'_> {
         walk.order.clone_from(&self.order);
         (walk.at, walk.read, walk.size) = (Some(place.at.clone()), place.read, place.size);
         walk.asked.clone_from(&place.asked);
-        let is_whole = self.filter.is_none() && exchange.retired(resource).await?.is_empty();
+        let is_whole = self.filter.is_none()
+            && sieve.is_plain()
+            && exchange.retired(resource).await?.is_empty();
         let mut skip = place.skip;
         loop {
             let before = here(&walk, &place);
@@ -230,7 +239,7 @@ impl Trail<'_> {
             skip = 0;
             let rest: Vec<Value> = records.split_off(done);
             let left = rest.len();
-            let taken = sieve.take_until_full(rest).await?;
+            let taken = sieve.take_until_full(list, rest).await?;
             let given = place.given.saturating_add(sieve.page.len() as u64);
             let paused = match (before, here(&walk, &place)) {
                 (Some(before), _) if taken < left => Place { skip: done + taken, ..before },

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::convert::locate::locate;
+use crate::convert::locate::{locate, read};
 use crate::convert::{key, places};
 use crate::mapping::model::{CollectionSource, Locator, ResourceMapping, Source};
 use crate::native::message::{NativeRequest, NativeResponse};
@@ -45,18 +45,22 @@ impl Record {
             Some(header @ Locator::Header(..)) => {
                 locate(header, response).as_ref().and_then(key::text)
             }
-            Some(Locator::Body(_)) | None => None,
+            Some(Locator::Body(_) | Locator::Part(..)) | None => None,
         };
         Self { native, told }
     }
 
-    /// The same, but `None` when the version had to be in the answer and was not: then the record
-    /// must be read for it.
+    /// The same, but `None` when something of the record, or its version, is not in the answer:
+    /// then the record must be read for it.
     pub fn complete(
         resource: &ResourceMapping,
         native: Value,
         response: &NativeResponse,
     ) -> Option<Self> {
+        // Parts that stand behind look-ups are in no answer to a write.
+        if !resource.embedded().is_empty() {
+            return None;
+        }
         let record = Self::answered(resource, native, response);
         (record.told.is_some() || !is_told_in_header(resource)).then_some(record)
     }
@@ -64,7 +68,9 @@ impl Record {
     /// The application's own version of it.
     fn version(&self, resource: &ResourceMapping) -> Option<String> {
         match &resource.version.as_ref()?.from {
-            Locator::Body(path) => path.read(&self.native).and_then(key::text),
+            body @ (Locator::Body(_) | Locator::Part(..)) => {
+                read(body, &self.native).as_ref().and_then(key::text)
+            }
             Locator::Header(..) => self.told.clone(),
         }
     }

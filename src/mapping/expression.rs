@@ -43,7 +43,7 @@ pub struct Ambient {
 #[derive(Clone)]
 pub struct Scope<'a> {
     ambient: &'a Ambient,
-    values: Vec<(&'static str, Cow<'a, Value>)>,
+    values: Vec<(&'a str, Cow<'a, Value>)>,
 }
 
 /// A compiled expression.
@@ -121,13 +121,13 @@ impl<'a> Scope<'a> {
 
     /// The same scope with one more variable, or with another value of it.
     #[must_use]
-    pub fn with(self, name: &'static str, value: &'a Value) -> Self {
+    pub fn with(self, name: &'a str, value: &'a Value) -> Self {
         self.set(name, Cow::Borrowed(value))
     }
 
     /// The same scope with one more variable that the scope keeps.
     #[must_use]
-    pub fn with_owned(self, name: &'static str, value: Value) -> Self {
+    pub fn with_owned(self, name: &'a str, value: Value) -> Self {
         self.set(name, Cow::Owned(value))
     }
 
@@ -141,7 +141,7 @@ impl<'a> Scope<'a> {
         self.ambient
     }
 
-    fn set(mut self, name: &'static str, value: Cow<'a, Value>) -> Self {
+    fn set(mut self, name: &'a str, value: Cow<'a, Value>) -> Self {
         self.values.retain(|(have, _)| *have != name);
         self.values.push((name, value));
         self

@@ -19,6 +19,7 @@ mod row;
 mod scan;
 pub mod schema;
 pub mod template;
+pub mod transcript;
 pub mod transform;
 mod vocabulary;
 pub mod yaml;

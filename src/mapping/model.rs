@@ -16,6 +16,7 @@ use crate::mapping::access::{OAuth2, Rate, RetryMethods, TimeUnit, Tls};
 use crate::mapping::expression::Expression;
 use crate::mapping::formulas::Formulas;
 use crate::mapping::template::{BodyTemplate, Template};
+pub use crate::mapping::transcript::{Attempt, Call, Example, Given, Test};
 use crate::mapping::transform::kind::Transform;
 use crate::native::message::Method;
 use crate::native::path::NativePath;
@@ -105,6 +106,8 @@ pub struct Api {
     pub proxy: Option<Template>,
     /// Largest answer, in bytes.
     pub max_response: u64,
+    /// How long lists and look-ups may lack what was written.
+    pub eventual: Duration,
 }
 
 /// Sign-in styles.
@@ -214,6 +217,8 @@ pub enum Encoding {
 pub enum Locator {
     /// In the body.
     Body(NativePath),
+    /// The part of a text in the body that matches: its first group, or the whole match.
+    Part(NativePath, Regex),
     /// In a header (lower-case name); with a pattern, the part that matches: its first group, or
     /// the whole match.
     Header(String, Option<Regex>),
@@ -314,6 +319,14 @@ pub struct ResourceMapping {
     pub filter_language: Option<FilterLanguage>,
     /// Most records read to answer a filter that is not pushed down; 0 forbids scanning.
     pub scan_limit: usize,
+    /// Which records exist for SCIM; sees `native`. `None`: all.
+    pub visible: Option<Expression>,
+    /// Attributes that are looked up before they are written, because nobody else keeps them
+    /// unique.
+    pub unique: Vec<AttrPath>,
+    /// A record that no SCIM client has seen and that has the new resource's value here is taken
+    /// over when it is in the way of a creation.
+    pub adopt: Option<AttrPath>,
     /// Where versions come from; `None`: a hash of the SCIM view.
     pub version: Option<VersionRule>,
     /// What the application can sort its list by.
@@ -622,10 +635,18 @@ pub struct Request {
     pub record: Option<NativePath>,
     /// The resources in a list answer.
     pub records: NativePath,
+    /// What it means when they are not there.
+    pub missing: Missing,
+    /// The list gives keys or stubs: each record is read by itself.
+    pub hydrate: bool,
+    /// Look-ups whose picks become members of each record; they see `id` and `native`.
+    pub embed: Vec<(String, Lookup)>,
     /// Where the new record's key is when a create answers without the record.
     pub id: Option<Locator>,
     /// What the answer holds; `None` means that it is looked at.
     pub returns: Option<Returns>,
+    /// Look-ups that are made first; templates see what they picked under these names.
+    pub with: Vec<(String, Lookup)>,
     /// Failure statuses that mean done.
     pub accept: Vec<u16>,
     /// How a list goes on.
@@ -688,6 +709,8 @@ pub enum Returns {
 pub struct Pages {
     /// How the next page is asked for.
     pub style: PageStyle,
+    /// Where its parameters go.
+    pub place: ParameterPlace,
     /// The page-size parameter.
     pub size: Option<String>,
     /// Largest page size.
@@ -698,6 +721,24 @@ pub struct Pages {
     pub until: Option<Expression>,
 }
 
+/// Where parameters of a list request go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterPlace {
+    /// Into the query.
+    Query,
+    /// Into the body: a name is a member, dots lead into objects.
+    Body,
+}
+
+/// What an answer without the member that should hold the records means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// It is not the answer that the mapping describes.
+    Error,
+    /// There are no records.
+    Empty,
+}
+
 /// How the next page is asked for.
 #[derive(Debug)]
 pub enum PageStyle {
@@ -705,6 +746,8 @@ pub enum PageStyle {
     LinkHeader(String),
     /// A URL in the body.
     LinkBody(NativePath),
+    /// A URL in a header of its own, or a part of a text in the body.
+    LinkPlace(Locator),
     /// A cursor in this parameter, read from the answer.
     Cursor(String, Locator),
     /// A cursor in this parameter, read from the last record.
@@ -724,15 +767,25 @@ pub enum Total {
     Lookup(Box<Lookup>),
 }
 
-/// A GET that picks one value.
+/// A request that is made for one value of its answer.
 #[derive(Debug)]
 pub struct Lookup {
+    /// Method.
+    pub method: Method,
     /// Path.
     pub path: Template,
     /// Query parameters.
     pub query: Vec<(String, Template)>,
+    /// Headers.
+    pub headers: Vec<(String, Template)>,
+    /// Body.
+    pub body: Option<BodyTemplate>,
+    /// How the body is encoded.
+    pub encoding: Encoding,
     /// What is picked.
-    pub pick: NativePath,
+    pub pick: Locator,
+    /// Whether what needs it fails when there is nothing to pick; otherwise it is null.
+    pub required: bool,
 }
 
 /// What PUT does with absent attributes.
@@ -821,6 +874,8 @@ pub struct SortRule {
 pub enum FilterAction {
     /// Parameters of the list request; templates see `value` and `scim_value`.
     Query(Vec<(String, Template)>),
+    /// Members of the list request's body; templates see `value` and `scim_value`.
+    Body(BodyTemplate),
     /// Another request instead of the list; 404 means no match.
     LookUp(Box<Request>),
     /// A term of the filter language.
@@ -841,8 +896,10 @@ pub enum FilterCase {
 /// A one-parameter query language; `and` and `or` see `a` and `b`, `not` sees `a`.
 #[derive(Debug)]
 pub struct FilterLanguage {
-    /// Query parameter.
+    /// Parameter.
     pub param: String,
+    /// Where it goes.
+    pub place: ParameterPlace,
     /// Conjunction.
     pub and: Template,
     /// Disjunction.
@@ -851,103 +908,14 @@ pub struct FilterLanguage {
     pub not: Option<Template>,
 }
 
-/// A native/SCIM pair.
-#[derive(Debug, Clone)]
-pub struct Example {
-    /// A name, or `example N`.
-    pub name: String,
-    /// The native record.
-    pub native: Value,
-    /// The SCIM resource. `enterprise` and the file's own prefixes are already their URNs.
-    pub scim: Value,
-    /// What the side-car holds of it.
-    pub sidecar: Value,
-    /// Line in the file.
-    pub line: usize,
-    /// Column in the file.
-    pub column: usize,
-}
-
-/// An exchange in writing.
-#[derive(Debug, Clone)]
-pub struct Test {
-    /// Its name.
-    pub name: String,
-    /// What is there before.
-    pub given: Given,
-    /// `VERB /path?query`.
-    pub scim: String,
-    /// Request headers.
-    pub headers: Vec<(String, String)>,
-    /// SCIM body; prefixes are already URNs.
-    pub body: Option<Value>,
-    /// The native calls, in order.
-    pub native: Vec<Call>,
-    /// Expected status.
-    pub status: u16,
-    /// Every member given must be there.
-    pub response: Option<Value>,
-    /// Members that must not be there.
-    pub absent: Vec<String>,
-    /// Line in the file.
-    pub line: usize,
-    /// Column in the file.
-    pub column: usize,
-}
-
-/// A request that is tried out.
-#[derive(Debug, Clone)]
-pub struct Attempt {
-    /// What it shows.
-    pub name: Option<String>,
-    /// What is there before.
-    pub given: Given,
-    /// `VERB /path?query`.
-    pub scim: String,
-    /// Request headers.
-    pub headers: Vec<(String, String)>,
-    /// SCIM body; prefixes are already URNs.
-    pub body: Option<Value>,
-    /// Recorded answers, in order.
-    pub native: Vec<Call>,
-}
-
-/// What is there before a test begins.
-#[derive(Debug, Clone, Default)]
-pub struct Given {
-    /// Configuration values.
-    pub config: Map<String, Value>,
-    /// Side-car: resource type -> SCIM id -> `key`, `off`, attributes.
-    pub sidecar: Value,
-    /// UUIDs handed out, in order.
-    pub uuid: Vec<String>,
-    /// The time, RFC 3339.
-    pub now: Option<String>,
-    /// Random texts handed out, in order.
-    pub random: Vec<String>,
-}
-
-/// An expected native call and its answer.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// Method.
-    pub method: Method,
-    /// Path, as written, not encoded.
-    pub path: String,
-    /// Query; `any` matches any value; `None` is not compared.
-    pub query: Option<Map<String, Value>>,
-    /// Headers that must be there.
-    pub headers: Vec<(String, String)>,
-    /// Exact body; `None` is not compared.
-    pub body: Option<Value>,
-    /// Status of the answer.
-    pub reply: u16,
-    /// Headers of the answer.
-    pub reply_headers: Vec<(String, String)>,
-    /// Body of the answer.
-    pub with: Option<Value>,
-    /// Line in the file.
-    pub line: usize,
+impl ResourceMapping {
+    /// The parts of a record that come out of look-ups of their own.
+    pub fn embedded(&self) -> &[(String, Lookup)] {
+        match (&self.get, &self.list) {
+            (Some(request), _) | (None, Some(request)) => &request.embed,
+            (None, None) => &[],
+        }
+    }
 }
 
 impl Mapping {

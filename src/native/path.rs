@@ -89,6 +89,12 @@ impl NativePath {
         Ok(Self { text: text.to_owned(), steps, rest })
     }
 
+    /// The place of a member of the document itself.
+    pub fn member(name: &str) -> Option<Self> {
+        let name = Value::from(name).to_string();
+        Self::parse(&format!("$[{name}]")).ok()
+    }
+
     /// `$`, the document itself.
     pub fn root() -> Self {
         Self { text: "$".to_owned(), steps: Vec::new(), rest: Rest::Nothing }

@@ -14,6 +14,7 @@ pub(crate) fn text(locator: &Locator, answer: &NativeResponse) -> Option<String>
             Value::Number(number) => Some(number.to_string()),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         },
+        Locator::Part(path, pattern) => part(path.read(answer.json()?)?.as_str()?, Some(pattern)),
         // A header may come several times (`Set-Cookie`); the first that matches counts.
         Locator::Header(name, pattern) => answer
             .headers

@@ -115,12 +115,12 @@ native:
 async fn what_is_kept_is_told_and_may_be_given() {
     let story = shipped()
         .tell(
-            r#"
+            "
 scim: DELETE /Users/7
 native:
   - { expect: GET /people/7, reply: 200, with: { id: 7, login: ada, disabled: false } }
   - { expect: PATCH /people/7, reply: 200, with: { id: 7, login: ada, disabled: true } }
-"#,
+",
         )
         .await;
     let kept = "Side-car\n  User 7: key 7, no attributes, deleted for SCIM clients\n";
@@ -133,7 +133,7 @@ native:
 
 #[tokio::test]
 async fn a_filter_is_told_in_its_two_parts() {
-    let answer = r#"native: [ { expect: GET /people, reply: 200, with: [] } ]"#;
+    let answer = "native: [ { expect: GET /people, reply: 200, with: [] } ]";
     let tell = async |filter: &str| {
         shipped().tell(&format!("scim: 'GET /Users?filter={filter}'\n{answer}\n")).await
     };
@@ -196,10 +196,10 @@ async fn live(attempt: &str) -> (Vec<Method>, Rehearsal, String, Option<String>)
 
 #[tokio::test]
 async fn a_live_run_reads_and_never_writes() {
-    let change = r#"
+    let change = "
 scim: PATCH /Users/7
 body: { Operations: [ { op: replace, path: title, value: Analyst } ] }
-"#;
+";
     let (sent, rehearsal, story, entry) = live(change).await;
     assert_eq!((sent, rehearsal.end), (vec![Method::Get], End::HeldBack));
     let held = "  2. PATCH /people/7\n      {\"job_title\":\"Analyst\"}\n    -> not sent";

@@ -25,9 +25,12 @@ mapping_values() { # APP: [tenants.config] for its mapping
 
 lacks() { # APP: capabilities that the application does not have, as tests/corpus names them
   case $1 in
-    pocketbase) echo none ;;
-    jupyterhub) echo none ;;
-    keystone) echo none ;;
+    # Addresses are one and must be there; nothing beyond what one sees in the mapping.
+    pocketbase) echo attr:emails.home,attr:emails.other,attr:emails.optional,attr:enterprise,attr:manager,attr:roles,attr:phoneNumbers,attr:addresses,attr:title,attr:nickName,attr:name.honorific ;;
+    # Names in small letters, groups that keep theirs, and an account of the Hub's own in the list.
+    jupyterhub) echo groups:rename,userName:letter-case,list:complete-users,attr:manager,attr:roles,attr:phoneNumbers,attr:addresses,attr:nickName,attr:name.honorific ;;
+    # One address, and the administrator in the list.
+    keystone) echo list:complete-users,attr:emails.home,attr:emails.other,attr:addresses,attr:name.honorific ;;
   esac
 }
 

@@ -14,6 +14,7 @@ use crate::app::settings;
 use crate::auth::authenticate::{SharedTokens, TokenTable};
 use crate::auth::token::{ConfiguredToken, Token};
 use crate::clock::{Clock, SystemClock};
+use crate::exchange::recent::Recent;
 use crate::exchange::tenant::{Locks, Tenant};
 use crate::exchange::upstream::Upstream;
 use crate::gateway::listener::{Gateway, Options, Running};
@@ -120,6 +121,7 @@ impl Demo {
             max_results: settings::MAX_RESULTS,
             seal: Arc::new(seal),
             locks: Locks::default(),
+            recent: Recent::default(),
         };
         let token = token.unwrap_or_else(|| Token::generate(&*ids).expose().to_owned());
         let known = ConfiguredToken::new("demo", "demo", &token).map_err(|_| DemoError::Token)?;
@@ -171,6 +173,7 @@ fn client(
         tls: None,
         proxy: None,
         max_response: 1024 * 1024,
+        eventual: Duration::ZERO,
     };
     HttpUpstream::new(&api, &Value::Null, ambient, clock)
 }

@@ -110,6 +110,7 @@ pub(crate) fn api(api: &Api, messages: &[NativePath], context: &mut Context) -> 
         tls: tls?,
         proxy: proxy?,
         max_response: api.max_response.map_or(MAX_RESPONSE, |size| size.0),
+        eventual: api.eventual.unwrap_or_default(),
     })
 }
 

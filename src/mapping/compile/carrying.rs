@@ -14,6 +14,7 @@ use crate::mapping::diagnostic::unknown_only;
 use crate::mapping::file::request;
 use crate::mapping::model::{Collection, CollectionSource, Mode, Place, Request, RequestBody, Row};
 use crate::native::message::Method;
+use crate::native::path::NativePath;
 
 /// What the requests are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,11 +41,14 @@ struct Named {
     collections: BTreeSet<usize>,
 }
 
-/// Fills in what each request of one route carries.
+/// Fills in what each request of one route carries. `apart` are the parts of a record that
+/// look-ups bring.
+#[expect(clippy::too_many_arguments, reason = "every request against all it competes with")]
 pub(crate) fn assign(
     route: Route,
     written: &[request::Request],
     requests: &mut [Request],
+    apart: &[NativePath],
     attributes: &Attributes,
     activation: Activation,
     context: &mut Context,
@@ -55,7 +59,10 @@ pub(crate) fn assign(
         let own = named.get(index).and_then(Option::as_ref);
         let others = named.iter().enumerate().filter(|(other, _)| *other != index);
         let others: Vec<&Named> = others.filter_map(|(_, named)| named.as_ref()).collect();
-        carry(request, written, route, own, &others, attributes, activation);
+        if request.subtree.is_none() {
+            request.drop.extend_from_slice(apart);
+        }
+        carry(request, written, route, own, &others, apart, attributes, activation);
     }
 }
 
@@ -90,6 +97,7 @@ fn carry(
     route: Route,
     own: Option<&Named>,
     others: &[&Named],
+    apart: &[NativePath],
     attributes: &Attributes,
     activation: Activation,
 ) {
@@ -100,7 +108,7 @@ fn carry(
         is_written(row, route, activation)
             && match own {
                 Some(own) => own.rows.contains(index),
-                None => !taken(|named| &named.rows, *index) && is_inside(row, request),
+                None => !taken(|named| &named.rows, *index) && is_inside(row, request, apart),
             }
     });
     let rows: BTreeSet<usize> = rows.map(|(index, _)| index).collect();
@@ -110,7 +118,10 @@ fn carry(
         match own {
             // Elements with calls of their own can still be born with the record.
             Some(_) => named && (embedded || route == Route::Create),
-            None => embedded && !taken(|named| &named.collections, *index),
+            None => {
+                let is_apart = request.subtree.is_none() && is_part(collection, apart);
+                embedded && !is_apart && !taken(|named| &named.collections, *index)
+            }
         }
     });
     let collections = collections.map(|(index, _)| index).collect();
@@ -126,13 +137,24 @@ fn carry(
     request.carries.mentioned = mentioned;
 }
 
-/// Whether what the row writes lies in the part of the record that the request sends.
-fn is_inside(row: &Row, request: &Request) -> bool {
-    match &request.subtree {
-        Some(subtree) if row.is_written() => {
-            row.targets().iter().any(|target| subtree.overlaps(target))
+/// Whether a collection lies in one of these parts of the record.
+fn is_part(collection: &Collection, parts: &[NativePath]) -> bool {
+    match &collection.source {
+        CollectionSource::Items(items) => {
+            items.array().is_some_and(|array| parts.iter().any(|part| part.overlaps(&array)))
         }
-        Some(_) | None => true,
+        CollectionSource::List(_) => false,
+    }
+}
+
+/// Whether what the row writes lies in the part of the record that the request sends. Parts that
+/// look-ups bring have requests of their own.
+fn is_inside(row: &Row, request: &Request, apart: &[NativePath]) -> bool {
+    let mut targets = row.targets().iter();
+    match &request.subtree {
+        Some(subtree) if row.is_written() => targets.any(|target| subtree.overlaps(target)),
+        None => !targets.any(|target| apart.iter().any(|part| part.overlaps(target))),
+        Some(_) => true,
     }
 }
 

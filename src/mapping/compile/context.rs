@@ -61,7 +61,7 @@ impl Context {
     pub(crate) fn locator(&mut self, locator: &LocText) -> Option<Locator> {
         let LocText(text) = locator;
         let Some(header) = text.value.strip_prefix("header:") else {
-            return self.path(&PathText(text.clone())).map(Locator::Body);
+            return self.place(text);
         };
         let (name, pattern) = match header.split_once('#') {
             Some((name, pattern)) => (name, Some(pattern)),
@@ -75,6 +75,22 @@ impl Context {
             None => None,
         };
         Some(Locator::Header(name, pattern))
+    }
+
+    /// A place in the body, or a part of the text there: `$.href#[^/]+$`.
+    fn place(&mut self, text: &Text) -> Option<Locator> {
+        // A `#` may also stand in the path itself, within quotes.
+        let halves = text.value.match_indices('#').find_map(|(at, _)| {
+            let (path, pattern) = text.value.split_at_checked(at)?;
+            Some((NativePath::parse(path).ok()?, pattern.strip_prefix('#')?))
+        });
+        match halves {
+            Some((path, pattern)) if NativePath::parse(&text.value).is_err() => {
+                let pattern = At { value: pattern.to_owned(), at: text.at };
+                Some(Locator::Part(path, self.regex(&pattern, "place")?))
+            }
+            _ => self.path(&PathText(text.clone())).map(Locator::Body),
+        }
     }
 
     /// A header name, in lower case.

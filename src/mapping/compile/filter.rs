@@ -8,13 +8,13 @@ use serde_json::Value;
 use crate::mapping::compile::context::Context;
 use crate::mapping::compile::label::Label;
 use crate::mapping::compile::place::Known;
-use crate::mapping::compile::request::{link, records};
+use crate::mapping::compile::request::{embedded, has_body, link, records};
 use crate::mapping::compile::row::Attributes;
 use crate::mapping::compile::subject::subject;
 use crate::mapping::compile::variables::{FILTER, JUNCTION, NEGATION};
 use crate::mapping::diagnostic::{
     bad_filter_key, case_sensitive_lookup, exclusive, missing_choice, term_without_language,
-    unescaped, unknown_field,
+    unescaped, unknown_field, wrong_value,
 };
 use crate::mapping::file::reader::At;
 use crate::mapping::file::request;
@@ -22,9 +22,11 @@ use crate::mapping::file::resource::{Filter, FilterEntry, FilterQuery, Resource}
 use crate::mapping::file::scalar::Tpl;
 use crate::mapping::model;
 use crate::mapping::model::{
-    Carries, FilterAction, FilterCase, FilterLanguage, FilterRule, Request, RequestBody, SendMode,
+    Carries, FilterAction, FilterCase, FilterLanguage, FilterRule, Missing, ParameterPlace,
+    Request, RequestBody, SendMode,
 };
 use crate::mapping::template::Template;
+use crate::mapping::yaml::Node;
 use crate::native::message::Method;
 use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::CompareOp;
@@ -65,8 +67,20 @@ pub(crate) fn language(written: &Resource, context: &mut Context) -> Option<Filt
     let and = context.template(language.and.as_ref().unwrap_or(&and), &JUNCTION);
     let or = context.template(language.or.as_ref().unwrap_or(&or), &JUNCTION);
     let not = language.not.as_ref().map(|not| context.template(not, &NEGATION));
+    let place = match &language.r#in {
+        None => ParameterPlace::Query,
+        Some(place) if place.value == ParameterPlace::Body => {
+            if !written.list.as_ref().is_some_and(has_body) {
+                let message = "there is no list with a body of its own";
+                return context.missing(wrong_value(place.at, "in", message));
+            }
+            ParameterPlace::Body
+        }
+        Some(place) => place.value,
+    };
     Some(FilterLanguage {
         param: language.param.clone(),
+        place,
         and: and?,
         or: or?,
         not: match not {
@@ -82,9 +96,10 @@ fn refuse_actions(defaults: &Filter, context: &mut Context) {
         ("get", defaults.get.is_some()),
         ("post", defaults.post.is_some()),
         ("body", defaults.body.is_some()),
+        ("encode", defaults.encode.is_some()),
         ("term", defaults.term.is_some()),
     ];
-    let known = ["records", "record", "exact", "case", "unsafe"];
+    let known = ["records", "record", "missing", "hydrate", "id", "exact", "case", "unsafe"];
     for (field, _) in given.iter().filter(|(_, there)| *there) {
         context.faults.push(unknown_field(defaults.at, field, "filter_defaults", &known));
     }
@@ -173,11 +188,12 @@ fn action(
         ("query", filter.query.is_some()),
         ("get", filter.get.is_some()),
         ("post", filter.post.is_some()),
+        ("body", filter.body.is_some() && filter.get.is_none() && filter.post.is_none()),
         ("term", filter.term.is_some()),
     ];
     let given: Vec<&str> =
         given.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
-    let all = "query, get, post, term";
+    let all = "query, get, post, body, term";
     if given.is_empty() {
         return context.missing(missing_choice(label.at, &label.text, all));
     }
@@ -190,10 +206,11 @@ fn action(
     if let Some(term) = &filter.term {
         return self::term(label, term, around, context);
     }
-    let (method, path) = match (&filter.get, &filter.post) {
-        (Some(path), _) => (Method::Get, path),
-        (None, Some(path)) => (Method::Post, path),
-        (None, None) => return None,
+    let (method, path) = match (&filter.get, &filter.post, &filter.body) {
+        (Some(path), ..) => (Method::Get, path),
+        (None, Some(path), _) => (Method::Post, path),
+        (None, None, Some(body)) => return self::body(label, body, around, context),
+        (None, None, None) => return None,
     };
     let request = look_up(label, method, path, filter, around, context)?;
     Some(FilterAction::LookUp(Box::new(request)))
@@ -216,6 +233,26 @@ fn query(label: &Label, query: &FilterQuery, context: &mut Context) -> Option<Fi
         compiled.push((key.name.clone(), template));
     }
     Some(FilterAction::Query(compiled))
+}
+
+/// Members that are merged into the body of the list request.
+fn body(
+    label: &Label,
+    body: &Node,
+    around: &Surroundings<'_>,
+    context: &mut Context,
+) -> Option<FilterAction> {
+    if !around.written.list.as_ref().is_some_and(has_body) {
+        let message = "there is no list with a body that this could be a part of";
+        return context.missing(wrong_value(label.at, &label.text, message));
+    }
+    let tree = context.body_at(body, Some(label.at), &FILTER)?;
+    for template in tree.templates() {
+        if !template.is_single_hole() && is_query_text(&template.literal_text()) {
+            require_escapes(label, template, context)?;
+        }
+    }
+    Some(FilterAction::Body(tree))
 }
 
 fn term(
@@ -280,6 +317,13 @@ fn look_up(
         None => None,
         Some(record) => Some(context.path(record)?),
     };
+    let missing = filter.missing.or_else(|| defaults.and_then(|defaults| defaults.missing));
+    let hydrate = filter.hydrate.or_else(|| defaults.and_then(|defaults| defaults.hydrate));
+    let id = filter.id.as_ref().or_else(|| defaults.and_then(|defaults| defaults.id.as_ref()));
+    let id = match id {
+        None => None,
+        Some(id) => Some(context.locator(id)?),
+    };
     Some(Request {
         idempotency: None,
         method,
@@ -287,7 +331,7 @@ fn look_up(
         query: Vec::new(),
         headers: Vec::new(),
         body: body?,
-        encoding: context.encoding,
+        encoding: filter.encode.unwrap_or(context.encoding),
         wrap: None,
         set: Vec::new(),
         carries: Carries::default(),
@@ -297,8 +341,15 @@ fn look_up(
         drop: Vec::new(),
         record,
         records: records?,
-        id: None,
+        missing: missing.or_else(|| list?.missing).unwrap_or(Missing::Error),
+        hydrate: hydrate.unwrap_or(false),
+        embed: match list {
+            Some(list) => embedded(&list.embed, context)?,
+            None => Vec::new(),
+        },
+        id,
         returns: None,
+        with: Vec::new(),
         accept: Vec::new(),
         pages,
         timeout: None,
@@ -311,5 +362,6 @@ fn look_up(
 fn links(list: &request::Request, context: &mut Context) -> Option<model::Pages> {
     let text = list.pages.as_ref()?.link.as_ref()?;
     let style = link(&text.value, text.at, context)?;
-    Some(model::Pages { style, size: None, max: 100, total: None, until: None })
+    let place = ParameterPlace::Query;
+    Some(model::Pages { style, place, size: None, max: 100, total: None, until: None })
 }

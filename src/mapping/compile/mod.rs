@@ -6,6 +6,7 @@
 
 pub(crate) mod api;
 pub(crate) mod attribute;
+pub(crate) mod body;
 pub(crate) mod carrying;
 pub(crate) mod collection;
 pub(crate) mod context;
@@ -13,6 +14,7 @@ pub(crate) mod filter;
 pub(crate) mod fit;
 pub(crate) mod item;
 pub(crate) mod label;
+pub(crate) mod lookup;
 pub(crate) mod oauth2;
 pub(crate) mod place;
 pub(crate) mod relations;
@@ -26,4 +28,5 @@ pub(crate) mod sort;
 pub(crate) mod source;
 pub(crate) mod subject;
 pub(crate) mod together;
+pub(crate) mod unique;
 pub(crate) mod variables;

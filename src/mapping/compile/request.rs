@@ -3,14 +3,18 @@
 //! What a create or update request carries is decided later, in `carrying.rs`, when every request
 //! of the resource is known.
 
+use crate::mapping::compile::body::explicit_body;
 use crate::mapping::compile::context::Context;
-use crate::mapping::compile::variables::{COLLECTION, LIST, REQUEST, UNTIL, Variables};
+use crate::mapping::compile::lookup::{lookup, lookups};
+use crate::mapping::compile::variables::{COLLECTION, EMBED, LIST, REQUEST, UNTIL, Variables};
 use crate::mapping::diagnostic::{Position, exclusive, leaves_base, missing_choice, wrong_value};
 use crate::mapping::file::reader::{At, Entries, Text};
 use crate::mapping::file::request::{Lookup, Pages, Request, Total};
-use crate::mapping::file::scalar::{PathText, Tpl};
+use crate::mapping::file::scalar::{LocText, PathText, Tpl};
 use crate::mapping::model;
-use crate::mapping::model::{Carries, PageStyle, RequestBody, SendMode};
+use crate::mapping::model::{
+    Carries, Locator, Missing, PageStyle, ParameterPlace, RequestBody, SendMode,
+};
 use crate::mapping::template::BodyTemplate;
 use crate::mapping::yaml::{Node, NodeValue};
 use crate::native::message::Method;
@@ -65,8 +69,9 @@ pub(crate) fn request(
     key: Option<&NativePath>,
     context: &mut Context,
 ) -> Option<model::Request> {
-    let variables = kind.variables();
     let (method, path) = verb(request, context)?;
+    let (with, variables) = lookups(&request.with, kind.variables(), context);
+    let variables = &variables;
     let path = context.url_path(path, variables);
     let query = context.templates(&request.query, variables);
     let headers = context.headers(&request.headers, variables);
@@ -85,6 +90,22 @@ pub(crate) fn request(
     let idempotency =
         request.idempotency.as_ref().map(|name| idempotency(name, &request.headers, context));
     let pages = request.pages.as_ref().map(|written| pages(written, variables, context));
+    if let Some(Pages { r#in: Some(place), .. }) = &request.pages
+        && place.value == ParameterPlace::Body
+        && !has_body(request)
+    {
+        let message = "this list has no body of its own for its parameters";
+        context.faults.push(wrong_value(place.at, "in", message));
+    }
+    let embed = embedded(&request.embed, context);
+    if request.hydrate && kind != Kind::List {
+        let message = "only a resource's \"list\" and its look-ups can be completed";
+        context.faults.push(wrong_value(request.at, "hydrate", message));
+    }
+    if !request.embed.0.is_empty() && !matches!(kind, Kind::List | Kind::Get) {
+        let message = "only the records of \"get\" and \"list\" are put together";
+        context.faults.push(wrong_value(request.at, "embed", message));
+    }
     Some(model::Request {
         method,
         path: path?,
@@ -101,14 +122,37 @@ pub(crate) fn request(
         drop,
         record: record?,
         records: records?,
+        missing: request.missing.unwrap_or(Missing::Error),
+        hydrate: request.hydrate,
+        embed: embed?,
         id: inside(id)?,
         returns: request.returns,
+        with: with?,
         accept,
         pages: inside(pages)?,
         timeout: request.timeout,
         idempotency: inside(idempotency)?,
         line: request.at.line,
     })
+}
+
+/// Look-ups whose picks become members of a record.
+pub(crate) fn embedded(
+    Entries(entries): &Entries<Lookup>,
+    context: &mut Context,
+) -> Option<Vec<(String, model::Lookup)>> {
+    let compiled: Vec<_> = entries
+        .iter()
+        .filter_map(|(key, written)| Some((key.name.clone(), lookup(written, &EMBED, context)?)))
+        .collect();
+    (compiled.len() == entries.len()).then_some(compiled)
+}
+
+/// Whether the request is one with a body that parameters can be put into.
+pub(crate) fn has_body(request: &Request) -> bool {
+    let is_none = |node: &Node| matches!(&node.value, NodeValue::String(word) if word == "none");
+    let is_tree = request.body.as_ref().is_none_or(|node| !is_none(node));
+    is_tree && (request.post.is_some() || request.put.is_some() || request.patch.is_some())
 }
 
 /// Turns a fault in an optional field into a fault of the whole.
@@ -167,18 +211,6 @@ fn body(
         // A verb carries no rows; without constants of its own nothing is left to send.
         None if kind == Kind::Verb && set.0.is_empty() => Some(RequestBody::None),
         None => Some(RequestBody::FromRows),
-    }
-}
-
-/// A body as the file writes it: a tree, or the word `none`.
-pub(crate) fn explicit_body(
-    node: &Node,
-    variables: &Variables,
-    context: &mut Context,
-) -> Option<RequestBody> {
-    match &node.value {
-        NodeValue::String(word) if word == "none" => Some(RequestBody::None),
-        _ => context.body(node, variables).map(RequestBody::Tree),
     }
 }
 
@@ -252,7 +284,9 @@ fn pages(written: &Pages, variables: &Variables, context: &mut Context) -> Optio
         Some(total) => Some(self::total(total, variables, context)?),
     };
     let until = written.until.as_ref().map(|until| context.expression(until, &UNTIL));
-    Some(model::Pages { style, size: written.size.clone(), max, total, until: inside(until)? })
+    let place = written.r#in.as_ref().map_or(ParameterPlace::Query, |place| place.value);
+    let (size, until) = (written.size.clone(), inside(until)?);
+    Some(model::Pages { style, place, size, max, total, until })
 }
 
 fn page_style(written: &Pages, context: &mut Context) -> Option<PageStyle> {
@@ -282,11 +316,14 @@ fn page_style(written: &Pages, context: &mut Context) -> Option<PageStyle> {
     }
 }
 
-/// A `Link` header's relation, or a path in the body.
+/// A `Link` header's relation, or the place of a URL in the answer.
 pub(crate) fn link(text: &str, at: Position, context: &mut Context) -> Option<PageStyle> {
-    if text.starts_with('$') {
-        let path = PathText(At { value: text.to_owned(), at });
-        return context.path(&path).map(PageStyle::LinkBody);
+    if text.starts_with('$') || text.starts_with("header:") {
+        let place = LocText(At { value: text.to_owned(), at });
+        return context.locator(&place).map(|place| match place {
+            Locator::Body(path) => PageStyle::LinkBody(path),
+            Locator::Part(..) | Locator::Header(..) => PageStyle::LinkPlace(place),
+        });
     }
     Some(PageStyle::LinkHeader(text.to_owned()))
 }
@@ -306,19 +343,9 @@ fn cursor(parameter: &str, written: &Pages, context: &mut Context) -> Option<Pag
 fn total(written: &Total, variables: &Variables, context: &mut Context) -> Option<model::Total> {
     match written {
         Total::Here(place) => context.locator(place).map(model::Total::Here),
-        Total::Lookup(lookup) => {
-            let lookup = self::lookup(lookup, variables, context)?;
+        Total::Lookup(written) => {
+            let lookup = lookup(written, variables, context)?;
             Some(model::Total::Lookup(Box::new(lookup)))
         }
     }
-}
-
-fn lookup(written: &Lookup, variables: &Variables, context: &mut Context) -> Option<model::Lookup> {
-    let path = context.url_path(&written.get, variables);
-    let query = context.templates(&written.query, variables);
-    let pick = match &written.pick {
-        Some(pick) => context.path(pick),
-        None => NativePath::parse("$").ok(),
-    };
-    Some(model::Lookup { path: path?, query, pick: pick? })
 }

@@ -11,11 +11,13 @@ use crate::mapping::compile::row::{Attributes, transform};
 use crate::mapping::compile::rows::attributes;
 use crate::mapping::compile::script;
 use crate::mapping::compile::sort::sort;
+use crate::mapping::compile::unique::{adopt, unique};
+use crate::mapping::compile::variables::RECORD;
 use crate::mapping::diagnostic::{leaves_base, missing_field, wrong_value};
 use crate::mapping::file::reader::OneOrMany;
 use crate::mapping::file::request::Request;
 use crate::mapping::file::resource::{
-    ActivateEntry, DeactivateEntry, DeleteEntry, Id, Resource, VersionEntry,
+    ActivateEntry, DeactivateEntry, DeleteEntry, FilterEntry, Id, Resource, VersionEntry,
 };
 use crate::mapping::model;
 use crate::mapping::model::{
@@ -76,6 +78,12 @@ pub(crate) fn resource(
     let sort = sort(&around, context);
     let unmapped = written.unmapped.iter().filter_map(|path| context.path(path)).collect();
     let version = version(written, context);
+    let visible = match &written.r#where {
+        None => None,
+        Some(condition) => Some(context.expression(condition, &RECORD)?),
+    };
+    let (unique, adopt) = (unique(&around, context), adopt(&around, context));
+    needs_get(written, context);
     let examples = script::examples(&written.examples, context);
     Some(ResourceMapping {
         name: key.name.clone(),
@@ -94,6 +102,9 @@ pub(crate) fn resource(
         filters,
         filter_language,
         scan_limit: scan_limit(written),
+        visible,
+        unique,
+        adopt,
         version,
         sort,
         unmapped,
@@ -101,6 +112,18 @@ pub(crate) fn resource(
         line: key.at.line,
         column: key.at.column,
     })
+}
+
+/// Whoever gets stubs must be able to read what they stand for.
+fn needs_get(written: &Resource, context: &mut Context) {
+    let lists = written.list.iter().filter(|list| list.hydrate).map(|list| list.at);
+    let filters = written.filters.iter().flat_map(|filters| &filters.value.0);
+    let filters = filters.map(|(_, FilterEntry(filter))| filter).chain(&written.filter_defaults);
+    let filters = filters.filter(|filter| filter.hydrate == Some(true)).map(|filter| filter.at);
+    let first = lists.chain(filters).next();
+    if let (Some(at), None) = (first, &written.get) {
+        context.faults.push(wrong_value(at, "hydrate", "each record is read by \"get\""));
+    }
 }
 
 fn scan_limit(written: &Resource) -> usize {
@@ -254,10 +277,14 @@ impl Requests {
             return;
         }
         let activation = self.activation();
+        let parts = self.get.as_ref().or(self.list.as_ref()).map(|request| &request.embed);
+        let parts = parts.into_iter().flatten();
+        let apart: Vec<NativePath> =
+            parts.filter_map(|(name, _)| NativePath::member(name)).collect();
         let create = &written.create.0;
-        assign(Route::Create, create, &mut self.create, attributes, activation, context);
+        assign(Route::Create, create, &mut self.create, &apart, attributes, activation, context);
         let update = &written.update.0;
-        assign(Route::Update, update, &mut self.update, attributes, activation, context);
+        assign(Route::Update, update, &mut self.update, &apart, attributes, activation, context);
         // Routes that name what they carry go first.
         let mut order: Vec<(bool, model::Request)> = update
             .iter()

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::mapping::compile::body::explicit_body;
 use crate::mapping::compile::context::Context;
 use crate::mapping::compile::oauth2::oauth2;
-use crate::mapping::compile::request::{explicit_body, statuses};
+use crate::mapping::compile::request::statuses;
 use crate::mapping::compile::variables::{FAILURE, SIGN_IN, TOKEN};
 use crate::mapping::diagnostic::{exclusive, missing_field, wrong_value};
 use crate::mapping::file::api::{Auth, Basic, SendToken, Session};

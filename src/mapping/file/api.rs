@@ -41,11 +41,9 @@ object! {
         may encode: Encoding = "json",
         /// A larger answer is a failure.
         may max_response: Size = "16MiB",
-    }
-    later {
-        /// For this long after a write, lists and look-ups may lack it: the record is read by its
-        /// id again.
-        eventual: Duration = "0s",
+        /// For this long after a write, lists and look-ups may lack it: what was written is read by
+        /// its id again and laid over them.
+        may eventual: Duration = "0s",
     }
 }
 

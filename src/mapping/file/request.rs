@@ -6,8 +6,8 @@ use crate::mapping::diagnostic::Diagnostics;
 use crate::mapping::file::reader::{At, Entries, OneOrMany, Read, Text};
 use crate::mapping::file::scalar::{ExprText, LocText, PathText, Tpl};
 use crate::mapping::file::shape::Shape;
-use crate::mapping::file::table::{object, shape, words};
-use crate::mapping::model::{Encoding, Returns, SendMode};
+use crate::mapping::file::table::{object, words};
+use crate::mapping::model::{Encoding, Missing, ParameterPlace, Returns, SendMode};
 use crate::mapping::yaml::{Node, NodeValue};
 
 object! {
@@ -54,11 +54,19 @@ object! {
         may record: PathText = "the envelope, or the body",
         /// Where a list's records are in the answer.
         may records: PathText = "$[*]",
+        /// `empty`: an answer without the member that holds the records has none.
+        may missing: Missing = "error",
+        /// The list gives ids or stubs: each record is read by itself.
+        or hydrate: bool = "false",
+        /// Further requests for each record; what they pick becomes a member of it, by this name.
+        or embed: Entries<Lookup>,
         /// Where the new key is when a create answers without the record, such as
         /// `header:Location#[^/]+$`.
         may id: LocText = "in the record",
         /// What the answer holds. Without a record the bridge reads it once more.
         may returns: Returns = "looked at",
+        /// Look-ups that are made first; what they pick are variables of these names.
+        or with: Entries<Lookup>,
         /// Failures that mean "done", such as 404 for removing what is gone.
         or accept: Vec<At<u64>>,
         /// How the list goes on.
@@ -68,41 +76,31 @@ object! {
         /// A header that carries a key which stays the same across repetitions.
         may idempotency: Text,
     }
-    later {
-        /// Look-ups that are made first; what they pick are variables of these names.
-        with: Entries<WithLookup>,
-        /// The list gives ids or stubs: each record is read by itself.
-        hydrate: bool = "false",
-    }
-}
-
-shape! {
-    /// A GET made before a request.
-    WithLookup "lookup" {
-        /// Path below `base_url`, without a query.
-        need get: Tpl,
-        /// Query parameters; one that is null is left out.
-        or query: Entries<Tpl>,
-        /// What is taken from the answer.
-        may pick: PathText = "$",
-        /// Whether it is a failure when nothing is there; otherwise it is null.
-        may required: bool = "true",
-    }
 }
 
 object! {
-    /// A GET that picks one value.
-    Lookup "lookup" {
-        /// Path below `base_url`, without a query.
-        need get: Tpl,
+    /// A request that is made for one value of its answer.
+    Lookup "lookup" @at {
+        /// Path below `base_url`, without a query. Exactly one verb is given.
+        may get: Tpl,
+        /// The same, with POST.
+        may post: Tpl,
+        /// The same, with PUT.
+        may put: Tpl,
+        /// The same, with HEAD.
+        may head: Tpl,
         /// Query parameters; one that is null is left out.
         or query: Entries<Tpl>,
+        /// Headers; one that is null is left out.
+        or headers: Entries<Tpl>,
+        /// A tree of templates.
+        may body: Node = "no body",
+        /// How the body is written.
+        may encode: Encoding = "the api's encode",
         /// What is taken from the answer.
-        may pick: PathText = "$",
-    }
-    checked {
+        may pick: LocText = "$",
         /// Whether it is a failure when nothing is there; otherwise it is null.
-        required: bool = "true",
+        may required: bool = "true",
     }
 }
 
@@ -122,6 +120,9 @@ object! {
         may page: Text,
         /// The parameter that takes an offset.
         may offset: Text,
+        /// Where the parameters go: into the query, or into the JSON body, where dots lead into
+        /// objects.
+        may r#in: At<ParameterPlace> = "query",
         /// Number of the first page, or offset of the first record.
         may first: u64 = "1 for page, 0 for offset",
         /// The parameter for the page size.
@@ -171,4 +172,6 @@ words! {
         "id" => Returns::Id,
         "none" => Returns::None,
     }
+    Missing { "error" => Missing::Error, "empty" => Missing::Empty }
+    ParameterPlace { "query" => ParameterPlace::Query, "body" => ParameterPlace::Body }
 }

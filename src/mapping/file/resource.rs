@@ -11,7 +11,8 @@ use crate::mapping::file::shape::Shape;
 use crate::mapping::file::step::Step;
 use crate::mapping::file::table::{object, words};
 use crate::mapping::model::{
-    Batch, Fetch, FilterCase, IdSourceRule, IdType, Mode, OnClear, ReplaceMode,
+    Batch, Encoding, Fetch, FilterCase, IdSourceRule, IdType, Missing, Mode, OnClear,
+    ParameterPlace, ReplaceMode,
 };
 use crate::mapping::yaml::{Node, NodeValue};
 use crate::scim::schema::{AttributeType, Returned, Uniqueness};
@@ -56,6 +57,14 @@ object! {
         /// Most records read for a filter that the application cannot answer; beyond it the answer
         /// is `tooMany`. 0 forbids scanning.
         may scan_limit: u64 = "2000",
+        /// A condition; records for which it is false do not exist for SCIM. Sees `native`.
+        may r#where: ExprText = "true",
+        /// SCIM places that are looked up before they are written, where the application does not
+        /// keep them unique.
+        may unique: Vec<Text>,
+        /// A record that is in the way of a creation, has the new value at this SCIM place and is
+        /// known to no client is taken over.
+        may adopt: Text = "never",
         /// Where versions come from.
         may version: VersionEntry = "a hash of what SCIM shows",
         /// What the application can sort its list by.
@@ -64,14 +73,6 @@ object! {
         or unmapped: Vec<PathText>,
         /// Pairs of record and resource, which `scimbridge check` tries both ways.
         or examples: Vec<Example>,
-    }
-    later {
-        /// SCIM places that are looked up before they are written, where the application does not
-        /// keep them unique.
-        unique: Vec<String>,
-        /// A record that is in the way of a creation, has the new value at this SCIM place and is
-        /// known to no client is taken over.
-        adopt: String = "never",
     }
 }
 
@@ -238,10 +239,18 @@ object! {
         may post: Tpl,
         /// The body of `post`; alone, members that are merged into the list request's body.
         may body: Node,
+        /// How the body is written.
+        may encode: Encoding = "the api's encode",
         /// Where the records are in the answer.
         may records: PathText = "as the list",
         /// Where the only record is in the answer.
         may record: PathText,
+        /// `empty`: an answer without the member that holds the records has none.
+        may missing: Missing = "as the list",
+        /// The answer gives ids or stubs: each record is read by itself.
+        may hydrate: bool = "false",
+        /// Where the key is in the answer, when that is all it has.
+        may id: LocText,
         /// A term of `filter_language`; sees `value` and `scim_value`.
         may term: Tpl,
         /// False: the application may return more than was asked for.
@@ -272,6 +281,8 @@ object! {
     FilterLanguage "filter language" @at {
         /// The parameter.
         need param: String,
+        /// Where the parameter goes: into the query, or into the JSON body.
+        may r#in: At<ParameterPlace> = "query",
         /// Two terms that must both hold.
         may and: Tpl = "({a} AND {b})",
         /// Two terms of which one must hold.
@@ -472,8 +483,12 @@ impl Read for FilterEntry {
             get: None,
             post: None,
             body: None,
+            encode: None,
             records: None,
             record: None,
+            missing: None,
+            hydrate: None,
+            id: None,
             term: None,
             exact: None,
             case: None,

@@ -60,7 +60,7 @@ fn object() -> Object {
     let fields = TABLE
         .iter()
         .chain([&COUNTRY])
-        .filter(|(name, of, _)| is_known(name) || of.iter().any(|name| is_known(name)))
+        .filter(|(name, of, _)| is_known(name) || of.iter().any(&is_known))
         .map(|(name, _, doc)| Field::new(name, &[doc], None, false, Shape::Any));
     let doc = "One transform with its argument, and perhaps its options.";
     Object::new("Transform", &[doc], fields.collect())

@@ -17,3 +17,4 @@ mod ids;
 mod paths;
 mod stopping;
 mod tokens;
+mod trying;

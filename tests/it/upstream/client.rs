@@ -52,6 +52,7 @@ pub(crate) fn api(base_url: &str) -> Api {
         tls: None,
         proxy: None,
         max_response: 1000,
+        eventual: Duration::ZERO,
     }
 }
 

@@ -11,6 +11,8 @@ use scimbridge::scim::schema::{Mutability, Returned, Uniqueness};
 const KEYSTONE: &str = include_str!("../mappings/keystone.yaml");
 const JUPYTERHUB: &str = include_str!("../mappings/jupyterhub.yaml");
 const MATTERMOST: &str = include_str!("../mappings/mattermost.yaml");
+const DISCOURSE: &str = include_str!("../mappings/discourse.yaml");
+const XURRENT: &str = include_str!("../mappings/xurrent.yaml");
 const POCKETBASE: &str = r#"
 bridge: 1
 name: pocketbase
@@ -273,4 +275,15 @@ fn verbs_take_active_out_of_the_ordinary_requests() {
         assert!(!rows_of(user, &request.carries.rows).contains(&"active".to_owned()));
     }
     assert_eq!(user.update[0].send, SendMode::Changed);
+}
+
+#[test]
+fn the_whole_language_loads() {
+    assert_eq!(load(DISCOURSE).resources.len(), 2);
+    // The application tells names by letter case, and is said to.
+    let Ok((mapping, warnings)) = Mapping::load(XURRENT) else { panic!("it loads") };
+    assert_eq!(warnings.iter().map(|warning| warning.code).collect::<Vec<_>>(), ["W306"]);
+    let user = mapping.resource("User").expect("there are users");
+    let both = user.rows.iter().find(|row| row.is_several()).expect("one maps two places");
+    assert!(both.memo && both.label == "name.givenName + name.familyName");
 }

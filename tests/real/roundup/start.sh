@@ -42,5 +42,5 @@ if ! running roundup; then
 fi
 await roundup "${READY_SECONDS:-60}" answers
 
-(umask 077 && printf 'BASE_URL=%q\nIDENTITY=admin\nPASSWORD=%q\n' "$url/rest" "$PASSWORD" >env)
+(umask 077 && printf 'BASE_URL=%q\nIDENTITY=admin\nPASSWORD=%q\n' "$url" "$PASSWORD" >env)
 echo "Roundup is ready at $url, its values are in $STATE_DIR/env"

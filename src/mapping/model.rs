@@ -278,6 +278,10 @@ pub struct IdRule {
     pub source: IdSourceRule,
     /// What a native key must match.
     pub pattern: Option<Regex>,
+    /// Picks the key out of the native text: its first group, or the whole match.
+    pub extract: Option<Regex>,
+    /// Transforms whose result is the key.
+    pub via: Vec<Arc<dyn Transform>>,
 }
 
 /// Where versions come from.

@@ -79,7 +79,7 @@ pub async fn run(
     let noted = Arc::new(NotedSidecar::new(tenant.sidecar));
     tenant.sidecar = Arc::clone(&noted) as Arc<dyn Sidecar>;
     let filter = pushdown::of_request(mapping, &attempt.given, &request).await;
-    let response = engine::answer(&tenant, request).await;
+    let response = Box::pin(engine::answer(&tenant, request)).await;
     let calls = recorder.take();
     let is_held_back = live.is_some_and(|live| live.has_held_back());
     let end = if is_held_back { End::HeldBack } else { end(&calls, script.differences()) };

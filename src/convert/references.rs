@@ -180,6 +180,11 @@ impl Wanted {
         Self::default()
     }
 
+    /// Adds keys or ids as they are.
+    pub fn extend(&mut self, issued: impl IntoIterator<Item = (String, String)>) {
+        self.issued.extend(issued);
+    }
+
     fn add(&mut self, mapping: &Mapping, target: &str, by: Option<&NativePath>, value: String) {
         if let Some(by) = by {
             self.names.insert(Name { resource: target.to_owned(), by: by.to_string(), value });

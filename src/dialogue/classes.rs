@@ -92,7 +92,7 @@ fn row_class(row: &Row, verdict: &Verdict) -> String {
     match row.source {
         Source::Sidecar => "iso".to_owned(),
         Source::Constant(_) => "constant".to_owned(),
-        Source::Computed => "computed".to_owned(),
+        Source::Computed => "one way".to_owned(),
         Source::Path { .. } | Source::Paths { .. } => {
             class(&row.via, verdict, row.memo.then_some("restored by memo"))
         }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::convert::place;
+use crate::dialogue::explain;
 use crate::mapping::diagnostic::{Diagnostic, Position, unmapped_members, untested};
 use crate::mapping::model::{
     Activate, Call, CollectionSource, Deactivate, Delete, FilterRule, Locator, Mapping, Mode,
@@ -162,7 +163,7 @@ fn unplayed(mapping: &Mapping, resource: &ResourceMapping) -> Option<Diagnostic>
     }
     for rule in &resource.filters {
         let shown = played.iter().any(|test| test.asks(resource, rule));
-        need(true, shown, &format!("filter {} {}", rule.path, rule.operator.keyword()));
+        need(true, shown, &format!("filter {}", explain::key_of(rule)));
     }
     let at = Position { line: resource.line, column: resource.column };
     (!missing.is_empty()).then(|| untested(at, &resource.name, &shortened(missing)))

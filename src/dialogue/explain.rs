@@ -106,7 +106,7 @@ pub fn filters(around: &Surroundings<'_>, resource: &ResourceMapping) -> Vec<Lin
     };
     let mut texts: Vec<String> = known.iter().map(|text| (*text).to_owned()).collect();
     for rule in &resource.filters {
-        let text = text_of(rule);
+        let text = format!("{} {{}}", key_of(rule));
         if !texts.iter().any(|known| known.eq_ignore_ascii_case(&text)) {
             texts.push(text);
         }
@@ -114,12 +114,13 @@ pub fn filters(around: &Surroundings<'_>, resource: &ResourceMapping) -> Vec<Lin
     texts.iter().map(|text| explain(&context, text)).collect()
 }
 
-fn text_of(rule: &FilterRule) -> String {
+/// An entry's place and operator, as the file writes them.
+pub(crate) fn key_of(rule: &FilterRule) -> String {
     let path = rule
         .path
         .to_string()
         .replace(&format!("{}:", crate::scim::urn::ENTERPRISE_USER), "enterprise:");
-    format!("{path} {} {{}}", rule.operator.keyword())
+    format!("{path} {}", rule.operator.keyword())
 }
 
 fn explain(context: &Context<'_>, text: &str) -> Line {

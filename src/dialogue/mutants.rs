@@ -94,12 +94,12 @@ const EXPRESSIONS: [&str; 7] =
 const WORDS: [(&str, &[&str]); 11] = [
     ("mode", &["both", "read", "write", "create"]),
     ("on_clear", &["null", "omit", "empty", "remove", "reject"]),
-    ("send", &["changed", "mapped", "full"]),
+    ("send", &["changed", "mapped", "full", "each"]),
     ("returns", &["record", "id", "none"]),
     ("match", &["lenient", "strict"]),
     ("fetch", &["always", "request"]),
     ("case", &["exact", "insensitive", "sensitive"]),
-    ("encode", &["json", "form"]),
+    ("encode", &["json", "form", "merge-patch", "json-patch"]),
     ("replace", &["strict", "soft"]),
     ("as", &["native", "issued"]),
     (
@@ -194,7 +194,7 @@ impl Collector {
                 _ => {}
             },
             Keys::Resources => self.map(value, Keys::Resource),
-            Keys::Resource | Keys::Fields if SILENT.contains(&name) => {}
+            Keys::Resource | Keys::Fields if is_silent(name, keys) => {}
             Keys::Resource | Keys::Fields | Keys::Rows | Keys::Filters => {
                 self.add(key.at, Change::LeaveOut, format!("{pair} can be left out"));
                 if keys == Keys::Fields && matches!(value.value, NodeValue::String(_)) {
@@ -229,7 +229,9 @@ impl Collector {
             NodeValue::Map(_) => {
                 let inner = match (keys, field) {
                     (Keys::Names, _) => Keys::Names,
-                    (Keys::Resource | Keys::Fields, "attributes" | "item") => Keys::Rows,
+                    (Keys::Resource | Keys::Fields, "attributes" | "item" | "with" | "embed") => {
+                        Keys::Rows
+                    }
                     (Keys::Resource, "filters") => Keys::Filters,
                     (Keys::Resource | Keys::Fields, field) if NAMED.contains(&field) => Keys::Names,
                     _ => Keys::Fields,
@@ -268,6 +270,12 @@ impl Collector {
         let told = format!("`{field}: {}` can become `{}`", shown(value), shown(&node));
         self.add(value.at, Change::Replace(node.value), told);
     }
+}
+
+/// Whether a field changes no exchange. What is unique is a word of the schema in a row, and looked
+/// up in a resource.
+fn is_silent(name: &str, keys: Keys) -> bool {
+    SILENT.contains(&name) && (name, keys) != ("unique", Keys::Resource)
 }
 
 /// Texts that could stand instead.

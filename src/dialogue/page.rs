@@ -200,10 +200,10 @@ fn native(row: &Row) -> String {
         }
         Source::Path { read, .. } => code(&read.to_string()),
         Source::Paths { read, .. } => {
-            let paths: Vec<String> = read.iter().map(|path| code(&path.to_string())).collect();
-            paths.join(", ")
+            let read: Vec<String> = read.iter().map(|path| code(&path.to_string())).collect();
+            read.join(", ")
         }
-        Source::Computed => "computed from the record".to_owned(),
+        Source::Computed => "made of the whole record".to_owned(),
         Source::Sidecar => "kept by the bridge".to_owned(),
         Source::Constant(value) => format!("always `{}`", plain(value)),
     }

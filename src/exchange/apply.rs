@@ -494,11 +494,12 @@ impl<'a> Change<'a> {
         if leaves {
             // What the same request changes of the attributes kept here holds from now on as well.
             let kept = located.entry.as_ref().map(|entry| &entry.attributes);
-            let before = Before { native: &self.record.native, attributes: kept };
+            let before = Before { native: &self.before.native, attributes: kept };
+            let attributes = kept::attributes(&self.context(), before, &self.goal.wanted);
             let entry = Entry {
                 id: located.id.clone(),
                 key: located.key.clone(),
-                attributes: kept::attributes(&self.context(), before, &self.goal.wanted),
+                attributes,
                 state: EntryState::Off(self.record.native.clone()),
             };
             let partition = self.exchange.tenant.partition();

@@ -100,8 +100,8 @@ async fn a_row_that_loses_something_tells_a_true_counter_example() {
     let text = with("$.external", "{ path: $.external, via: lower }");
     let findings = look(&text, &[]).await;
     let fault = findings.diagnostics.iter().find(|found| found.code == "E402").expect("it is told");
-    let message = "PutGet: \"externalId\" \"Ada Lovelace\" is written as \"ada lovelace\" \
-                   and reads back as \"ada lovelace\"";
+    let message = "PutGet: \"externalId\" \"Ada\" is written as \"ada\" \
+                   and reads back as \"ada\"";
     assert_eq!((fault.line, fault.column, fault.message.as_str()), (11, 7, message));
     let help = "add memo: true to remember what was sent, or lossy: true to accept it";
     assert_eq!(fault.help.as_deref(), Some(help));
@@ -109,12 +109,12 @@ async fn a_row_that_loses_something_tells_a_true_counter_example() {
         (
             "via: { map: { E: employee, G: guest } }",
             "via: { map: { E: employee, G: guest }, else_native: X }",
-            "PutGet: \"userType\" \"Ada Lovelace\" is written as \"X\" and reads back as null",
+            "PutGet: \"userType\" \"something else\" is written as \"X\" and reads back as null",
         ),
         (
             "via: { map: { E: employee, G: guest } }",
             "via: { map: { E: employee, G: guest }, else: other, else_native: X }",
-            "PutGet: \"userType\" \"Ada Lovelace\" is written as \"X\" and reads back as \"other\"",
+            "PutGet: \"userType\" \"something else\" is written as \"X\" and reads back as \"other\"",
         ),
         (
             "item: { value: $.number }",
@@ -153,7 +153,7 @@ async fn classes_say_what_is_lost() {
     assert_eq!(
         class("externalId"),
         "lower | both | lossy, restored by memo; \
-         e.g. \"Ada Lovelace\" -> \"ada lovelace\" -> \"ada lovelace\""
+         e.g. \"Ada\" -> \"ada\" -> \"ada\""
     );
     assert_eq!(
         class("members"),

@@ -87,6 +87,23 @@ async fn an_example_that_reads_otherwise_is_told_in_its_line() {
     assert_eq!(found("E501", &text).await, [format!("E501 {line}")]);
 }
 
+/// The file lacks the `memo` of the name's two halves: the law tells it, and so does the test that
+/// depends on it.
+#[tokio::test]
+async fn a_row_that_does_not_come_back_is_told_in_its_line() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mappings/broken/E402_putget.yaml");
+    let text = text(&path);
+    let report = report("E402", &text).await;
+    let laws: Vec<_> = report.diagnostics.iter().filter(|found| found.code == "E402").collect();
+    let [fault] = laws.as_slice() else { panic!("{laws:?}") };
+    assert_eq!((fault.line, fault.column), (line_of(&text, "via: { split:"), 7));
+    let wanted = "PutGet: \"name.givenName + name.familyName\" [\"Jan\",\"van der Berg\"] is written \
+                  as \"Jan van der Berg\" and reads back as [\"Jan van der\",\"Berg\"]";
+    assert_eq!(fault.message, wanted);
+    let tests: Vec<_> = report.diagnostics.iter().filter(|found| found.code == "E502").collect();
+    assert_eq!((tests.len(), report.tests - report.passed), (1, 1), "{tests:?}");
+}
+
 /// The file inverts `active`, so its example and two of its tests no longer hold.
 #[tokio::test]
 async fn tests_that_fail_are_told_in_their_lines() {

@@ -1,8 +1,9 @@
 //! Every faulty mapping file reports its fault, in its line, and nothing that misleads.
 //!
 //! The files in `tests/mappings/broken` differ from a good one in one place; each name begins with
-//! the code of its fault. What examples and exchanges find (E501, E502) belongs to the dialogues:
-//! here those two files only have to load.
+//! the code of its fault. What laws, examples and exchanges find (E402, E501, E502) belongs to
+//! the dialogues: here those files only have to load. One of the good files looks groups up with
+//! letter case, and is told so in any case (W306).
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use scimbridge::mapping::diagnostic::Diagnostic;
 use scimbridge::mapping::model::Mapping;
 
 /// File, then what it reports: `code line:column`.
-const EXPECTED: [(&str, &str); 22] = [
+const EXPECTED: [(&str, &str); 27] = [
     // The text is the cause; that the value has the wrong type is what comes of it.
     ("E001_brace.yaml", "E001 54:7, E012 54:7"),
     ("E003_dup.yaml", "E003 40:7"),
@@ -20,15 +21,20 @@ const EXPECTED: [(&str, &str); 22] = [
     ("E013_verbs.yaml", "E013 55:5"),
     ("E101_path.yaml", "E101 42:7"),
     ("E102_multi.yaml", "E102 67:7"),
+    ("E111_expr.yaml", "E111 86:7, W306 145:7"),
     ("E112_filter.yaml", "E112 45:15"),
     ("E112_var.yaml", "E112 53:15"),
+    ("E113_escape.yaml", "E113 88:7, W306 145:7"),
     ("E114_secret.yaml", "E114 54:48"),
     ("E115_config.yaml", "E115 52:37"),
     ("E202_attr.yaml", "E202 43:7"),
+    ("E203_ns.yaml", "E203 59:7, W306 145:7"),
+    ("E301_overlap.yaml", "E301 47:7, W306 145:7"),
     ("E304_uncarried.yaml", "E304 30:7"),
     ("E305_ref.yaml", "E305 82:9"),
     ("E306_only.yaml", "E306 45:61"),
     ("E309_filter.yaml", "E309 62:7"),
+    ("E402_putget.yaml", "W306 145:7"),
     ("E501_example.yaml", ""),
     ("E502_test.yaml", ""),
     ("W302_map.yaml", "W302 30:7"),

@@ -4,6 +4,7 @@ Each class answers in the same neutral words: a user is a dict with `name`, `act
 application holds, a group one with `name` and `members`, which are user names.
 """
 
+import base64
 import json
 import os
 import time
@@ -44,6 +45,7 @@ class PocketBase:
     renames_groups = True
     shows_inactive = True
     splits_names = False
+    takes_odd_names = True
 
     def __init__(self):
         self.base = os.environ["BASE_URL"]
@@ -121,6 +123,7 @@ class JupyterHub:
     renames_groups = False
     shows_inactive = False  # who is switched off is not there
     splits_names = True
+    takes_odd_names = True
 
     def __init__(self):
         self.base = os.environ["BASE_URL"]
@@ -164,6 +167,7 @@ class Keystone:
     renames_groups = True
     shows_inactive = True
     splits_names = True
+    takes_odd_names = True
 
     def __init__(self):
         self.base = os.environ["BASE_URL"] + "/v3"
@@ -231,4 +235,68 @@ class Keystone:
         self.sign_in({"id": self.own_id, "password": self.password})
 
 
-APPLICATIONS = {"pocketbase": PocketBase, "jupyterhub": JupyterHub, "keystone": Keystone}
+class Roundup:
+    """Reads the tracker's users and groups of users as its administrator."""
+
+    keeps_names = False
+    renames_groups = True
+    shows_inactive = True
+    splits_names = True
+    takes_odd_names = False  # letters, digits and @._-!+%
+
+    def __init__(self):
+        self.base = os.environ["BASE_URL"] + "/rest/data"
+        self.own = (os.environ["IDENTITY"], os.environ["PASSWORD"])
+
+    def call(self, verb, path, body=None, who=None, **headers):
+        basic = base64.b64encode(":".join(who or self.own).encode()).decode()
+        headers |= {"Authorization": f"Basic {basic}", "X-Requested-With": "rest", "Origin": os.environ["BASE_URL"]}
+        return call(verb, f"{self.base}/{path}", body, headers)
+
+    def found(self, kind, key, name, fields):
+        # Its own search looks for parts in any letter case, and retired ones are in no list.
+        items = self.call("GET", f"{kind}?@fields={key},{fields}")["data"]["collection"]
+        return next((one for one in items if one[key] == name), None)
+
+    def user(self, name):
+        user = self.found("user", "username", name, "roles,address,realname,external_id,mark")
+        return user and {
+            "name": user["username"], "active": bool(user["roles"]), "email": user["address"],
+            "display": user["realname"], "external": user["external_id"], "mark": user["mark"],
+        }
+
+    def group(self, name):
+        group = self.found("usergroup", "name", name, "external_id,mark,members")
+        users = self.call("GET", "user?@fields=username")["data"]["collection"]
+        # A retired user stays in the list of members, where Roundup shows nobody any more.
+        names = {one["id"]: one["username"] for one in users}
+        return group and {
+            "name": group["name"], "external": group["external_id"], "mark": group["mark"],
+            "members": sorted(names[one["id"]] for one in group["members"] if one["id"] in names),
+        }
+
+    def mark(self, path):
+        etag = self.call("GET", path)["data"]["@etag"]
+        self.call("PATCH", path, {"mark": "not yours"}, **{"If-Match": etag})
+
+    def mark_user(self, name):
+        """Writes an attribute that no mapping knows."""
+        self.mark(f"user/{self.found('user', 'username', name, 'id')['id']}")
+
+    def mark_group(self, name):
+        self.mark(f"usergroup/{self.found('usergroup', 'name', name, 'id')['id']}")
+
+    def lets_in(self, email, password):
+        """Whether somebody can sign in."""
+        users = self.call("GET", "user?@fields=username,address")["data"]["collection"]
+        name = next(user["username"] for user in users if user["address"] == email)
+        try:
+            self.call("GET", "user?@page_size=1", who=(name, password))
+        except Refused as refused:
+            if refused.status in (401, 403):
+                return False
+            raise
+        return True
+
+
+APPLICATIONS = {"pocketbase": PocketBase, "jupyterhub": JupyterHub, "keystone": Keystone, "roundup": Roundup}

@@ -1,7 +1,7 @@
 """Plays an identity provider against a bridge in front of a real application, and asks the
 application itself after every step whether it is so.
 
-drive.py --base URL --token TOKEN --app pocketbase|jupyterhub|keystone
+drive.py --base URL --token TOKEN --app pocketbase|jupyterhub|keystone|roundup
 
 The application's values are in the environment, as the `env` file of its start.sh has them. Requests
 have the forms that Entra ID and Okta send. Answers are read by scim2-client, which knows them from the
@@ -188,6 +188,10 @@ class Tour:
     def odd_names(self):
         made = self.scim.create("User", {"schemas": [CORE_USER], "userName": self.odd, "active": True,
                                          "emails": [{"type": "work", "value": "odd-" + self.bob}]})
+        if not self.app.takes_odd_names:
+            refused(made, 400, "invalidValue")
+            self.shows_no_user(self.odd)
+            return
         assert "id" in made, made
         self.shows_user(self.odd)
         quoted = json.dumps(self.odd.upper(), ensure_ascii=False)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Drives the bridge in front of real applications: run.sh [pocketbase|jupyterhub|keystone|all]
+# Drives the bridge in front of real applications: run.sh [pocketbase|jupyterhub|keystone|roundup|all]
 #
 # For each: starts the application, starts the bridge with a configuration and a store of its own, plays
 # drive.py, and stops whatever it started. An application that ran before is left running.
@@ -19,6 +19,7 @@ mapping_values() { # APP: [tenants.config] for its mapping
   case $1 in
     pocketbase) printf '%s\n' 'url = "${BASE_URL}"' 'identity = "${IDENTITY}"' 'password = "${PASSWORD}"' ;;
     jupyterhub) printf '%s\n' 'url = "${BASE_URL}"' 'token = "${TOKEN}"' ;;
+    roundup) printf '%s\n' 'url = "${BASE_URL}"' 'username = "${IDENTITY}"' 'password = "${PASSWORD}"' ;;
     keystone) printf '%s\n' 'url = "${BASE_URL}"' 'credential = "${CREDENTIAL}"' 'secret = "${SECRET}"' ;;
   esac
 }
@@ -29,8 +30,10 @@ lacks() { # APP: capabilities that the application does not have, as tests/corpu
     pocketbase) echo attr:emails.home,attr:emails.other,attr:emails.optional,attr:enterprise,attr:manager,attr:roles,attr:phoneNumbers,attr:addresses,attr:title,attr:nickName,attr:name.honorific ;;
     # Names in small letters, groups that keep theirs, and an account of the Hub's own in the list.
     jupyterhub) echo groups:rename,userName:letter-case,list:complete-users,attr:manager,attr:roles,attr:phoneNumbers,attr:addresses,attr:nickName,attr:name.honorific ;;
-    # One address, and the administrator in the list.
-    keystone) echo list:complete-users,attr:emails.home,attr:emails.other,attr:addresses,attr:name.honorific ;;
+    # One address.
+    keystone) echo attr:emails.home,attr:emails.other,attr:addresses,attr:name.honorific ;;
+    # One address and one phone, both optional, and names of ASCII letters, digits and a few signs.
+    roundup) echo attr:emails.home,attr:emails.other,attr:phoneNumbers,attr:addresses,attr:roles,attr:manager,attr:nickName ;;
   esac
 }
 
@@ -79,11 +82,11 @@ drive() { # APP
 }
 
 case ${1:-all} in
-  pocketbase | jupyterhub | keystone) drive "$1" ;;
+  pocketbase | jupyterhub | keystone | roundup) drive "$1" ;;
   all)
     status=0
-    for app in pocketbase jupyterhub keystone; do "$0" "$app" || status=1; done
+    for app in pocketbase jupyterhub keystone roundup; do "$0" "$app" || status=1; done
     exit $status
     ;;
-  *) fail "usage: run.sh [pocketbase|jupyterhub|keystone|all]" ;;
+  *) fail "usage: run.sh [pocketbase|jupyterhub|keystone|roundup|all]" ;;
 esac

@@ -84,7 +84,7 @@ impl OAuth2 {
         let url = token_url(oauth2, setup, application.transport.base())?;
         let origin = url.origin().ascii_serialization();
         let base = Base::parse(&origin).map_err(|reason| unusable("token_url", reason))?;
-        let client_id = text("client_id", oauth2.client_id.as_ref(), setup)?;
+        let client_id = client_id(oauth2, setup)?;
         let assertion = match &oauth2.assertion {
             None => None,
             Some(written) => {
@@ -286,6 +286,27 @@ fn basic(client_id: &str, secret: &str) -> Result<Credential, UpstreamSetupError
     let reason = "it is not a usable header";
     Credential::header("authorization", &format!("Basic {pair}"))
         .ok_or_else(|| setup::unsendable("auth.oauth2.client_id", reason))
+}
+
+/// The client's name; only where it proves itself in no way may it have none.
+fn client_id(
+    oauth2: &access::OAuth2,
+    setup: Setup<'_>,
+) -> Result<Option<String>, UpstreamSetupError> {
+    let given = text("client_id", oauth2.client_id.as_ref(), setup)?;
+    let given = given.filter(|client_id| !client_id.is_empty());
+    let optional = match (&oauth2.client, &oauth2.grant) {
+        (ClientAuth::Basic(_) | ClientAuth::PrivateKeyJwt, _)
+        | (ClientAuth::Body(_), Grant::ClientCredentials) => false,
+        (
+            ClientAuth::Body(_),
+            Grant::RefreshToken(_) | Grant::Password { .. } | Grant::JwtBearer,
+        ) => true,
+    };
+    if given.is_none() && !optional {
+        return Err(UpstreamSetupError::Empty { field: "auth.oauth2.client_id".to_owned() });
+    }
+    Ok(given)
 }
 
 fn token_url(

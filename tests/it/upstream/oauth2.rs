@@ -342,6 +342,17 @@ async fn a_fetch_without_answer_is_repeated() {
     assert_eq!(call(&api, post("/users", json!({}))).await.unwrap().status, 201);
 }
 
+#[tokio::test]
+async fn a_client_needs_a_name() {
+    let server = Server::playing(vec![]).await;
+    for client in [ClientAuth::Body(None), ClientAuth::Basic(None), ClientAuth::PrivateKeyJwt] {
+        let client_id = Some(template("{config.none}"));
+        let oauth2 = OAuth2 { client, client_id, ..oauth2(&server) };
+        let error = build(&signing(&server, oauth2), HandClock::new()).unwrap_err();
+        assert_eq!(error.to_string(), "api.auth.oauth2.client_id is empty");
+    }
+}
+
 #[track_caller]
 fn unusable(base_url: &str, token_url: &str, expected: Option<&str>) {
     let mut api = api(base_url);

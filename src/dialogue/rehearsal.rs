@@ -57,7 +57,19 @@ pub enum RehearsalError {
 }
 
 /// Plays a request. With an application, reads go there, and recorded answers are for the writes.
+///
+/// # Errors
+/// When there is nothing to begin with.
 pub async fn run(
+    mapping: &Arc<Mapping>,
+    attempt: &Attempt,
+    application: Option<Arc<dyn Upstream>>,
+) -> Result<Rehearsal, RehearsalError> {
+    // A tenant is large, and whoever waits for this should not be.
+    Box::pin(play(mapping, attempt, application)).await
+}
+
+async fn play(
     mapping: &Arc<Mapping>,
     attempt: &Attempt,
     application: Option<Arc<dyn Upstream>>,
@@ -79,7 +91,7 @@ pub async fn run(
     let noted = Arc::new(NotedSidecar::new(tenant.sidecar));
     tenant.sidecar = Arc::clone(&noted) as Arc<dyn Sidecar>;
     let filter = pushdown::of_request(mapping, &attempt.given, &request).await;
-    let response = Box::pin(engine::answer(&tenant, request)).await;
+    let response = engine::answer(&tenant, request).await;
     let calls = recorder.take();
     let is_held_back = live.is_some_and(|live| live.has_held_back());
     let end = if is_held_back { End::HeldBack } else { end(&calls, script.differences()) };

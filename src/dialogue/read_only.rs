@@ -100,7 +100,7 @@ fn writing(resource: &ResourceMapping) -> impl Iterator<Item = &Request> {
     let members = resource
         .collections
         .iter()
-        .flat_map(|list| list.add.iter().chain(&list.change).chain(&list.remove));
+        .flat_map(|list| list.add.iter().chain(&list.change).chain(&list.remove).chain(&list.set));
     let delete: &[Request] = match &resource.delete {
         Delete::Requests(requests) => requests,
         Delete::NotAllowed | Delete::Deactivate => &[],
@@ -114,7 +114,7 @@ fn writing(resource: &ResourceMapping) -> impl Iterator<Item = &Request> {
         Deactivate::ViaUpdate | Deactivate::Delete => &[],
     };
     let switches = delete.iter().chain(activate).chain(deactivate);
-    resource.create.iter().chain(&resource.update).chain(switches).chain(members)
+    resource.create.iter().chain(resource.changing()).chain(switches).chain(members)
 }
 
 #[async_trait]

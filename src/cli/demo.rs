@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use crate::app::demo::stack::{Demo, DemoError};
 use crate::app::demo::tour::{self, Report};
-use crate::dialogue::recorder;
 use crate::cli::arguments::Demo as Options;
 use crate::cli::{output, serve};
+use crate::dialogue::recorder;
 
 /// Where the bridge listens when nobody says.
 const DEFAULT: SocketAddr =

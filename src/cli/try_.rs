@@ -44,7 +44,7 @@ enum TryError {
 }
 
 pub(crate) async fn run(options: &Try) -> ExitCode {
-    match play(options).await {
+    match Box::pin(play(options)).await {
         Ok(code) => code,
         Err(error) => {
             output::failure(&error);
@@ -82,7 +82,7 @@ async fn play(options: &Try) -> Result<ExitCode, TryError> {
         output::note(WARNING);
     }
     let secrets = Secrets::new(&mapping, &attempt, configured, records);
-    let rehearsal = rehearsal::run(&mapping, &attempt, application).await?;
+    let rehearsal = Box::pin(rehearsal::run(&mapping, &attempt, application)).await?;
     if options.as_test {
         return Ok(as_test(&mapping, &attempt, &rehearsal, &secrets).await);
     }

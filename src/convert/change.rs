@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::convert::context::Context;
 use crate::convert::document::{self, Difference, Purpose};
 use crate::convert::error::ConvertError;
-use crate::convert::{key, place, places, request};
+use crate::convert::{key, lookup, place, places, request};
 use crate::mapping::expression::Scope;
 use crate::mapping::model::{
-    Activate, Carries, Deactivate, Mode, Request, RequestBody, ResourceMapping,
+    Activate, Carries, Deactivate, Mode, Request, RequestBody, ResourceMapping, SendMode,
 };
 use crate::native::message::NativeRequest;
 use crate::scim::resource::Resource;
@@ -38,6 +38,12 @@ impl Variables {
         }
     }
 
+    /// The same over the record as it is by now.
+    #[must_use]
+    pub fn seeing(self, native: &Value) -> Self {
+        Self { native: native.clone(), ..self }
+    }
+
     /// The scope of a request.
     pub fn scope<'a>(&'a self, context: &Context<'a>) -> Scope<'a> {
         context
@@ -63,60 +69,111 @@ fn changed_attributes(resource: &ResourceMapping, difference: &Difference<'_>) -
 pub struct Step<'m> {
     /// The mapping's request.
     pub request: &'m Request,
+    /// The member of the record that it is about, where each has a request of its own.
+    pub field: Option<String>,
     /// The call.
     pub native: NativeRequest,
 }
 
-/// The requests that create a record: the first step makes it, `key` is `None` for it.
-pub fn create_step<'m>(
-    context: &Context<'m>,
-    request: &'m Request,
-    key: Option<&str>,
-    difference: &Difference<'_>,
-) -> Result<Option<Step<'m>>, ConvertError> {
-    let variables = Variables::new(context, key, difference);
-    let scope = variables.scope(context);
-    if !is_due(request, &scope)? {
-        return Ok(None);
-    }
-    let after = document::put(context, difference, &request.carries)?;
-    let rows = match request.body {
-        RequestBody::FromRows if !request.method.is_safe() => {
-            let body = document::body(context.resource, request, difference.native, &after);
-            Some(body.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
-        }
-        RequestBody::FromRows | RequestBody::None | RequestBody::Tree(_) => None,
-    };
-    Ok(Some(Step { request, native: request::build(request, &scope, rows)? }))
+/// A request that is due as far as rows tell: what is left is to make its look-ups, to ask its
+/// condition and to fill its templates.
+#[derive(Debug)]
+pub struct Draft<'m> {
+    /// The mapping's request.
+    pub request: &'m Request,
+    /// What rows make of its body.
+    rows: Option<Value>,
 }
 
-/// The call of one update route; `None` when the route has nothing to carry.
-pub fn update_step<'m>(
+impl<'m> Draft<'m> {
+    /// The draft of a request that carries nothing: switching, deleting.
+    pub fn plain(request: &'m Request) -> Self {
+        Self { request, rows: None }
+    }
+
+    /// Whether there is nothing to be sent whatever look-ups will pick.
+    pub fn is_skipped(&self, scope: &Scope<'_>) -> Result<bool, ConvertError> {
+        let is_asked = self.request.send != SendMode::Each && lookup::is_asked_first(self.request);
+        Ok(is_asked && !request::is_due(self.request, scope)?)
+    }
+
+    /// The calls; `scope` has what look-ups picked.
+    pub fn steps(self, scope: &Scope<'_>) -> Result<Vec<Step<'m>>, ConvertError> {
+        let request = self.request;
+        let members = match (request.send, &self.rows) {
+            (SendMode::Each, Some(Value::Object(members))) => members,
+            (SendMode::Each, _) => return Ok(Vec::new()),
+            (SendMode::Changed | SendMode::Mapped | SendMode::Full, _) => {
+                return Ok(step(request, None, self.rows, scope)?.into_iter().collect());
+            }
+        };
+        let mut steps = Vec::new();
+        for (name, value) in members {
+            let field = Value::from(name.as_str());
+            let scope = scope.clone().with("field", &field).with("value", value);
+            let own = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
+            steps.extend(step(request, Some(name.clone()), Some(own), &scope)?);
+        }
+        Ok(steps)
+    }
+}
+
+fn step<'m>(
+    request: &'m Request,
+    field: Option<String>,
+    rows: Option<Value>,
+    scope: &Scope<'_>,
+) -> Result<Option<Step<'m>>, ConvertError> {
+    if !request::is_due(request, scope)? {
+        return Ok(None);
+    }
+    let rows = rows.filter(|_| request::is_from_rows(request));
+    Ok(Some(Step { request, field, native: request::build(request, scope, rows)? }))
+}
+
+/// A request that creates a record, or a later one of the list.
+pub fn create_draft<'m>(
     context: &Context<'m>,
     request: &'m Request,
-    key: &str,
+    difference: &Difference<'_>,
+) -> Result<Draft<'m>, ConvertError> {
+    let after = document::put(context, difference, &request.carries)?;
+    let is_built = match request.body {
+        RequestBody::FromRows => !request.method.is_safe(),
+        RequestBody::Frame(_) => true,
+        RequestBody::None | RequestBody::Tree(_) => request.send == SendMode::Each,
+    };
+    let rows = is_built.then(|| {
+        let body = document::body(context.resource, request, difference.native, &after);
+        body.unwrap_or_else(|| Value::Object(Map::new()))
+    });
+    Ok(Draft { request, rows })
+}
+
+/// A request of an update route; `None` when the route has nothing to carry.
+pub fn update_draft<'m>(
+    context: &Context<'m>,
+    request: &'m Request,
     difference: &Difference<'_>,
     allowed: &Carries,
-) -> Result<Option<Step<'m>>, ConvertError> {
+) -> Result<Option<Draft<'m>>, ConvertError> {
     let carries = intersection(&request.carries, allowed);
     let row = |index: &usize| context.resource.rows.get(*index);
     let mentions = carries.mentioned.iter().filter_map(row);
     let is_mentioned = mentions.into_iter().any(|row| difference.touches_row(row));
     let after = document::put(context, difference, &carries)?;
     let body = document::body(context.resource, request, difference.native, &after);
-    let from_rows = matches!(request.body, RequestBody::FromRows);
     let carried = carries.rows.iter().filter_map(row).any(|row| difference.touches_row(row));
-    let is_due_for_rows = if from_rows { body.is_some() } else { carried };
+    let is_due_for_rows = if builds(request) { body.is_some() } else { carried };
     if !is_due_for_rows && !is_mentioned {
         return Ok(None);
     }
-    let variables = Variables::new(context, Some(key), difference);
-    let scope = variables.scope(context);
-    if !is_due(request, &scope)? {
-        return Ok(None);
-    }
-    let rows = if from_rows { body } else { None };
-    Ok(Some(Step { request, native: request::build(request, &scope, rows)? }))
+    Ok(Some(Draft { request, rows: body.filter(|_| builds(request)) }))
+}
+
+/// Whether what the rows make decides what is sent.
+fn builds(request: &Request) -> bool {
+    request::is_from_rows(request) || request.send == SendMode::Each
 }
 
 fn intersection(carries: &Carries, allowed: &Carries) -> Carries {
@@ -125,33 +182,6 @@ fn intersection(carries: &Carries, allowed: &Carries) -> Carries {
         rows: both(&carries.rows, &allowed.rows),
         collections: both(&carries.collections, &allowed.collections),
         mentioned: both(&carries.mentioned, &allowed.rows),
-    }
-}
-
-/// The calls of a list of requests that carry nothing of the resource: switching, deleting.
-pub fn plain_steps<'m>(
-    context: &Context<'m>,
-    requests: &'m [Request],
-    key: &str,
-    difference: &Difference<'_>,
-) -> Result<Vec<Step<'m>>, ConvertError> {
-    let variables = Variables::new(context, Some(key), difference);
-    let scope = variables.scope(context);
-    let mut steps = Vec::new();
-    for request in requests {
-        if is_due(request, &scope)? {
-            steps.push(Step { request, native: request::build(request, &scope, None)? });
-        }
-    }
-    Ok(steps)
-}
-
-fn is_due(request: &Request, scope: &Scope<'_>) -> Result<bool, ConvertError> {
-    match &request.when {
-        None => Ok(true),
-        Some(when) => {
-            Ok(when.is_true(scope).map_err(crate::mapping::template::TemplateError::from)?)
-        }
     }
 }
 
@@ -185,7 +215,7 @@ pub fn check_carried(
         return Ok(());
     }
     for (index, row) in resource.rows.iter().enumerate() {
-        let is_carried = resource.update.iter().any(|request| {
+        let is_carried = resource.changing().any(|request| {
             request.carries.rows.contains(&index) || request.carries.mentioned.contains(&index)
         });
         let is_switch = is_active(row) && switch(resource, difference).is_some();
@@ -201,9 +231,8 @@ pub fn check_carried(
     }
     for (index, collection) in resource.collections.iter().enumerate() {
         let is_carried =
-            resource.update.iter().any(|request| request.carries.collections.contains(&index));
-        let by_calls = collection.add.is_some() || collection.remove.is_some();
-        if !is_carried && !by_calls && difference.touches_collection(collection) {
+            resource.changing().any(|request| request.carries.collections.contains(&index));
+        if !is_carried && !collection.has_calls() && difference.touches_collection(collection) {
             return Err(ConvertError::Immutable { path: place::name(&collection.place) });
         }
     }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde_json::{Map, Value};
 
 use crate::convert::context::Context;
+use crate::convert::elements::native_elements;
 use crate::convert::error::ConvertError;
 use crate::convert::formula::{self, Sight};
 use crate::convert::{key, place, through};
-use crate::mapping::model::{Collection, CollectionSource, ItemRow};
+use crate::mapping::model::{Collection, CollectionSource, EntryValues, ItemRow};
 use crate::native::path::NativePath;
 
 /// A native element as a SCIM element; `None` when nothing in it is assigned, or when it refers
@@ -54,14 +55,6 @@ fn referred(context: &Context<'_>, item: &ItemRow, value: Value) -> Option<Value
     let Some(target) = &item.reference else { return Some(value) };
     let references = context.references;
     references.id_of(context.mapping, target, item.by.as_ref(), &value).map(Value::from)
-}
-
-/// The native elements in a record; empty for a collection behind a request of its own.
-pub fn native_elements<'n>(collection: &Collection, native: &'n Value) -> Vec<&'n Value> {
-    match &collection.source {
-        CollectionSource::Items(path) => path.read_all(native),
-        CollectionSource::List(_) => Vec::new(),
-    }
 }
 
 /// What makes an element the same as another: its key sub-attributes, strings without case.
@@ -171,6 +164,9 @@ pub fn put_list(
     wanted: &[Value],
 ) -> Result<(), ConvertError> {
     let CollectionSource::Items(path) = &collection.source else { return Ok(()) };
+    if let Some(values) = &collection.entries {
+        return put_entries(context, collection, values, document, wanted);
+    }
     let unwritable = || ConvertError::Unwritable { path: place::name(&collection.place) };
     let array = path.array().ok_or_else(unwritable)?;
     let mut to_come: BTreeMap<Vec<String>, VecDeque<usize>> = BTreeMap::new();
@@ -207,6 +203,50 @@ pub fn put_list(
     let at = behind_last.unwrap_or(list.len());
     list.splice(at..at, new);
     array.write(document, Value::Array(list)).map_err(|_| unwritable())
+}
+
+/// The same for an object whose members are the elements.
+fn put_entries(
+    context: &Context<'_>,
+    collection: &Collection,
+    values: &EntryValues,
+    document: &mut Value,
+    wanted: &[Value],
+) -> Result<(), ConvertError> {
+    let unwritable = || ConvertError::Unwritable { path: place::name(&collection.place) };
+    let holder = collection.holder().ok_or_else(unwritable)?;
+    let mut members = holder.read(document).and_then(Value::as_object).cloned().unwrap_or_default();
+    let mut to_come: BTreeMap<Vec<String>, &Value> =
+        wanted.iter().map(|element| (identity(collection, element), element)).collect();
+    let mut gone = BTreeSet::new();
+    for native in native_elements(collection, document) {
+        let Some(element) = get_element(context, collection, &native) else { continue };
+        let Some(name) = native.get("key").and_then(Value::as_str) else { continue };
+        match (to_come.remove(&identity(collection, &element)), &values.off) {
+            (Some(wanted), _) => {
+                let entry = replaced(context, collection, wanted, &native)?;
+                members.insert(name.to_owned(), entry.get("value").cloned().unwrap_or_default());
+            }
+            (None, Some(off)) => drop(members.insert(name.to_owned(), off.clone())),
+            (None, None) => drop(gone.insert(name.to_owned())),
+        }
+    }
+    members.retain(|name, _| !gone.contains(name));
+    for element in wanted {
+        if to_come.remove(&identity(collection, element)).is_none() {
+            continue;
+        }
+        let entry = match put_element(context, collection, element, None) {
+            Err(ConvertError::UnknownReference { .. }) if collection.reference.is_some() => {
+                continue;
+            }
+            other => other?,
+        };
+        let name = entry.get("key").and_then(key::text).ok_or_else(unwritable)?;
+        let value = entry.get("value").filter(|value| !value.is_null());
+        members.insert(name, value.unwrap_or(&values.on).clone());
+    }
+    holder.write(document, Value::Object(members)).map_err(|_| unwritable())
 }
 
 /// A new element with the members by which the collection selects its own: without them it would

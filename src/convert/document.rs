@@ -10,9 +10,10 @@ use serde_json::{Map, Value};
 use crate::convert::context::Context;
 use crate::convert::error::ConvertError;
 use crate::convert::formula::Sight;
-use crate::convert::{collection, lens, places, through};
-use crate::mapping::model::{Carries, Collection, CollectionSource, Mode, Row, SendMode};
-use crate::mapping::model::{Request, ResourceMapping};
+use crate::convert::{collection, difference, lens, places, through};
+use crate::mapping::model::{
+    BodyFormat, Carries, Collection, Mode, Request, ResourceMapping, Row, SendMode,
+};
 use crate::native::path::NativePath;
 use crate::scim::resource::Resource;
 
@@ -158,10 +159,17 @@ pub fn body(
     if before == after {
         return None;
     }
+    let nothing = Value::Object(Map::new());
+    let known = if before.is_null() { &nothing } else { &before };
+    match request.format {
+        BodyFormat::Record => {}
+        BodyFormat::MergePatch => return Some(difference::merge_patch(known, &after)),
+        BodyFormat::JsonPatch => return Some(Value::Array(difference::json_patch(known, &after))),
+    }
     let Value::Object(members) = &after else { return Some(after) };
     let pair = |(name, value): (&String, &Value)| (name.clone(), value.clone());
     let sent: Map<String, Value> = match request.send {
-        SendMode::Changed => {
+        SendMode::Changed | SendMode::Each => {
             let changed = members.iter().filter(|(name, value)| before.get(name) != Some(value));
             let mut sent: Map<String, Value> = changed.map(pair).collect();
             // What is not there any more can only be said as null.
@@ -201,10 +209,7 @@ fn mapped_members(
     let rows = carries.rows.iter().filter_map(|index| resource.rows.get(*index));
     let rows = rows.flat_map(|row| row.targets().iter().cloned());
     let lists = carries.collections.iter().filter_map(|index| resource.collections.get(*index));
-    let lists = lists.filter_map(|collection| match &collection.source {
-        CollectionSource::Items(path) => path.array(),
-        CollectionSource::List(_) => None,
-    });
+    let lists = lists.filter_map(Collection::holder);
     let mut names = BTreeSet::new();
     for path in rows.chain(lists) {
         // Written into nothing, a path shows which members are its own.

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::convert::locate::locate;
-use crate::mapping::expression::{Ambient, Scope};
-use crate::mapping::model::{ErrorRule, Errors, Locator, Outcome, StatusMatch};
+use crate::mapping::expression::{Ambient, Expression, Scope};
+use crate::mapping::model::{ErrorRule, Errors, Locator, Outcome, Request, StatusMatch};
 use crate::native::message::{NativeResponse, Payload};
 
 /// Longest text of the application's that is shown to a SCIM client.
@@ -34,39 +34,60 @@ pub enum Meaning {
     Broken,
 }
 
-/// Judges an answer; `Ok` when it is a success. `accept` are failure statuses that mean done.
+/// What one request says of its failures; it comes before what the file says.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Own<'m> {
+    /// Failure statuses that mean done.
+    pub accept: &'m [u16],
+    /// True on a 2xx answer that is a failure in disguise.
+    pub failed: Option<&'m Expression>,
+    /// First match wins.
+    pub rules: &'m [ErrorRule],
+}
+
+impl<'m> Own<'m> {
+    /// What a request of the mapping says.
+    pub fn of(request: &'m Request) -> Self {
+        let Request { accept, failed, errors, .. } = request;
+        Self { accept, failed: failed.as_ref(), rules: errors }
+    }
+}
+
+/// Judges an answer; `Ok` when it is a success.
 pub fn judge(
     errors: &Errors,
     ambient: &Ambient,
     response: &NativeResponse,
-    accept: &[u16],
+    own: Own<'_>,
 ) -> Result<(), Failure> {
-    if accept.contains(&response.status) {
+    if own.accept.contains(&response.status) {
         return Ok(());
     }
     let body = response.json().cloned().unwrap_or(Value::Null);
     let message = errors.message.iter().find_map(|path| path.read(&body)?.as_str());
     let header = |(name, _): &(String, String)| (name.clone(), json!(response.header_list(name)));
     let headers: Value = response.headers.iter().map(header).collect();
-    let (status, text) = (json!(response.status), json!(message));
+    let (status, told) = (json!(response.status), json!(message));
     let scope = Scope::new(ambient)
         .with("status", &status)
         .with("body", &body)
         .with("headers", &headers)
-        .with("message", &text);
-    let disguised =
-        errors.failed.as_ref().is_some_and(|failed| failed.is_true(&scope).unwrap_or(false));
+        .with("message", &told);
+    let mut signs = own.failed.into_iter().chain(&errors.failed);
+    let disguised = signs.any(|failed| failed.is_true(&scope).unwrap_or(false));
     if response.is_success() && !disguised {
         return Ok(());
     }
-    let rule = errors.rules.iter().find(|rule| applies(rule, response, message, &scope));
+    let mut rules = own.rules.iter().chain(&errors.rules);
+    let rule = rules.find(|rule| applies(rule, response, message, &scope));
     if rule.is_some_and(|rule| rule.outcome == Outcome::Ok) {
         return Ok(());
     }
     let meaning =
         rule.map_or_else(|| built_in(response, disguised), |rule| Meaning::Outcome(rule.outcome));
-    let own = rule.and_then(|rule| rule.detail.as_ref()).and_then(|text| text.text(&scope).ok()?);
-    let shown = own
+    let text =
+        rule.and_then(|rule| rule.detail.as_ref()).and_then(|text| text.text(&scope).ok()?);
+    let shown = text
         .as_deref()
         .or(message)
         .filter(|_| meaning != Meaning::Broken && meaning != Meaning::Credentials);
@@ -133,7 +154,7 @@ mod tests {
     use regex::{Regex, RegexBuilder};
     use serde_json::{Value, json};
 
-    use crate::convert::failure::{Failure, MAX_DETAIL, Meaning, judge};
+    use crate::convert::failure::{Failure, MAX_DETAIL, Meaning, Own, judge};
     use crate::id::SystemIds;
     use crate::mapping::expression::{Ambient, Expression};
     use crate::mapping::model::{ErrorRule, Errors, Outcome, StatusMatch};
@@ -171,7 +192,7 @@ mod tests {
             now: jiff::Timestamp::UNIX_EPOCH,
             request_id: "r".to_owned(),
         };
-        judge(errors, &ambient, response, &[410])
+        judge(errors, &ambient, response, Own { accept: &[410], ..Own::default() })
     }
 
     fn meaning(errors: &Errors, response: &NativeResponse) -> Option<Meaning> {

@@ -49,8 +49,7 @@ pub fn pick(lookup: &Lookup, response: &NativeResponse) -> Option<Value> {
 
 /// Whether a request's condition can be asked before its look-ups are made.
 pub fn is_asked_first(request: &Request) -> bool {
-    let sees = |name: &str| {
-        request.when.as_ref().is_some_and(|when| when.variables().contains(name))
-    };
+    let sees =
+        |name: &str| request.when.as_ref().is_some_and(|when| when.variables().contains(name));
     !request.with.iter().any(|(name, _)| sees(name))
 }

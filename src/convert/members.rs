@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::convert::collection::{self, get_element, identity};
 use crate::convert::context::Context;
 use crate::convert::error::ConvertError;
-use crate::convert::{collection, key, place, request};
+use crate::convert::{key, place, request};
 use crate::mapping::expression::Scope;
-use crate::mapping::model::{Batch, Collection, Request, RequestBody};
-use crate::native::message::NativeRequest;
+use crate::mapping::model::{Batch, Collection, Request};
+use crate::native::message::{Method, NativeRequest};
 use crate::scim::filter::ast::{CompareOp, Filter};
 use crate::scim::patch::operation::{Operation, OperationKind};
 
@@ -22,6 +23,18 @@ pub struct Delta {
     pub change: Vec<(Value, Value)>,
     /// SCIM elements to remove, each with the native element where it is known.
     pub remove: Vec<(Value, Value)>,
+    /// All of the collection as it is to be, for a request that replaces it; `None` when nobody
+    /// has read it.
+    pub whole: Option<Whole>,
+}
+
+/// A collection as it is to be.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Whole {
+    /// SCIM elements, each with the native element that is there.
+    pub wanted: Vec<(Value, Value)>,
+    /// Native elements without a SCIM form.
+    pub kept: Vec<Value>,
 }
 
 impl Delta {
@@ -31,13 +44,81 @@ impl Delta {
     }
 }
 
-/// A call, and what failure statuses of it mean done.
+/// A call of a collection.
 #[derive(Debug)]
 pub struct MemberCall<'m> {
     /// The mapping's request.
     pub request: &'m Request,
-    /// The call.
-    pub native: NativeRequest,
+    /// How far it is.
+    pub prepared: Prepared,
+}
+
+/// How far a call is.
+#[derive(Debug)]
+pub enum Prepared {
+    /// It can be sent.
+    Ready(NativeRequest),
+    /// Look-ups have to be made first.
+    Waiting(Box<Subject>),
+}
+
+/// What a call of a collection is about.
+#[derive(Debug)]
+pub struct Subject {
+    /// The first element's member.
+    pub member: Value,
+    members: Value,
+    item: Value,
+    items: Value,
+    /// What is sent when the mapping does not write a body out.
+    body: Option<Value>,
+}
+
+impl Subject {
+    fn of(elements: &[Element]) -> Self {
+        let first = elements.first();
+        Self {
+            member: first.map_or(Value::Null, |first| first.member.clone()),
+            members: elements.iter().map(|element| element.member.clone()).collect(),
+            item: first.map_or(Value::Null, |first| first.item.clone()),
+            items: elements.iter().map(|element| element.item.clone()).collect(),
+            body: None,
+        }
+    }
+
+    /// A scope that sees it.
+    pub fn over<'a>(&'a self, scope: Scope<'a>) -> Scope<'a> {
+        scope
+            .with("member", &self.member)
+            .with("members", &self.members)
+            .with("item", &self.item)
+            .with("items", &self.items)
+    }
+
+    /// The call; `None` when its condition does not hold. `scope` sees the subject and what
+    /// look-ups picked.
+    pub fn build(
+        &self,
+        request: &Request,
+        scope: &Scope<'_>,
+    ) -> Result<Option<NativeRequest>, ConvertError> {
+        if !request::is_due(request, scope)? {
+            return Ok(None);
+        }
+        request::build(request, scope, self.body.clone()).map(Some)
+    }
+
+    fn call<'m>(
+        self,
+        request: &'m Request,
+        scope: &Scope<'_>,
+    ) -> Result<Option<MemberCall<'m>>, ConvertError> {
+        if !request.with.is_empty() {
+            return Ok(Some(MemberCall { request, prepared: Prepared::Waiting(Box::new(self)) }));
+        }
+        let native = self.build(request, &self.over(scope.clone()))?;
+        Ok(native.map(|native| MemberCall { request, prepared: Prepared::Ready(native) }))
+    }
 }
 
 /// The delta that PATCH operations describe without anybody reading the collection; `None` when
@@ -61,7 +142,7 @@ pub fn from_operations(collection: &Collection, operations: &[&Operation]) -> Op
         };
         for element in elements {
             sequence += 1;
-            last.insert(collection::identity(collection, &element), (sequence, adds, element));
+            last.insert(identity(collection, &element), (sequence, adds, element));
         }
     }
     let mut ordered: Vec<(usize, bool, Value)> = last.into_values().collect();
@@ -94,8 +175,8 @@ pub fn between(
 ) -> Delta {
     let mut have: Vec<(Vec<String>, Value, &Value)> = Vec::new();
     for native in present {
-        if let Some(element) = collection::get_element(context, collection, native) {
-            have.push((collection::identity(collection, &element), element, native));
+        if let Some(element) = get_element(context, collection, native) {
+            have.push((identity(collection, &element), element, native));
         }
     }
     let mut index: BTreeMap<&[String], (&Value, &Value)> = BTreeMap::new();
@@ -105,7 +186,7 @@ pub fn between(
     let mut delta = Delta::default();
     let mut settled = BTreeSet::new();
     for element in wanted {
-        let name = collection::identity(collection, element);
+        let name = identity(collection, element);
         if let Some((before, native)) = index.get(name.as_slice()) {
             if is_changed(collection, before, element) {
                 delta.change.push((element.clone(), (*native).clone()));
@@ -126,6 +207,17 @@ pub fn between(
             settled.insert(name.clone());
         }
     }
+    delta.whole = collection.set.as_ref().map(|_| {
+        let native = |element: &Value| {
+            let there = index.get(identity(collection, element).as_slice());
+            there.map_or(Value::Null, |(_, native)| (*native).clone())
+        };
+        let is_kept = |native: &&Value| get_element(context, collection, native).is_none();
+        Whole {
+            wanted: wanted.iter().map(|element| (element.clone(), native(element))).collect(),
+            kept: present.iter().filter(is_kept).cloned().collect(),
+        }
+    });
     delta
 }
 
@@ -140,7 +232,8 @@ fn is_changed(collection: &Collection, before: &Value, wanted: &Value) -> bool {
             .any(|item| before.get(&item.sub) != wanted.get(&item.sub))
 }
 
-/// The calls that make a delta, in the order add, change, remove.
+/// The calls that make a delta: one that replaces everything, or, in this order, add, change,
+/// remove.
 pub fn calls<'m>(
     context: &Context<'_>,
     collection: &'m Collection,
@@ -148,6 +241,13 @@ pub fn calls<'m>(
     scope: &Scope<'_>,
 ) -> Result<Vec<MemberCall<'m>>, ConvertError> {
     let mut calls = Vec::new();
+    if delta.is_empty() {
+        return Ok(calls);
+    }
+    if let (Some(set), Some(whole)) = (&collection.set, &delta.whole) {
+        calls.extend(replacement(context, collection, set, whole, scope)?);
+        return Ok(calls);
+    }
     if let Some(add) = &collection.add {
         let elements =
             natives(context, collection, delta.add.iter().map(|element| (element, None)))?;
@@ -164,6 +264,27 @@ pub fn calls<'m>(
         batches(remove, collection, &elements, scope, &mut calls)?;
     }
     Ok(calls)
+}
+
+/// The call that replaces a collection.
+fn replacement<'m>(
+    context: &Context<'_>,
+    collection: &Collection,
+    request: &'m Request,
+    whole: &Whole,
+    scope: &Scope<'_>,
+) -> Result<Option<MemberCall<'m>>, ConvertError> {
+    let wanted = whole.wanted.iter().map(|(element, native)| (element, Some(native)));
+    let mut elements = natives(context, collection, wanted)?;
+    elements.extend(whole.kept.iter().map(|native| Element::unnamed(collection, native)));
+    let mut subject = Subject::of(&elements);
+    subject.body = sends_rows(request).then(|| subject.items.clone());
+    subject.call(request, scope)
+}
+
+/// Whether the elements are what a request sends.
+fn sends_rows(request: &Request) -> bool {
+    request::is_from_rows(request) && !request.method.is_safe() && request.method != Method::Delete
 }
 
 /// A native element and what identifies it in a call.
@@ -190,12 +311,16 @@ impl Element {
                 let unknown = || ConvertError::UnknownReference { path: path() };
                 id.and_then(named).ok_or_else(unknown)?
             }
-            (None, _) | (_, None) => {
-                let row = collection.items.iter().find(|item| item.sub == "value");
-                row.and_then(|row| row.path.read(native)).cloned().unwrap_or(Value::Null)
-            }
+            (None, _) | (_, None) => return Ok(Self::unnamed(collection, native)),
         };
         Ok(Self { member, item: native.clone() })
+    }
+
+    /// A native element whose member is what it says itself.
+    fn unnamed(collection: &Collection, native: &Value) -> Self {
+        let row = collection.items.iter().find(|item| item.sub == "value");
+        let member = row.and_then(|row| row.path.read(native)).cloned().unwrap_or(Value::Null);
+        Self { member, item: native.clone() }
     }
 }
 
@@ -232,17 +357,10 @@ fn batches<'m>(
         Batch::All => elements.len().max(1),
     };
     for batch in elements.chunks(size) {
-        let members = Value::Array(batch.iter().map(|element| element.member.clone()).collect());
-        let Some(first) = batch.first() else { continue };
-        let scope = scope
-            .clone()
-            .with("member", &first.member)
-            .with("members", &members)
-            .with("item", &first.item);
-        let rows = matches!(request.body, RequestBody::FromRows) && !request.method.is_safe();
-        let has_body = rows && request.method != crate::native::message::Method::Delete;
-        let native = request::build(request, &scope, has_body.then(|| first.item.clone()))?;
-        calls.push(MemberCall { request, native });
+        let mut subject = Subject::of(batch);
+        let first = batch.first().filter(|_| sends_rows(request));
+        subject.body = first.map(|first| first.item.clone());
+        calls.extend(subject.call(request, scope)?);
     }
     Ok(())
 }
@@ -277,9 +395,9 @@ fn change<'m>(
             target.write(&mut body, value.clone()).map_err(unwritable)?;
         }
     }
-    let Element { member, item } = Element::new(context, collection, element, native)?;
-    let scope = scope.clone().with("member", &member).with("item", &item);
-    calls.push(MemberCall { request, native: request::build(request, &scope, Some(body))? });
+    let mut subject = Subject::of(&[Element::new(context, collection, element, native)?]);
+    subject.body = Some(body);
+    calls.extend(subject.call(request, scope)?);
     Ok(())
 }
 

@@ -8,7 +8,9 @@
 pub mod change;
 pub mod collection;
 pub mod context;
+pub mod difference;
 pub mod document;
+pub mod elements;
 pub mod error;
 pub mod failure;
 pub mod filter;

@@ -21,7 +21,7 @@ pub fn record(
     let body = response.json()?;
     let found = match (&request.record, &request.wrap) {
         (Some(path), _) => path.read(body)?,
-        (None, Some(member)) => body.get(member)?,
+        (None, Some(envelope)) => envelope.read(body)?,
         (None, None) => body,
     };
     let is_record = resource.id.path.read(found).and_then(key::text).is_some();
@@ -40,7 +40,7 @@ pub fn is_nobody(request: &Request, body: &Value) -> bool {
                 elements.is_some_and(Vec::is_empty)
             }
         },
-        (None, Some(member)) => body.get(member).is_some_and(Value::is_null),
+        (None, Some(envelope)) => envelope.read(body).is_some_and(Value::is_null),
         (None, None) => false,
     }
 }

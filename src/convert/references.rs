@@ -3,14 +3,14 @@
 //! Where SCIM ids are native keys nothing has to be known. Where they are issued, the engine
 //! looks all pairs up before a conversion begins, so that the conversion itself stays pure.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::convert::elements::native_elements;
 use crate::convert::{key, place, places, through};
-use crate::mapping::model::{
-    Collection, CollectionSource, IdSourceRule, ItemRow, Mapping, Mode, ResourceMapping,
-};
+use crate::mapping::model::{Collection, IdSourceRule, ItemRow, Mapping, Mode, ResourceMapping};
 use crate::native::path::NativePath;
 use crate::scim::resource::Resource;
 use crate::scim::segment;
@@ -217,9 +217,8 @@ pub fn keys_in(mapping: &Mapping, resource: &ResourceMapping, native: &Value, fo
         }
     }
     for collection in &resource.collections {
-        if let CollectionSource::Items(path) = &collection.source {
-            keys_in_elements(mapping, collection, path.read_all(native), found);
-        }
+        let elements = native_elements(collection, native);
+        keys_in_elements(mapping, collection, elements.iter().map(Cow::as_ref), found);
     }
 }
 

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use crate::convert::error::ConvertError;
 use crate::convert::parameters;
 use crate::mapping::expression::Scope;
-use crate::mapping::model::{Encoding, Request, RequestBody};
-use crate::mapping::template::Template;
+use crate::mapping::model::{BodyFormat, Encoding, Request, RequestBody, SendMode};
+use crate::mapping::template::{Template, TemplateError};
 use crate::native::message::{Body, Method, NativeRequest};
 
 /// Builds a request. `rows` is what the rows make of the body; it is used when the mapping does
@@ -42,8 +42,12 @@ fn body(
     Ok(match &request.body {
         RequestBody::None => None,
         RequestBody::Tree(tree) => Some(tree.evaluate(scope)?),
+        RequestBody::Frame(tree) => {
+            let record = with_constants(request, scope, rows)?;
+            Some(tree.evaluate(&scope.clone().with("record", &record))?)
+        }
         RequestBody::FromRows if rows.is_none() && request.set.is_empty() => None,
-        RequestBody::FromRows => Some(envelope(request, scope, rows)?),
+        RequestBody::FromRows => Some(envelope(request, with_constants(request, scope, rows)?)?),
     })
 }
 
@@ -52,15 +56,28 @@ fn filled(
     scope: &Scope<'_>,
     body: Option<Value>,
 ) -> Result<NativeRequest, ConvertError> {
+    let mut headers = headers(request, scope)?;
+    let is_said = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    if let (Some(kind), false) = (media_type(request.format), is_said || body.is_none()) {
+        headers.push(("content-type".to_owned(), kind.to_owned()));
+    }
     Ok(NativeRequest {
         method: request.method,
         path: request.path.url_path(scope)?,
         query: pairs(&request.query, scope)?,
-        headers: headers(request, scope)?,
+        headers,
         body: encoded(request.encoding, body),
         timeout: request.timeout,
         repeatable: request.idempotency.is_some(),
     })
+}
+
+/// Whether a request's condition holds.
+pub fn is_due(request: &Request, scope: &Scope<'_>) -> Result<bool, ConvertError> {
+    match &request.when {
+        None => Ok(true),
+        Some(when) => Ok(when.is_true(scope).map_err(TemplateError::from)?),
+    }
 }
 
 /// Fills templates; a pair whose value is null is dropped.
@@ -85,8 +102,17 @@ fn headers(request: &Request, scope: &Scope<'_>) -> Result<Vec<(String, String)>
     Ok(headers)
 }
 
-/// The rows' body with the mapping's constants, in its envelope.
-fn envelope(
+/// The media type of a format that has one of its own.
+fn media_type(format: BodyFormat) -> Option<&'static str> {
+    match format {
+        BodyFormat::Record => None,
+        BodyFormat::MergePatch => Some("application/merge-patch+json"),
+        BodyFormat::JsonPatch => Some("application/json-patch+json"),
+    }
+}
+
+/// The rows' body with the mapping's constants.
+fn with_constants(
     request: &Request,
     scope: &Scope<'_>,
     rows: Option<Value>,
@@ -97,10 +123,16 @@ fn envelope(
             members.insert(name.clone(), constant.evaluate(scope)?);
         }
     }
-    Ok(match &request.wrap {
-        Some(member) => Value::Object(Map::from_iter([(member.clone(), body)])),
-        None => body,
-    })
+    Ok(body)
+}
+
+/// A body in its envelope.
+fn envelope(request: &Request, body: Value) -> Result<Value, ConvertError> {
+    let Some(path) = &request.wrap else { return Ok(body) };
+    let mut envelope = Value::Object(Map::new());
+    let unwritable = |_| ConvertError::Unwritable { path: path.to_string() };
+    path.write(&mut envelope, body).map_err(unwritable)?;
+    Ok(envelope)
 }
 
 /// A body as it is sent.
@@ -155,19 +187,32 @@ pub fn get(path: String, query: Vec<(String, String)>) -> NativeRequest {
     }
 }
 
+/// Whether the rows that a request carries make something of its body.
+pub fn is_from_rows(request: &Request) -> bool {
+    match request.body {
+        RequestBody::FromRows | RequestBody::Frame(_) => true,
+        RequestBody::None | RequestBody::Tree(_) => false,
+    }
+}
+
 /// Whether filling the request needs the current native record.
 pub fn needs_record(request: &Request) -> bool {
-    let sees = |mentions: &std::collections::BTreeSet<String>| {
-        mentions.iter().any(|name| name == "native" || name.starts_with("native."))
-    };
-    let templates = || request.query.iter().chain(&request.headers).map(|(_, template)| template);
-    let full = request.send == crate::mapping::model::SendMode::Full;
-    full && matches!(request.body, RequestBody::FromRows)
-        || sees(&request.path.mentions())
-        || templates().any(|template| sees(&template.mentions()))
-        || request.when.as_ref().is_some_and(|when| sees(when.mentions()))
-        || match &request.body {
-            RequestBody::Tree(tree) => sees(&tree.mentions()),
-            RequestBody::FromRows | RequestBody::None => false,
-        }
+    let is_full = request.send == SendMode::Full && request.format == BodyFormat::Record;
+    is_full && is_from_rows(request) || sees_record(request)
+}
+
+/// Whether its templates or look-ups show the current native record.
+pub fn sees_record(request: &Request) -> bool {
+    sees(request, &["native"])
+}
+
+/// Whether its templates or look-ups show anything of the resource but its id.
+pub fn sees_resource(request: &Request) -> bool {
+    sees(request, &["native", "old", "scim", "changed"])
+}
+
+fn sees(request: &Request, variables: &[&str]) -> bool {
+    let mentions = request.mentions();
+    let mut roots = mentions.iter().filter_map(|mention| mention.split('.').next());
+    roots.any(|root| variables.contains(&root))
 }

@@ -1,8 +1,11 @@
 //! A native record as a SCIM resource.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::convert::context::Context;
+use crate::convert::elements::native_elements;
 use crate::convert::{collection, lens, memo, place, places};
 use crate::mapping::model::{Collection, CollectionSource, Deactivate, Mode, Row, Source};
 use crate::scim::resource::{Resource, is_unassigned};
@@ -50,8 +53,8 @@ pub fn view(context: &Context<'_>, id: &str, native: &Value, kept: Kept<'_>) -> 
     }
     for collection in &resource.collections {
         if matches!(collection.source, CollectionSource::Items(_)) {
-            let elements = collection::native_elements(collection, native);
-            set_collection(context, collection, elements, &mut scim);
+            let elements = native_elements(collection, native);
+            set_collection(context, collection, elements.iter().map(Cow::as_ref), &mut scim);
         }
     }
     if matches!(resource.deactivate, Deactivate::Delete) {

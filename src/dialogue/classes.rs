@@ -133,6 +133,7 @@ fn collection_class(list: &Collection) -> String {
     };
     words.extend(call("add", &list.add));
     words.extend(call("remove", &list.remove));
+    words.extend(call("set", &list.set));
     words.join(", ")
 }
 

@@ -11,7 +11,7 @@ use crate::dialogue::explain;
 use crate::mapping::diagnostic::{Diagnostic, Position, unmapped_members, untested};
 use crate::mapping::model::{
     Activate, Call, CollectionSource, Deactivate, Delete, FilterRule, Locator, Mapping, Mode,
-    Request, RequestBody, ResourceMapping, Test, VersionRule,
+    Request, ResourceMapping, Test, VersionRule,
 };
 use crate::native::path::NativePath;
 use crate::scim::attr::AttrPath;
@@ -59,13 +59,14 @@ fn unread(resource: &ResourceMapping) -> Option<Diagnostic> {
 
 /// Native members that requests mention, as in `{native.team.id}`.
 fn mentioned(resource: &ResourceMapping) -> Vec<NativePath> {
-    let steps =
-        |requests: &'_ [Request]| -> Vec<String> { requests.iter().flat_map(mentions).collect() };
+    let steps = |requests: &'_ [Request]| -> Vec<String> {
+        requests.iter().flat_map(Request::mentions).collect()
+    };
     let formulas = resource.rows.iter().map(|row| &row.formulas);
     let formulas = formulas.flat_map(|own| own.to_scim.iter().chain(&own.to_native));
     let mut names: Vec<String> = formulas.flat_map(|own| own.mentions().clone()).collect();
     names.extend(steps(&resource.create));
-    names.extend(steps(&resource.update));
+    names.extend(resource.changing().flat_map(Request::mentions));
     if let Delete::Requests(requests) = &resource.delete {
         names.extend(steps(requests));
     }
@@ -76,22 +77,11 @@ fn mentioned(resource: &ResourceMapping) -> Vec<NativePath> {
         names.extend(steps(requests));
     }
     for list in &resource.collections {
-        let calls = [&list.add, &list.change, &list.remove];
-        names.extend(calls.into_iter().flatten().flat_map(mentions));
+        let calls = [&list.add, &list.change, &list.remove, &list.set];
+        names.extend(calls.into_iter().flatten().flat_map(Request::mentions));
     }
     let paths = names.iter().filter_map(|name| name.strip_prefix("native."));
     paths.filter_map(|path| NativePath::parse(&format!("$.{path}")).ok()).collect()
-}
-
-fn mentions(request: &Request) -> BTreeSet<String> {
-    let mut names = request.path.mentions();
-    names.extend(request.query.iter().flat_map(|(_, template)| template.mentions()));
-    names.extend(request.set.iter().flat_map(|(_, template)| template.mentions()));
-    names.extend(request.when.iter().flat_map(|when| when.mentions().clone()));
-    if let RequestBody::Tree(tree) = &request.body {
-        names.extend(tree.mentions());
-    }
-    names
 }
 
 /// Adds the members of an object that nothing names, and those inside of members that are named in
@@ -148,15 +138,18 @@ fn unplayed(mapping: &Mapping, resource: &ResourceMapping) -> Option<Diagnostic>
     need(!resource.create.is_empty(), verb("POST"), "create");
     need(resource.get.is_some() || resource.list.is_some(), one, "get");
     need(resource.list.is_some(), list, "list");
-    need(!resource.update.is_empty(), verb("PATCH") || verb("PUT"), "update");
+    need(resource.changing().next().is_some(), verb("PATCH") || verb("PUT"), "update");
     need(!matches!(resource.delete, Delete::NotAllowed), verb("DELETE"), "delete");
     let switches = can_switch(resource);
     need(switches, played.iter().any(|test| test.sets_active(true)), "activate");
     need(switches, played.iter().any(|test| test.sets_active(false)), "deactivate");
     for list in &resource.collections {
-        for (what, request) in
-            [("add", &list.add), ("change", &list.change), ("remove", &list.remove)]
-        {
+        for (what, request) in [
+            ("add", &list.add),
+            ("change", &list.change),
+            ("remove", &list.remove),
+            ("set", &list.set),
+        ] {
             let shown = request.as_ref().is_some_and(|request| is_called(mapping, request));
             need(request.is_some(), shown, &format!("{what} of {}", list.label));
         }
@@ -176,7 +169,7 @@ fn can_switch(resource: &ResourceMapping) -> bool {
     let by_row = resource.rows.iter().any(|row| {
         place::is_of(&row.place, None, "active") && matches!(row.mode, Mode::Both | Mode::Write)
     });
-    by_verb || by_row && !resource.update.is_empty()
+    by_verb || by_row && resource.changing().next().is_some()
 }
 
 /// Whether a test expects this request: same method, and a path that its template can make.

@@ -75,6 +75,6 @@ mod tests {
         check(AttributeType::String, json!(null), json!([]), true);
         check(AttributeType::String, json!(["A", null]), json!(["a", null]), true);
         check(AttributeType::String, json!(["a"]), json!(["a", "b"]), false);
-        check(AttributeType::Complex, json!({ "a": 1 }), json!({ "a": 1, "b": null }), false);
+        check(AttributeType::Complex, json!({ "a": 1 }), json!({ "a": 1, "b": null }), true);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::convert::elements::native_elements;
 use crate::convert::formula::Sight;
 use crate::convert::references::{Name, Wanted, keys_in};
 use crate::convert::{collection, key, lens};
@@ -91,13 +92,13 @@ async fn read(
     }
     for list in &resource.collections {
         let CollectionSource::Items(path) = &list.source else { continue };
-        let elements = path.read_all(&example.native);
+        let elements = native_elements(list, &example.native);
         if list.mode == Mode::Read || elements.is_empty() {
             continue;
         }
         let wanted: Vec<Value> = elements
             .iter()
-            .filter_map(|native| collection::get_element(&context, list, native))
+            .filter_map(|native| collection::get_element(&context, list, native.as_ref()))
             .collect();
         let mut document = example.native.clone();
         let put = collection::put_list(&context, list, &mut document, &wanted);

@@ -246,6 +246,7 @@ fn list_notes(list: &Collection) -> Vec<String> {
     notes.extend(call("added", &list.add));
     notes.extend(call("changed", &list.change));
     notes.extend(call("removed", &list.remove));
+    notes.extend(call("replaced", &list.set));
     notes
 }
 
@@ -292,6 +293,7 @@ fn calls(resource: &ResourceMapping, page: &mut Page) {
     for update in &resource.update {
         row(format!("change {}", carried(resource, update)).trim_end(), &[update]);
     }
+    row("replace", &resource.replace_with.iter().collect::<Vec<_>>());
     if let Activate::Requests(requests) = &resource.activate {
         row("switch on", &requests.iter().collect::<Vec<_>>());
     }
@@ -302,7 +304,7 @@ fn calls(resource: &ResourceMapping, page: &mut Page) {
         row("delete", &requests.iter().collect::<Vec<_>>());
     }
     page.table(["what", "by"], rows);
-    if !resource.update.is_empty() {
+    if resource.changing().next().is_some() {
         page.line(match resource.replace {
             ReplaceMode::Strict => "PUT clears what it does not name.",
             ReplaceMode::Soft => "PUT leaves what it does not name as it is.",
@@ -360,7 +362,7 @@ fn absent(mapping: &Mapping, resource: &ResourceMapping) -> Vec<String> {
     let core = &resource.resource_type.core;
     note(resource.list.is_none(), "Listing.");
     note(resource.create.is_empty(), "Creating: POST is answered with 501.");
-    note(resource.update.is_empty(), "Changing what the record holds.");
+    note(resource.changing().next().is_none(), "Changing what the record holds.");
     note(matches!(resource.delete, Delete::NotAllowed), "Deleting: DELETE is answered with 501.");
     let is_user = resource.name == "User";
     note(is_user && core.attribute("active").is_none(), "Switching off: there is no `active`.");

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use crate::dialogue::script::ScriptedUpstream;
 use crate::exchange::upstream::{Link, Upstream, UpstreamError};
 use crate::mapping::model::{
-    Activate, CollectionSource, Deactivate, Delete, FilterAction, Mapping, Request, ResourceMapping,
+    Activate, CollectionSource, Deactivate, Delete, FilterAction, Lookup, Mapping, Request,
+    ResourceMapping,
 };
 use crate::native::message::{Method, NativeRequest, NativeResponse};
 
@@ -58,19 +59,29 @@ impl Reads {
     /// no other request of the mapping uses. Where everything goes through one path, a call's body
     /// alone says what it does, and it counts as a write.
     pub fn of(mapping: &Mapping) -> Self {
-        let fixed =
-            |request: &&Request| request.method == Method::Post && request.path.holes() == 0;
-        let searches = mapping.resources.iter().flat_map(reading).filter(fixed);
-        let parts = mapping.resources.iter().flat_map(ResourceMapping::embedded);
-        let parts = parts.filter(|(_, it)| it.method == Method::Post && it.path.holes() == 0);
-        let parts = parts.map(|(_, lookup)| lookup.path.literal_text());
-        let others: Vec<String> = mapping.resources.iter().flat_map(writing).map(path).collect();
-        Self::Posts(searches.map(path).chain(parts).filter(|path| !others.contains(path)).collect())
+        let resources = &mapping.resources;
+        let searches = resources.iter().flat_map(reading);
+        let searches = searches.map(|request| (request.method, &request.path));
+        let look_ups = resources.iter().flat_map(look_ups);
+        let look_ups = look_ups.map(|look_up| (look_up.method, &look_up.path));
+        let others: Vec<String> = resources.iter().flat_map(writing).map(path).collect();
+        let fixed = searches
+            .chain(look_ups)
+            .filter(|(method, path)| *method == Method::Post && path.holes() == 0)
+            .map(|(_, path)| path.literal_text());
+        Self::Posts(fixed.filter(|path| !others.contains(path)).collect())
     }
 }
 
 fn path(request: &Request) -> String {
     request.path.literal_text()
+}
+
+fn look_ups(resource: &ResourceMapping) -> impl Iterator<Item = &Lookup> {
+    let requests = reading(resource).chain(writing(resource));
+    requests
+        .flat_map(|request| request.with.iter().chain(&request.embed))
+        .map(|(_, look_up)| look_up)
 }
 
 fn reading(resource: &ResourceMapping) -> impl Iterator<Item = &Request> {
@@ -89,7 +100,7 @@ fn writing(resource: &ResourceMapping) -> impl Iterator<Item = &Request> {
     let members = resource
         .collections
         .iter()
-        .flat_map(|list| list.add.iter().chain(&list.change).chain(&list.remove));
+        .flat_map(|list| list.add.iter().chain(&list.change).chain(&list.remove).chain(&list.set));
     let delete: &[Request] = match &resource.delete {
         Delete::Requests(requests) => requests,
         Delete::NotAllowed | Delete::Deactivate => &[],
@@ -103,7 +114,7 @@ fn writing(resource: &ResourceMapping) -> impl Iterator<Item = &Request> {
         Deactivate::ViaUpdate | Deactivate::Delete => &[],
     };
     let switches = delete.iter().chain(activate).chain(deactivate);
-    resource.create.iter().chain(&resource.update).chain(switches).chain(members)
+    resource.create.iter().chain(resource.changing()).chain(switches).chain(members)
 }
 
 #[async_trait]

@@ -6,8 +6,8 @@
 //! in the log.
 
 use crate::convert::{change, merge, place};
-use crate::exchange::apply::Goal;
 use crate::exchange::error::ExchangeError;
+use crate::exchange::goal::Goal;
 use crate::exchange::native::Exchange;
 use crate::exchange::search::{self, Asked};
 use crate::exchange::sieve::{Sight, Standing, Window};
@@ -46,7 +46,7 @@ pub async fn adopt(
     };
     let deltas = differences::differences(exchange, resource, &before, &wanted).await?;
     let allowed = change::everything(resource);
-    let goal = Goal { wanted: wanted.clone(), allowed, deltas };
+    let goal = Goal::new(wanted.clone(), allowed, deltas);
     let outcome = exchange.apply(resource, &mut located, &before, &goal).await?;
     enter(exchange, resource, &mut located).await?;
     let (tenant, request_id) =

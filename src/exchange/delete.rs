@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::convert::change;
+use crate::convert::change::{self, Draft, Step, Variables};
 use crate::convert::document::{Difference, Purpose};
 use crate::convert::failure::Meaning;
+use crate::convert::references::References;
 use crate::convert::{memo, request};
-use crate::exchange::apply::Goal;
 use crate::exchange::error::ExchangeError;
+use crate::exchange::goal::Goal;
 use crate::exchange::native::{About, Exchange};
 use crate::exchange::recent::Fate;
 use crate::exchange::response::ScimResponse;
@@ -69,27 +70,65 @@ async fn remove(
     requests: &[Request],
     admitted: Option<Record>,
 ) -> Result<(), ExchangeError> {
-    let record = match admitted {
-        Some(record) => record,
+    let mut record = match &admitted {
+        Some(record) => record.clone(),
         None if is_read(resource, requests) => exchange.record(resource, &located.key).await?,
         None => Record::from(Value::Null),
     };
-    let native = &record.native;
-    let references = crate::convert::references::References::default();
-    let context = exchange.context(resource, &references);
-    let view = exchange.view(resource, located, native, &BTreeMap::new()).await?;
-    let difference = Difference { native, before: &view, wanted: &view, purpose: Purpose::Update };
-    for mut step in change::plain_steps(&context, requests, &located.key, &difference)? {
-        version::guard(resource, &record, &mut step.native);
-        exchange.call(step.native, &step.request.accept, About::Resource).await?;
+    for request in requests {
+        for step in removal(exchange, resource, located, request, &record).await? {
+            let sent = send(exchange, resource, &record, step).await;
+            let Err(error) = sent else { continue };
+            // Somebody else was faster, and the client did not ask for this very version.
+            if admitted.is_some() || !is_conflict(resource, &error) {
+                return Err(error);
+            }
+            record = exchange.record(resource, &located.key).await?;
+            for step in removal(exchange, resource, located, request, &record).await? {
+                send(exchange, resource, &record, step).await?;
+            }
+        }
     }
     exchange.remember(resource, &located.key, Fate::Gone);
     Ok(())
 }
 
+/// The calls of one request.
+async fn removal<'m>(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    located: &Located,
+    request: &'m Request,
+    record: &Record,
+) -> Result<Vec<Step<'m>>, ExchangeError> {
+    let native = &record.native;
+    let references = References::default();
+    let context = exchange.context(resource, &references);
+    let view = exchange.view(resource, located, native, &BTreeMap::new()).await?;
+    let difference = Difference { native, before: &view, wanted: &view, purpose: Purpose::Update };
+    let variables = Variables::new(&context, Some(&located.key), &difference);
+    exchange.steps(Draft::plain(request), &variables.scope(&context)).await
+}
+
+async fn send(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    record: &Record,
+    mut step: Step<'_>,
+) -> Result<(), ExchangeError> {
+    version::guard(resource, record, &mut step.native);
+    exchange.ask(step.request, step.native, About::Resource).await.map(drop)
+}
+
+fn is_conflict(resource: &ResourceMapping, error: &ExchangeError) -> bool {
+    let conflict = Meaning::Outcome(Outcome::PreconditionFailed);
+    let is_it = matches!(error, ExchangeError::Native(failure) if failure.meaning == conflict);
+    is_it && version::is_sent(resource)
+}
+
 /// Whether the record must be read before it is deleted.
 fn is_read(resource: &ResourceMapping, requests: &[Request]) -> bool {
-    requests.iter().any(request::needs_record)
+    requests.iter().any(request::sees_resource)
         || version::is_sent(resource)
         || resource.visible.is_some()
 }
@@ -108,7 +147,7 @@ async fn bury(
     let before = exchange.state(resource, located, record, &[]).await?;
     let mut wanted = before.view.clone();
     wanted.0.insert("active".to_owned(), Value::Bool(false));
-    let goal = Goal { wanted, allowed: change::everything(resource), deltas: BTreeMap::new() };
+    let goal = Goal::new(wanted, change::everything(resource), BTreeMap::new());
     exchange.apply(resource, located, &before, &goal).await?;
     let mut attributes = located.entry.take().unwrap_or_default().attributes;
     attributes.shift_remove(memo::MEMBER);

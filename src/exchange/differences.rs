@@ -1,10 +1,12 @@
 //! What must happen to collections that have calls of their own, for a resource to become what is
 //! wanted.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::convert::elements::native_elements;
 use crate::convert::members::{self, Delta};
 use crate::convert::references::{Wanted, ids_in, keys_in, keys_in_elements};
 use crate::exchange::error::ExchangeError;
@@ -34,13 +36,13 @@ pub async fn differences(
     let context = exchange.context(resource, &references);
     let mut deltas = BTreeMap::new();
     for (index, collection) in resource.collections.iter().enumerate() {
-        let has_calls = collection.add.is_some() || collection.remove.is_some();
-        if collection.mode == Mode::Read || !has_calls {
+        if collection.mode == Mode::Read || !collection.has_calls() {
             continue;
         }
         let present: Vec<Value> = match &collection.source {
-            CollectionSource::Items(path) => {
-                path.read_all(&before.native).into_iter().cloned().collect()
+            CollectionSource::Items(_) => {
+                let elements = native_elements(collection, &before.native);
+                elements.into_iter().map(Cow::into_owned).collect()
             }
             CollectionSource::List(_) => match before.external.get(&index) {
                 Some(elements) => elements.clone(),

@@ -1,18 +1,23 @@
 //! Resources that have left the application (`deactivate: delete`): they change in the side-car
 //! alone until they are switched on again, which makes their record and its memberships anew.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::convert::change::{self, Switch};
 use crate::convert::document::{self, Difference, Purpose};
+use crate::convert::elements::native_elements;
 use crate::convert::failure::Meaning;
 use crate::convert::members::{self, Delta, MemberCall};
 use crate::convert::memo::Before;
 use crate::convert::references::References;
-use crate::convert::{collection, key};
-use crate::exchange::apply::{Goal, Outcome};
+use crate::convert::{key, request};
 use crate::exchange::error::ExchangeError;
-use crate::exchange::native::{About, Exchange};
+use crate::exchange::goal::{Goal, Outcome};
+use crate::exchange::native::Exchange;
+use crate::exchange::send::{self, Effect, Sent};
 use crate::exchange::state::{Located, State};
 use crate::exchange::version::Record;
 use crate::exchange::{kept, make, names};
@@ -153,36 +158,44 @@ impl Exchange<'_> {
         if last == done {
             return Ok(false);
         }
-        let memberships = self.memberships(resource, located, last)?;
+        let memberships = self.memberships(resource, located, last).await?;
         let is_any = !memberships.is_empty();
-        for call in memberships {
-            match self.call(call.native, &call.request.accept, About::Resource).await {
-                // The group is gone; there is nothing to come back to.
-                Err(ExchangeError::Native(failure))
-                    if failure.meaning == Meaning::Outcome(model::Outcome::NotFound) =>
-                {
-                    tracing::info!(resource = resource.name, "a recorded group is gone");
-                }
-                other => drop(other?),
+        for membership in memberships {
+            // The group is gone; there is nothing to come back to.
+            if self.write_membership(membership, Effect::Adds).await? == Sent::Unknown {
+                tracing::info!(resource = resource.name, "a recorded group is gone");
             }
         }
         Ok(is_any)
     }
 
     /// The calls that put a resource back into the groups that its last record names.
-    fn memberships<'m>(
+    async fn memberships<'m>(
         &'m self,
         resource: &ResourceMapping,
         located: &Located,
         last: &Value,
-    ) -> Result<Vec<MemberCall<'m>>, ExchangeError> {
+    ) -> Result<Vec<Membership<'m>>, ExchangeError> {
         let mut calls = Vec::new();
         for list in &resource.collections {
-            let elements = collection::native_elements(list, last);
+            let groups = native_elements(list, last);
+            let groups: Vec<Value> = groups.into_iter().map(Cow::into_owned).collect();
             let of = Of { resource, located, native: last };
-            calls.extend(self.membership_calls(of, list, &elements, Way::In)?);
+            calls.extend(self.membership_calls(of, list, &groups, Way::In).await?);
         }
         Ok(calls)
+    }
+
+    async fn write_membership(
+        &self,
+        membership: Membership<'_>,
+        effect: Effect,
+    ) -> Result<Sent, ExchangeError> {
+        let Membership { group, native, target, members, call } = membership;
+        let none = References::default();
+        let scope = self.context(target, &none).scope();
+        let scope = scope.with("id", &group).with("native", &native);
+        send::one(self, members, call, effect, &scope).await
     }
 
     /// Takes a resource out of every group it is in: one that SCIM clients deleted and create
@@ -197,12 +210,10 @@ impl Exchange<'_> {
             if self.counterpart(resource, list).is_none() {
                 continue;
             }
-            let behind = self.elements(resource, list, &located.key, native).await?;
-            let mut elements = collection::native_elements(list, native);
-            elements.extend(&behind);
+            let groups = self.present(resource, &located.key, native, list).await?;
             let of = Of { resource, located, native };
-            for call in self.membership_calls(of, list, &elements, Way::Out)? {
-                self.call(call.native, &call.request.accept, About::Resource).await?;
+            for membership in self.membership_calls(of, list, &groups, Way::Out).await? {
+                self.write_membership(membership, Effect::Other).await?;
             }
         }
         Ok(())
@@ -213,28 +224,29 @@ impl Exchange<'_> {
         &self,
         resource: &ResourceMapping,
         list: &Collection,
-    ) -> Option<(&ResourceMapping, &Collection)> {
+    ) -> Option<(&ResourceMapping, usize)> {
         let target = self.tenant.mapping.resource(list.reference.as_ref()?)?;
-        let holds_us = |collection: &&Collection| {
+        let holds_us = |collection: &Collection| {
             collection.reference.as_ref() == Some(&resource.name) && collection.add.is_some()
         };
-        Some((target, target.collections.iter().find(holds_us)?))
+        Some((target, target.collections.iter().position(holds_us)?))
     }
 
     /// The calls that bring a resource into the groups of a list of its own, or out of them.
-    fn membership_calls<'m>(
+    async fn membership_calls<'m>(
         &'m self,
         of: Of<'_>,
         list: &Collection,
-        groups: &[&Value],
+        groups: &[Value],
         way: Way,
-    ) -> Result<Vec<MemberCall<'m>>, ExchangeError> {
+    ) -> Result<Vec<Membership<'m>>, ExchangeError> {
         let Of { resource, located, native } = of;
-        let mut calls = Vec::new();
+        let mut memberships = Vec::new();
         let row = list.items.iter().find(|item| item.sub == "value");
-        let (Some((target, members)), Some(row)) = (self.counterpart(resource, list), row) else {
-            return Ok(calls);
+        let (Some((target, index)), Some(row)) = (self.counterpart(resource, list), row) else {
+            return Ok(memberships);
         };
+        let Some(members) = target.collections.get(index) else { return Ok(memberships) };
         let mut references = References::default();
         references.insert(&resource.name, &located.id, &located.key);
         let by = members.items.iter().filter_map(|item| item.by.as_ref()).chain(&members.by);
@@ -247,13 +259,34 @@ impl Exchange<'_> {
             Way::In => Delta { add: vec![us], ..Delta::default() },
             Way::Out => Delta { remove: vec![(us, Value::Null)], ..Delta::default() },
         };
-        for group in groups.iter().filter_map(|native| key::text(row.path.read(native)?)) {
-            let id = key::typed(&target.id, &group);
-            let scope = context.scope().with("id", &id);
-            calls.extend(members::calls(&context, members, &delta, &scope)?);
+        let requests = members.add.iter().chain(&members.remove);
+        let sees_group = requests.into_iter().any(request::sees_record);
+        for key in groups.iter().filter_map(|native| key::text(row.path.read(native)?)) {
+            let mut deltas = BTreeMap::from([(index, delta.clone())]);
+            self.find_removed(target, &key, &State::unread(), &mut deltas).await?;
+            let native =
+                if sees_group { self.record(target, &key).await?.native } else { Value::Null };
+            let group = key::typed(&target.id, &key);
+            let scope = context.scope().with("id", &group).with("native", &native);
+            for delta in deltas.values() {
+                for call in members::calls(&context, members, delta, &scope)? {
+                    let (group, native) = (group.clone(), native.clone());
+                    memberships.push(Membership { group, native, target, members, call });
+                }
+            }
         }
-        Ok(calls)
+        Ok(memberships)
     }
+}
+
+/// A call that brings a resource into a group, or out of it.
+struct Membership<'m> {
+    group: Value,
+    /// The group's record, where the call shows it.
+    native: Value,
+    target: &'m ResourceMapping,
+    members: &'m Collection,
+    call: MemberCall<'m>,
 }
 
 /// Whose memberships they are.

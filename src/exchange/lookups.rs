@@ -1,27 +1,52 @@
 //! Look-ups that a request of the mapping asks for (`with`): made one after another before it,
 //! because each sees what those before it have picked.
 
+use serde_json::Value;
+
+use crate::convert::change::{Draft, Step};
 use crate::convert::failure::Meaning;
 use crate::convert::lookup::{self, Picks};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
 use crate::mapping::expression::Scope;
 use crate::mapping::model::{Lookup, Outcome, Request};
-use serde_json::Value;
 
 impl Exchange<'_> {
+    /// The calls of a request that is due, after its look-ups.
+    pub async fn steps<'m>(
+        &self,
+        draft: Draft<'m>,
+        scope: &Scope<'_>,
+    ) -> Result<Vec<Step<'m>>, ExchangeError> {
+        if draft.request.with.is_empty() {
+            return Ok(draft.steps(scope)?);
+        }
+        if draft.is_skipped(scope)? {
+            return Ok(Vec::new());
+        }
+        let picks = self.picks(draft.request, scope).await?;
+        Ok(draft.steps(&picks.over(scope.clone()))?)
+    }
+
     /// Makes the look-ups of a request. `scope` is what the request itself sees.
     pub async fn picks(
         &self,
         request: &Request,
         scope: &Scope<'_>,
     ) -> Result<Picks, ExchangeError> {
-        let mut picks = Picks::default();
-        for (name, lookup) in &request.with {
-            let value = self.look_up(name, lookup, &picks.over(scope.clone())).await?;
-            picks.put(name, value);
+        if request.with.is_empty() {
+            return Ok(Picks::default());
         }
-        Ok(picks)
+        // Few requests have look-ups, and the futures of all would carry their weight.
+        Box::pin(async {
+            let mut picks = Picks::default();
+            for (name, lookup) in &request.with {
+                let value = self.look_up(name, lookup, &picks.over(scope.clone())).await?;
+                picks.put(name, value);
+            }
+            Ok(picks)
+        })
+        .await
     }
 
     /// Makes one look-up. Null when there is nothing and nothing is required.

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::convert::change;
+use crate::convert::change::{self, Variables};
 use crate::convert::context::Context;
 use crate::convert::document::{Difference, Purpose};
-use crate::convert::members::Delta;
+use crate::convert::members::{Delta, Whole};
 use crate::convert::memo::Before;
 use crate::convert::references::{Wanted, ids_in, names_in};
-use crate::convert::{key, places, record};
-use crate::exchange::apply::{Goal, Outcome};
+use crate::convert::{key, places, record, request};
 use crate::exchange::error::ExchangeError;
+use crate::exchange::goal::{Goal, Outcome};
 use crate::exchange::native::{About, Exchange};
 use crate::exchange::recent::Fate;
 use crate::exchange::state::{self, Located};
@@ -55,26 +55,37 @@ pub async fn make(
     let mut located: Option<Located> = None;
     let mut last: Option<Record> = None;
     for request in &resource.create {
-        let own = located.as_ref().map(|located| located.key.as_str());
-        let Some(step) = change::create_step(&context, request, own, &difference)? else {
-            continue;
-        };
-        let about = if own.is_some() { About::Resource } else { About::Endpoint };
-        let response = exchange.call(step.native, &request.accept, about).await?;
-        let made = record::record(resource, request, &response);
-        if located.is_none() {
-            let from_record =
-                made.as_ref().and_then(|made| key::of_record(&resource.id, made).ok());
-            let key = record::new_key(request, &response).or(from_record);
-            let key = key.ok_or(ExchangeError::Unexpected)?;
-            // A later step may fail, and the next attempt must find what is there.
-            exchange.remember(resource, &key, Fate::There(None));
-            located = Some(enter(exchange, &context, wanted, key, identity).await?);
+        let own = located.as_ref().map(|located| located.key.clone());
+        let mut variables = Variables::new(&context, own.as_deref(), &difference);
+        if let Some(key) = own.as_ref().filter(|_| request::sees_record(request)) {
+            let record = match last.take() {
+                Some(record) => record,
+                None => exchange.record(resource, key).await.map_err(not_there)?,
+            };
+            variables = variables.seeing(&record.native);
+            last = Some(record);
         }
-        let made = made.filter(|_| request.id.is_none());
-        let made = made.and_then(|made| Record::complete(resource, made, &response));
-        // The version that an earlier answer told is not the one after this request.
-        last = made.or_else(|| last.filter(|_| resource.version.is_none()));
+        let about = if own.is_some() { About::Resource } else { About::Endpoint };
+        let draft = change::create_draft(&context, request, &difference)?;
+        for step in exchange.steps(draft, &variables.scope(&context)).await? {
+            let response = exchange.ask(request, step.native, about).await?;
+            let made = record::record(resource, request, &response);
+            if located.is_none() {
+                let from_record =
+                    made.as_ref().and_then(|made| key::of_record(&resource.id, made).ok());
+                let key = record::new_key(request, &response).or(from_record);
+                let key = key.ok_or(ExchangeError::Unexpected)?;
+                // A later step may fail, and the next attempt must find what is there.
+                exchange.remember(resource, &key, Fate::There(None));
+                located = Some(enter(exchange, &context, wanted, key, identity).await?);
+            }
+            let made = made.filter(|_| request.id.is_none());
+            let made = made.and_then(|made| Record::complete(resource, made, &response));
+            // What an earlier answer told is not the record after a request that writes some of
+            // it, nor is its version the one after any request.
+            let writes = !request.carries.is_empty() || resource.version.is_some();
+            last = made.or_else(|| last.filter(|_| !writes));
+        }
     }
     let mut located = located.ok_or(ExchangeError::Unexpected)?;
     let Outcome { record, doubts } =
@@ -193,7 +204,7 @@ fn goal_after_create(
     {
         goal.0.insert("active".to_owned(), active.clone());
     }
-    Goal { wanted: goal, allowed, deltas }
+    Goal::new(goal, allowed, deltas)
 }
 
 /// The elements of collections that are made by calls of their own.
@@ -202,13 +213,19 @@ pub fn new_elements(resource: &ResourceMapping, wanted: &Resource) -> BTreeMap<u
     for (index, collection) in resource.collections.iter().enumerate() {
         let is_carried =
             resource.create.iter().any(|request| request.carries.collections.contains(&index));
-        if is_carried || collection.add.is_none() || collection.mode == Mode::Read {
+        let is_made = collection.add.is_some() || collection.set.is_some();
+        if is_carried || !is_made || collection.mode == Mode::Read {
             continue;
         }
         let extension = collection.place.extension.as_deref();
         let elements = wanted.get(extension, &collection.place.attribute).and_then(Value::as_array);
         if let Some(elements) = elements.filter(|elements| !elements.is_empty()) {
-            deltas.insert(index, Delta { add: elements.clone(), ..Delta::default() });
+            let new = |element: &Value| (element.clone(), Value::Null);
+            let whole = collection
+                .add
+                .is_none()
+                .then(|| Whole { wanted: elements.iter().map(new).collect(), kept: Vec::new() });
+            deltas.insert(index, Delta { add: elements.clone(), whole, ..Delta::default() });
         }
     }
     deltas

@@ -157,7 +157,7 @@ impl Exchange<'_> {
         request: &Request,
         call: NativeRequest,
     ) -> Result<Vec<Value>, ExchangeError> {
-        let response = match self.call(call, &request.accept, About::Resource).await {
+        let response = match self.ask(request, call, About::Resource).await {
             Err(ExchangeError::Native(failure))
                 if failure.meaning == Meaning::Outcome(Outcome::NotFound) =>
             {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::convert::context::Context;
-use crate::convert::failure::{self, Meaning};
+use crate::convert::failure::{self, Meaning, Own};
 use crate::convert::lookup::Picks;
 use crate::convert::page::{self, At, Seen};
 use crate::convert::parameters::Parameters;
@@ -90,6 +90,16 @@ impl<'t> Exchange<'t> {
         }
     }
 
+    /// Makes a call of a request, which may judge its answers in its own way.
+    pub async fn ask(
+        &self,
+        request: &Request,
+        native: NativeRequest,
+        about: About,
+    ) -> Result<NativeResponse, ExchangeError> {
+        self.call_judging(native, Own::of(request), about).await
+    }
+
     /// Makes a call; failures in `accept` count as done.
     pub async fn call(
         &self,
@@ -97,9 +107,18 @@ impl<'t> Exchange<'t> {
         accept: &[u16],
         about: About,
     ) -> Result<NativeResponse, ExchangeError> {
+        self.call_judging(native, Own { accept, ..Own::default() }, about).await
+    }
+
+    async fn call_judging(
+        &self,
+        native: NativeRequest,
+        own: Own<'_>,
+        about: About,
+    ) -> Result<NativeResponse, ExchangeError> {
         let is_read = native.method.is_safe();
         let response = self.tenant.upstream.call(native).await?;
-        failure::judge(&self.tenant.mapping.errors, &self.ambient, &response, accept).map_err(
+        failure::judge(&self.tenant.mapping.errors, &self.ambient, &response, own).map_err(
             |mut failure| {
                 if about == About::Endpoint
                     && failure.meaning == Meaning::Outcome(Outcome::NotFound)
@@ -157,7 +176,7 @@ impl<'t> Exchange<'t> {
         let scope = picks.over(scope);
         // A key that has no place in the path is the key of nothing.
         let native = request::build(get, &scope, None).map_err(|_| not_found())?;
-        let response = match self.call(native, &get.accept, About::Resource).await {
+        let response = match self.ask(get, native, About::Resource).await {
             Err(ExchangeError::Native(failure))
                 if failure.meaning == Meaning::Outcome(Outcome::NotFound) =>
             {
@@ -413,7 +432,7 @@ impl<'m> Walk<'m> {
         }
         let native = self.build(exchange, resource, &at)?;
         self.asked.clone_from(&native.path);
-        let response = exchange.call(native, &self.request.accept, self.about).await?;
+        let response = exchange.ask(self.request, native, self.about).await?;
         let records = record::records(self.request, &response).ok_or(ExchangeError::Unexpected)?;
         self.read += records.len() as u64;
         if let Some(pages) = self.pages {

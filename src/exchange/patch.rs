@@ -11,9 +11,9 @@ use serde_json::Value;
 use crate::convert::change;
 use crate::convert::members::{self, Delta};
 use crate::convert::place;
-use crate::exchange::apply::Goal;
 use crate::exchange::differences;
 use crate::exchange::error::ExchangeError;
+use crate::exchange::goal::{Conflict, Goal};
 use crate::exchange::native::Exchange;
 use crate::exchange::represent;
 use crate::exchange::response::ScimResponse;
@@ -75,7 +75,8 @@ pub async fn answer(
     let mut deltas = differences::differences(exchange, resource, &before, &wanted).await?;
     deltas.retain(|index, _| touched.contains(index));
     deltas.extend(direct);
-    let goal = Goal { wanted, allowed: change::everything(resource), deltas };
+    let conflict = Conflict::under(conditions);
+    let goal = Goal { conflict, ..Goal::new(wanted, change::everything(resource), deltas) };
     let outcome = exchange.apply(resource, &mut located, &before, &goal).await?;
     if is_membership_only && !answers {
         return Ok(ScimResponse::no_content());
@@ -169,7 +170,7 @@ fn needs_record(resource: &ResourceMapping, index: usize) -> bool {
         return true;
     }
     let requests: [Option<&Request>; 2] = [collection.add.as_ref(), collection.remove.as_ref()];
-    requests.into_iter().flatten().any(crate::convert::request::needs_record)
+    requests.into_iter().flatten().any(crate::convert::request::sees_resource)
 }
 
 fn touched_collections(resource: &ResourceMapping, patch: &PatchRequest) -> BTreeSet<usize> {

@@ -3,10 +3,13 @@
 //! They cannot be members there, so what happens to their memberships meanwhile is written into
 //! the record that is kept of them, from which switching on again restores them.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
+use crate::convert::elements::native_elements;
+use crate::convert::key;
 use crate::convert::members::Delta;
-use crate::convert::{collection, key};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::mapping::model::{Collection, CollectionSource, Deactivate, ResourceMapping};
@@ -46,6 +49,9 @@ impl Exchange<'_> {
                 |element: &Value| element.get("value").and_then(Value::as_str) == Some(&entry.id);
             let joins = take(&mut delta.add, is_it);
             let leaves = take(&mut delta.remove, |(element, _)| is_it(element));
+            if let Some(whole) = &mut delta.whole {
+                take(&mut whole.wanted, |(element, _)| is_it(element));
+            }
             if joins || leaves {
                 let (target, id) = (target.name.clone(), entry.id.clone());
                 redirected.push(Redirected { target, id, joins });
@@ -111,11 +117,11 @@ fn write(
     let CollectionSource::Items(path) = &memberships.source else { return };
     let row = memberships.items.iter().find(|item| item.sub == "value");
     let (Some(array), Some(row)) = (path.array(), row) else { return };
-    let is_other = |element: &&Value| {
+    let is_other = |element: &Cow<'_, Value>| {
         row.path.read(element).and_then(key::text).is_none_or(|key| key != group)
     };
-    let present = collection::native_elements(memberships, native);
-    let mut list: Vec<Value> = present.into_iter().filter(is_other).cloned().collect();
+    let present = native_elements(memberships, native);
+    let mut list: Vec<Value> = present.into_iter().filter(is_other).map(Cow::into_owned).collect();
     if joins {
         let mut element = Value::Null;
         // The row was read from records of this very shape, so it can be written in one.

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::convert::{change, merge};
-use crate::exchange::apply::Goal;
 use crate::exchange::error::ExchangeError;
+use crate::exchange::goal::{Conflict, Goal, Way};
 use crate::exchange::native::Exchange;
 use crate::exchange::response::ScimResponse;
 use crate::exchange::state;
@@ -45,7 +45,11 @@ pub async fn answer(
     validate::keep_immutable(&before.view, &mut wanted, resource_type);
     validate::check_immutable(&before.view, &wanted, resource_type)?;
     let deltas = differences::differences(exchange, resource, &before, &wanted).await?;
-    let goal = Goal { wanted: wanted.clone(), allowed: change::everything(resource), deltas };
+    let goal = Goal {
+        way: Way::Replace,
+        conflict: Conflict::under(conditions),
+        ..Goal::new(wanted.clone(), change::everything(resource), deltas)
+    };
     let outcome = exchange.apply(resource, &mut located, &before, &goal).await?;
     let record = match outcome.record {
         Some(record) => record,
@@ -58,8 +62,5 @@ pub async fn answer(
 }
 
 fn is_written(resource: &ResourceMapping, index: usize) -> bool {
-    resource
-        .collections
-        .get(index)
-        .is_some_and(|list| list.mode != Mode::Read && list.add.is_some())
+    resource.collections.get(index).is_some_and(|list| list.mode != Mode::Read && list.has_calls())
 }

@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use crate::convert::{change, places};
-use crate::exchange::apply::Goal;
 use crate::exchange::error::ExchangeError;
+use crate::exchange::goal::Goal;
 use crate::exchange::native::Exchange;
 use crate::exchange::search::{self, Asked};
 use crate::exchange::sieve::{Hit, Sight, Window};
@@ -51,7 +51,7 @@ pub async fn revive(
     }
     let deltas = differences::differences(exchange, resource, &before, &wanted).await?;
     let allowed = change::everything(resource);
-    let goal = Goal { wanted: wanted.clone(), allowed, deltas };
+    let goal = Goal::new(wanted.clone(), allowed, deltas);
     let outcome = exchange.apply(resource, &mut located, &before, &goal).await?;
     forget_tombstone(exchange, resource, &located).await?;
     let record = match outcome.record {

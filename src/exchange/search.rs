@@ -253,7 +253,7 @@ async fn look_up(
 ) -> Result<(), ExchangeError> {
     let (exchange, resource) = (sieve.exchange, sieve.resource);
     let asked = call.path.clone();
-    let response = match exchange.call(call, &request.accept, About::Resource).await {
+    let response = match exchange.ask(request, call, About::Resource).await {
         Err(ExchangeError::Native(failure))
             if failure.meaning == Meaning::Outcome(Outcome::NotFound) =>
         {

@@ -5,20 +5,32 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::convert::failure::Meaning;
-use crate::convert::members::MemberCall;
+use crate::convert::members::{MemberCall, Prepared};
+use crate::convert::{key, lookup, request};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
+use crate::mapping::expression::Scope;
 use crate::mapping::model::{Collection, CollectionSource, Outcome, Request, ResourceMapping};
+use crate::native::message::NativeRequest;
 
 /// Calls in flight for one collection.
 const AT_ONCE: usize = 4;
 
+/// What a call does to the collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It adds.
+    Adds,
+    /// It changes, removes or replaces.
+    Other,
+}
+
 /// What came of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sent {
+pub enum Sent {
     /// The application took it.
     Taken,
-    /// It answered with a failure that the mapping accepts.
+    /// There was nothing to do, or it answered with a failure that the mapping accepts.
     Declined,
     /// It knows no such element, or no such resource.
     Unknown,
@@ -37,6 +49,7 @@ pub async fn all(
     key: &str,
     collection: &Collection,
     calls: Vec<MemberCall<'_>>,
+    scope: &Scope<'_>,
 ) -> Result<bool, ExchangeError> {
     let at_once = match collection.source {
         CollectionSource::Items(_) => 1,
@@ -48,6 +61,7 @@ pub async fn all(
     while let Some(first) = calls.next() {
         let request = first.request;
         let is_add = collection.add.as_ref().is_some_and(|add| std::ptr::eq(add, request));
+        let effect = if is_add { Effect::Adds } else { Effect::Other };
         let mut group = vec![first];
         while let Some(next) = calls.next_if(|next| std::ptr::eq(next.request, request)) {
             group.push(next);
@@ -56,7 +70,7 @@ pub async fn all(
         // enough.
         let mut pending: Vec<BoxFuture<'_, _>> = Vec::with_capacity(group.len());
         for call in group {
-            pending.push(one(exchange, request, call, is_add).boxed());
+            pending.push(one(exchange, collection, call, effect, scope).boxed());
         }
         let sent: Vec<Sent> = stream::iter(pending).buffered(at_once).try_collect().await?;
         doubts |= is_add && sent.iter().any(|sent| *sent != Sent::Taken);
@@ -70,17 +84,64 @@ pub async fn all(
     Ok(doubts)
 }
 
-async fn one(
+/// Sends one call, after its look-ups. What they read may be what the call writes back, so nobody
+/// else changes a membership of the same member meanwhile.
+pub async fn one(
+    exchange: &Exchange<'_>,
+    collection: &Collection,
+    call: MemberCall<'_>,
+    effect: Effect,
+    scope: &Scope<'_>,
+) -> Result<Sent, ExchangeError> {
+    let MemberCall { request, prepared } = call;
+    let subject = match prepared {
+        Prepared::Ready(native) => return deliver(exchange, request, native, effect).await,
+        Prepared::Waiting(subject) => subject,
+    };
+    let target = collection.reference.as_deref().unwrap_or_default();
+    let member = key::text(&subject.member).unwrap_or_default();
+    let _held = exchange.tenant.locks.hold_member(target, &member).await;
+    let scope = subject.over(scope.clone());
+    if lookup::is_asked_first(request) && !request::is_due(request, &scope)? {
+        return Ok(Sent::Declined);
+    }
+    let picks = match exchange.picks(request, &scope).await {
+        Err(ExchangeError::NothingPicked { name }) if is_of_member(request, &name) => {
+            return Ok(match effect {
+                Effect::Adds => Sent::Unknown,
+                // Nobody has to be taken out who is not there.
+                Effect::Other => Sent::Declined,
+            });
+        }
+        other => other?,
+    };
+    match subject.build(request, &picks.over(scope))? {
+        Some(native) => deliver(exchange, request, native, effect).await,
+        None => Ok(Sent::Declined),
+    }
+}
+
+/// Whether a look-up asks for something of the member's.
+fn is_of_member(request: &Request, name: &str) -> bool {
+    let lookup = request.with.iter().find(|(have, _)| have == name);
+    lookup.is_some_and(|(_, lookup)| {
+        let mentions = lookup.mentions();
+        let mut roots = mentions.iter().filter_map(|mention| mention.split('.').next());
+        roots.any(|root| matches!(root, "member" | "members" | "item" | "items"))
+    })
+}
+
+async fn deliver(
     exchange: &Exchange<'_>,
     request: &Request,
-    call: MemberCall<'_>,
-    is_add: bool,
+    native: NativeRequest,
+    effect: Effect,
 ) -> Result<Sent, ExchangeError> {
-    match exchange.call(call.native, &request.accept, About::Resource).await {
+    match exchange.ask(request, native, About::Resource).await {
         Ok(response) if response.is_success() => Ok(Sent::Taken),
         Ok(_) => Ok(Sent::Declined),
         Err(ExchangeError::Native(failure))
-            if is_add && failure.meaning == Meaning::Outcome(Outcome::NotFound) =>
+            if effect == Effect::Adds && failure.meaning == Meaning::Outcome(Outcome::NotFound) =>
         {
             Ok(Sent::Unknown)
         }

@@ -65,6 +65,6 @@ pub async fn show(
 
 fn is_written(resource: &ResourceMapping, index: usize) -> bool {
     resource.collections.get(index).is_some_and(|collection| {
-        matches!(collection.source, CollectionSource::List(_)) && collection.add.is_some()
+        matches!(collection.source, CollectionSource::List(_)) && collection.has_calls()
     })
 }

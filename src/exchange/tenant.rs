@@ -58,19 +58,23 @@ impl Tenant {
 /// Locks by resource, striped: two resources may share one, one never has two.
 ///
 /// What is kept of resources that have left has locks of its own: a change of a group holds the
-/// group's lock while it writes into them, and both may fall on one stripe.
+/// group's lock while it writes into them, and both may fall on one stripe. So have members whose
+/// own records are read and written to change a group.
 pub struct Locks {
-    resources: [Mutex<()>; STRIPES],
-    kept: [Mutex<()>; STRIPES],
-    values: [Mutex<()>; STRIPES],
+    resources: Stripes,
+    members: Stripes,
+    kept: Stripes,
+    values: Stripes,
 }
 
 const STRIPES: usize = 64;
 
+type Stripes = Box<[Mutex<()>; STRIPES]>;
+
 impl Default for Locks {
     fn default() -> Self {
-        let stripes = || std::array::from_fn(|_| Mutex::new(()));
-        Self { resources: stripes(), kept: stripes(), values: stripes() }
+        let stripes = || Box::new(std::array::from_fn(|_| Mutex::new(())));
+        Self { resources: stripes(), members: stripes(), kept: stripes(), values: stripes() }
     }
 }
 
@@ -78,6 +82,11 @@ impl Locks {
     /// Waits until nobody else changes this resource.
     pub async fn hold(&self, resource: &str, id: &str) -> MutexGuard<'_, ()> {
         stripe(&self.resources, resource, id).lock().await
+    }
+
+    /// Waits until nobody else changes a membership of this member.
+    pub async fn hold_member(&self, resource: &str, member: &str) -> MutexGuard<'_, ()> {
+        stripe(&self.members, resource, member).lock().await
     }
 
     /// Waits until nobody else changes what is kept of this resource.
@@ -103,8 +112,8 @@ impl Locks {
     }
 }
 
-fn stripe<'l>(stripes: &'l [Mutex<()>; STRIPES], resource: &str, id: &str) -> &'l Mutex<()> {
-    let [first, ..] = stripes;
+fn stripe<'l>(stripes: &'l Stripes, resource: &str, id: &str) -> &'l Mutex<()> {
+    let [first, ..] = stripes.as_ref();
     stripes.get(number(resource, id)).unwrap_or(first)
 }
 

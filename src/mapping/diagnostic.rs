@@ -411,6 +411,15 @@ pub fn missing_row(at: Position, resource: &str, name: &str) -> Diagnostic {
     Diagnostic::error("E311", at, format!("{resource} has no row for \"{name}\""))
 }
 
+/// E312: the request that makes a record asks for something of the record.
+pub fn not_yet_born(at: Position, resource: &str, mention: &str) -> Diagnostic {
+    let message = format!(
+        "{resource}: create uses {mention}, which there is only once the record has been made"
+    );
+    Diagnostic::error("E312", at, message)
+        .with_help("make the record first, and put this into a second request of the list")
+}
+
 /// W314: native members that an example has and nothing names.
 pub fn unmapped_members(at: Position, resource: &str, members: &str) -> Diagnostic {
     let message = format!("{resource}: no row reads {members}, which an example has");

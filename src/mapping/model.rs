@@ -307,6 +307,8 @@ pub struct ResourceMapping {
     pub update: Vec<Request>,
     /// What PUT does with absent attributes.
     pub replace: ReplaceMode,
+    /// The request that PUT uses in the place of `update`; PATCH too, where there is no `update`.
+    pub replace_with: Option<Request>,
     /// What DELETE does.
     pub delete: Delete,
     /// How a record is switched on.
@@ -528,6 +530,12 @@ pub struct Collection {
     pub change: Option<Request>,
     /// Removes `member`, `members` or `item`.
     pub remove: Option<Request>,
+    /// Whether `remove` names what only the native element tells, so that it must be read first.
+    pub remove_reads: bool,
+    /// Replaces all elements by `members` or `items`.
+    pub set: Option<Request>,
+    /// The place in the record is an object: each member is an element `{key, value}`.
+    pub entries: Option<EntryValues>,
     /// Elements in a call of `add` or `remove`.
     pub batch: Batch,
     /// When it is read.
@@ -538,6 +546,16 @@ pub struct Collection {
     pub line: usize,
     /// Column in the file.
     pub column: usize,
+}
+
+/// The values of an object whose members are elements.
+#[derive(Debug, Clone)]
+pub struct EntryValues {
+    /// What a new element's member is.
+    pub on: Value,
+    /// What the member of a removed element is; such a member is no element. `None`: it is taken
+    /// away.
+    pub off: Option<Value>,
 }
 
 /// Where a collection's elements are.
@@ -613,8 +631,8 @@ pub struct Request {
     pub body: RequestBody,
     /// How the body is encoded.
     pub encoding: Encoding,
-    /// Envelope member, in the body and in the answer.
-    pub wrap: Option<String>,
+    /// Envelope, in the body and in the answer: a path of names.
+    pub wrap: Option<NativePath>,
     /// Constants merged into the body.
     pub set: Vec<(String, BodyTemplate)>,
     /// What of the resource this request carries.
@@ -623,6 +641,8 @@ pub struct Request {
     pub when: Option<Expression>,
     /// Which members of the record are sent.
     pub send: SendMode,
+    /// Whether rows make a record of the body or a description of what changes.
+    pub format: BodyFormat,
     /// Only this part of the record is sent.
     pub subtree: Option<NativePath>,
     /// Left out of a full body.
@@ -645,6 +665,10 @@ pub struct Request {
     pub with: Vec<(String, Lookup)>,
     /// Failure statuses that mean done.
     pub accept: Vec<u16>,
+    /// True on a 2xx answer to this request that is a failure in disguise; beside the file's own.
+    pub failed: Option<Expression>,
+    /// Rules for this request; before the file's own.
+    pub errors: Vec<ErrorRule>,
     /// How a list goes on.
     pub pages: Option<Pages>,
     /// Time for the whole call.
@@ -664,6 +688,19 @@ pub enum RequestBody {
     None,
     /// From this tree.
     Tree(BodyTemplate),
+    /// From this tree, in which `record` is what the rows the request carries would have made.
+    Frame(BodyTemplate),
+}
+
+/// What a body made from rows is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyFormat {
+    /// Members of the record, as `send` says.
+    Record,
+    /// A JSON Merge Patch (RFC 7396).
+    MergePatch,
+    /// A JSON Patch (RFC 6902).
+    JsonPatch,
 }
 
 /// Which rows and collections a create or update request takes care of.
@@ -687,6 +724,8 @@ pub enum SendMode {
     Mapped,
     /// The current record with the changes.
     Full,
+    /// Each changed member by a request of its own, which sees `field` and `value`.
+    Each,
 }
 
 /// What an answer holds.
@@ -905,12 +944,67 @@ pub struct FilterLanguage {
 }
 
 impl ResourceMapping {
+    /// The requests that change a record: `update`, and the one that replaces it.
+    pub fn changing(&self) -> impl Iterator<Item = &Request> {
+        self.update.iter().chain(&self.replace_with)
+    }
+
     /// The parts of a record that come out of look-ups of their own.
     pub fn embedded(&self) -> &[(String, Lookup)] {
         match (&self.get, &self.list) {
             (Some(request), _) | (None, Some(request)) => &request.embed,
             (None, None) => &[],
         }
+    }
+}
+
+impl Collection {
+    /// Whether elements are written by calls of their own.
+    pub fn has_calls(&self) -> bool {
+        self.add.is_some() || self.remove.is_some() || self.set.is_some()
+    }
+
+    /// The array, or object, of the record that the elements are in.
+    pub fn holder(&self) -> Option<NativePath> {
+        match &self.source {
+            CollectionSource::Items(path) if self.entries.is_some() => Some(path.clone()),
+            CollectionSource::Items(path) => path.array(),
+            CollectionSource::List(_) => None,
+        }
+    }
+}
+
+impl Carries {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.collections.is_empty() && self.mentioned.is_empty()
+    }
+}
+
+impl Lookup {
+    /// The paths that its templates mention, such as `scim.userName`.
+    pub fn mentions(&self) -> BTreeSet<String> {
+        let templates = self.query.iter().chain(&self.headers).map(|(_, template)| template);
+        let mut mentions: BTreeSet<String> = templates.flat_map(Template::mentions).collect();
+        mentions.extend(self.path.mentions());
+        mentions.extend(self.body.iter().flat_map(BodyTemplate::mentions));
+        mentions
+    }
+}
+
+impl Request {
+    /// The paths that its templates and look-ups mention, such as `scim.userName`.
+    pub fn mentions(&self) -> BTreeSet<String> {
+        let templates = self.query.iter().chain(&self.headers).map(|(_, template)| template);
+        let mut mentions: BTreeSet<String> = templates.flat_map(Template::mentions).collect();
+        mentions.extend(self.path.mentions());
+        mentions.extend(self.set.iter().flat_map(|(_, template)| template.mentions()));
+        if let RequestBody::Tree(tree) | RequestBody::Frame(tree) = &self.body {
+            mentions.extend(tree.mentions());
+        }
+        mentions.extend(self.when.iter().flat_map(Expression::mentions).cloned());
+        mentions.extend(self.with.iter().flat_map(|(_, lookup)| lookup.mentions()));
+        mentions
     }
 }
 

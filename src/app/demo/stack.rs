@@ -9,11 +9,11 @@ use serde_json::{Map, Value, json};
 
 use crate::app::bridge::{Bridge, Served};
 use crate::app::key::{self, KeyError};
-use crate::dialogue::recorder::Recorder;
 use crate::app::settings;
 use crate::auth::authenticate::{SharedTokens, TokenTable};
 use crate::auth::token::{ConfiguredToken, Token};
 use crate::clock::{Clock, SystemClock};
+use crate::dialogue::recorder::Recorder;
 use crate::exchange::recent::Recent;
 use crate::exchange::tenant::{Locks, Tenant};
 use crate::exchange::upstream::Upstream;

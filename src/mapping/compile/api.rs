@@ -7,16 +7,17 @@ use serde_json::Value;
 use crate::mapping::access;
 use crate::mapping::access::{RetryMethods, TimeUnit, TlsVersion};
 use crate::mapping::compile::context::Context;
+use crate::mapping::compile::failure::rules;
 use crate::mapping::compile::request::{count, statuses};
 use crate::mapping::compile::session::sign_in;
 use crate::mapping::compile::variables::{API, API_HEADERS, CONNECTION, FAILURE};
 use crate::mapping::diagnostic::{leaves_base, missing_field, wrong_value};
-use crate::mapping::file::api::{Api, ErrorRule, Errors, Retry, Tls};
-use crate::mapping::file::reader::{At, Entries, Text};
+use crate::mapping::file::api::{Api, Errors, Retry, Tls};
+use crate::mapping::file::reader::{Entries, Text};
 use crate::mapping::file::scalar::{Tpl, duration};
 use crate::mapping::file::top::ConfigVar;
 use crate::mapping::model;
-use crate::mapping::model::{ConfigType, SignIn, StatusMatch};
+use crate::mapping::model::{ConfigType, SignIn};
 use crate::mapping::template::Template;
 use crate::native::path::NativePath;
 
@@ -192,23 +193,9 @@ pub(crate) fn errors(written: Option<&Errors>, context: &mut Context) -> model::
     };
     let failed = written.and_then(|errors| errors.failed.as_ref());
     let failed = failed.and_then(|failed| context.expression(failed, &FAILURE));
-    let rules = written.map(|errors| errors.rules.as_slice()).unwrap_or_default();
-    let rules = rules.iter().map(|written| rule(written, context)).collect();
+    let written = written.map(|errors| errors.rules.as_slice()).unwrap_or_default();
+    let rules = rules(written, context);
     model::Errors { message, failed, rules }
-}
-
-fn rule(written: &ErrorRule, context: &mut Context) -> model::ErrorRule {
-    let text = written.text.as_ref().and_then(|text| {
-        let without_case = At { value: format!("(?i){}", text.value), at: text.at };
-        context.regex(&without_case, "text")
-    });
-    model::ErrorRule {
-        status: written.status.unwrap_or(StatusMatch::Any),
-        text,
-        when: written.when.as_ref().and_then(|when| context.expression(when, &FAILURE)),
-        outcome: written.scim,
-        detail: written.detail.as_ref().and_then(|detail| context.template(detail, &FAILURE)),
-    }
 }
 
 #[cfg(test)]

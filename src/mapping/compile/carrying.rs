@@ -12,7 +12,9 @@ use crate::mapping::compile::row::Attributes;
 use crate::mapping::compile::together::parts;
 use crate::mapping::diagnostic::unknown_only;
 use crate::mapping::file::request;
-use crate::mapping::model::{Collection, CollectionSource, Mode, Place, Request, RequestBody, Row};
+use crate::mapping::model::{
+    Collection, CollectionSource, Mode, Place, Request, RequestBody, Row, SendMode,
+};
 use crate::native::message::Method;
 use crate::native::path::NativePath;
 
@@ -74,8 +76,7 @@ pub(crate) fn is_written(row: &Row, route: Route, activation: Activation) -> boo
 
 /// Whether a collection is written with the record, not by calls of its own.
 pub(crate) fn is_embedded(collection: &Collection) -> bool {
-    let by_calls = collection.add.is_some() || collection.remove.is_some();
-    matches!(collection.source, CollectionSource::Items(_)) && !by_calls
+    matches!(collection.source, CollectionSource::Items(_)) && !collection.has_calls()
 }
 
 /// Whether a row is the core attribute `active`.
@@ -126,8 +127,18 @@ fn carry(
     });
     let collections = collections.map(|(index, _)| index).collect();
     let mut mentioned = mentioned(request, attributes);
-    let builds = written.body.is_none()
-        && !matches!(request.method, Method::Get | Method::Head | Method::Delete);
+    let builds = match &request.body {
+        RequestBody::Frame(_) => true,
+        RequestBody::FromRows | RequestBody::None | RequestBody::Tree(_)
+            if request.send == SendMode::Each =>
+        {
+            true
+        }
+        RequestBody::FromRows | RequestBody::None | RequestBody::Tree(_) => {
+            written.body.is_none()
+                && !matches!(request.method, Method::Get | Method::Head | Method::Delete)
+        }
+    };
     if builds {
         request.carries.rows = rows;
         request.carries.collections = collections;
@@ -181,8 +192,11 @@ pub(crate) fn mentions(request: &Request) -> BTreeSet<String> {
     for (_, template) in &request.set {
         mentions.extend(template.mentions());
     }
-    if let RequestBody::Tree(tree) = &request.body {
+    if let RequestBody::Tree(tree) | RequestBody::Frame(tree) = &request.body {
         mentions.extend(tree.mentions());
+    }
+    for (_, lookup) in &request.with {
+        mentions.extend(lookup.mentions());
     }
     mentions.retain(|mention| mention.starts_with("scim."));
     mentions

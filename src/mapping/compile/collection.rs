@@ -7,7 +7,9 @@ use crate::mapping::compile::label::Label;
 use crate::mapping::compile::place::{Declared, Known};
 use crate::mapping::compile::request::{Kind, request};
 use crate::mapping::compile::row::{Attributes, by, effective_mode, reference};
-use crate::mapping::diagnostic::{exclusive, misfit, no_source, not_writable, unknown_attribute};
+use crate::mapping::diagnostic::{
+    exclusive, misfit, missing_field, no_source, not_writable, unknown_attribute, wrong_value,
+};
 use crate::mapping::file::request::Request;
 use crate::mapping::file::resource::Row;
 use crate::mapping::model;
@@ -23,6 +25,8 @@ pub(crate) fn is_collection(row: &Row) -> bool {
         || row.add.is_some()
         || row.change.is_some()
         || row.remove.is_some()
+        || row.set.is_some()
+        || row.entries.is_some()
 }
 
 /// Compiles a collection.
@@ -49,12 +53,15 @@ pub(crate) fn compile(
     let add = call(row.add.as_ref(), Kind::Add, context);
     let change = call(row.change.as_ref(), Kind::Change, context);
     let remove = call(row.remove.as_ref(), Kind::Remove, context);
+    let set = call(row.set.as_ref(), Kind::Set, context);
     let Items { mut rows, attributes } = items?;
     let key = key(row, &label, &rows, known, context)?;
     let (source, reference, by) = (source?, reference?, by?);
-    let (add, change, remove) = (add?, change?, remove?);
-    let named = Named { reference, by: by.clone(), is_called: add.is_some() || remove.is_some() };
+    let (add, change, remove, set) = (add?, change?, remove?, set?);
+    let is_called = add.is_some() || remove.is_some() || set.is_some();
+    let named = Named { reference, by: by.clone(), is_called };
     let reference = refer(&label, named, &mut rows, context)?;
+    let remove_reads = remove.as_ref().is_some_and(|remove| reads_elements(remove, &rows));
     if let Some(target) = &reference {
         compiled.draft.reference(&found, target);
     }
@@ -70,6 +77,12 @@ pub(crate) fn compile(
         add,
         change,
         remove,
+        remove_reads,
+        set,
+        entries: row
+            .entries
+            .as_ref()
+            .map(|entries| model::EntryValues { on: entries.on.clone(), off: entries.off.clone() }),
         batch: row.batch.unwrap_or(Batch::Of(1)),
         fetch: row.fetch.unwrap_or(Fetch::Always),
         label: label.text.clone(),
@@ -145,15 +158,26 @@ fn source(row: &Row, label: &Label, mode: Mode, context: &mut Context) -> Option
             context.fault(fault)
         }
         (None, None) => context.missing(no_source(label.at, &label.text)),
+        (None, Some(_)) if row.entries.is_some() => {
+            context.fault(missing_field(label.at, &label.text, "items"))
+        }
         (None, Some(list)) => {
             let list = request(list, Kind::CollectionList, None, context)?;
             Some(CollectionSource::List(Box::new(list)))
         }
         (Some(items), None) => {
             let path = context.path(items)?;
-            let by_calls = row.add.is_some() || row.remove.is_some();
+            let by_calls = row.add.is_some() || row.remove.is_some() || row.set.is_some();
             let writes = mode != Mode::Read && !by_calls;
-            if writes && path.array().is_none() {
+            let is_written = match &row.entries {
+                None => path.array().is_some(),
+                Some(_) => path.is_writable() && !path.selects_array_elements(),
+            };
+            if row.entries.is_some() && !is_written {
+                let message = "with \"entries\" this is the place of one object";
+                return context.fault(wrong_value(items.0.at, "items", message));
+            }
+            if writes && !is_written {
                 return context.fault(not_writable(items.0.at, &items.0.value));
             }
             Some(CollectionSource::Items(path))
@@ -202,4 +226,14 @@ fn call(
         None => Some(None),
         Some(written) => request(written, kind, None, context).map(Some),
     }
+}
+
+/// Whether a request names more of an element than the member, which is all that a client tells.
+fn reads_elements(request: &model::Request, items: &[ItemRow]) -> bool {
+    let value = items.iter().find(|item| item.sub == "value").map(|item| item.path.to_string());
+    request.mentions().iter().any(|mention| {
+        let path =
+            mention.strip_prefix("item").filter(|rest| rest.is_empty() || rest.starts_with('.'));
+        path.is_some_and(|path| value.as_deref() != Some(&format!("${path}")))
+    })
 }

@@ -22,8 +22,8 @@ use crate::mapping::file::resource::{Filter, FilterEntry, FilterQuery, Resource}
 use crate::mapping::file::scalar::Tpl;
 use crate::mapping::model;
 use crate::mapping::model::{
-    Carries, FilterAction, FilterCase, FilterLanguage, FilterRule, Missing, ParameterPlace,
-    Request, RequestBody, SendMode,
+    BodyFormat, Carries, FilterAction, FilterCase, FilterLanguage, FilterRule, Missing,
+    ParameterPlace, Request, RequestBody, SendMode,
 };
 use crate::mapping::template::Template;
 use crate::mapping::yaml::Node;
@@ -337,6 +337,7 @@ fn look_up(
         carries: Carries::default(),
         when: None,
         send: SendMode::Changed,
+        format: BodyFormat::Record,
         subtree: None,
         drop: Vec::new(),
         record,
@@ -351,6 +352,8 @@ fn look_up(
         returns: None,
         with: Vec::new(),
         accept: Vec::new(),
+        failed: None,
+        errors: Vec::new(),
         pages,
         timeout: None,
         line: label.at.line,

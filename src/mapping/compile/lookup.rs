@@ -14,13 +14,16 @@ use crate::mapping::yaml::Key;
 use crate::native::message::Method;
 use crate::native::path::NativePath;
 
+/// Look-ups by the names under which templates see what they picked.
+type Named = Vec<(String, model::Lookup)>;
+
 /// Compiles the look-ups of a request. Each sees what those before it have picked; the variables
 /// that come back see all of them.
 pub(crate) fn lookups(
     Entries(entries): &Entries<Lookup>,
     variables: &Variables,
     context: &mut Context,
-) -> (Option<Vec<(String, model::Lookup)>>, Variables) {
+) -> (Option<Named>, Variables) {
     let mut variables = variables.clone();
     let mut compiled = Vec::with_capacity(entries.len());
     for (key, written) in entries {
@@ -75,7 +78,7 @@ pub(crate) fn lookup(
         query,
         headers,
         body: match body {
-            Some(RequestBody::Tree(tree)) => Some(tree),
+            Some(RequestBody::Tree(tree) | RequestBody::Frame(tree)) => Some(tree),
             Some(RequestBody::FromRows | RequestBody::None) | None => None,
         },
         encoding: written.encode.unwrap_or(context.encoding),

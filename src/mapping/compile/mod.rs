@@ -10,6 +10,7 @@ pub(crate) mod body;
 pub(crate) mod carrying;
 pub(crate) mod collection;
 pub(crate) mod context;
+pub(crate) mod failure;
 pub(crate) mod filter;
 pub(crate) mod fit;
 pub(crate) mod item;

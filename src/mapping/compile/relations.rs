@@ -9,10 +9,10 @@ use crate::mapping::compile::label::Label;
 use crate::mapping::compile::row::Attributes;
 use crate::mapping::diagnostic::{
     Diagnostic, Position, id_does_not_survive, missing_choice, missing_field, missing_row,
-    never_changed, no_pages, overlap, uncarried, user_name_not_pushed,
+    never_changed, no_pages, not_yet_born, overlap, uncarried, user_name_not_pushed,
 };
 use crate::mapping::file::resource::{ActivateEntry, DeactivateEntry, DeleteEntry, Resource};
-use crate::mapping::model::{Collection, CollectionSource, IdSourceRule, Mode, Request, Row};
+use crate::mapping::model::{Collection, IdSourceRule, Mode, Request, Row};
 use crate::native::path::NativePath;
 
 /// A resource whose parts are compiled.
@@ -58,11 +58,8 @@ fn writers(attributes: &Attributes) -> Vec<(&Label, NativePath)> {
         }
     }
     for (collection, label) in attributes.collections.iter().zip(&attributes.collection_labels) {
-        if let CollectionSource::Items(items) = &collection.source
-            && is_embedded(collection)
-            && collection.mode != Mode::Read
-        {
-            writers.extend(items.array().map(|array| (label, array)));
+        if is_embedded(collection) && collection.mode != Mode::Read {
+            writers.extend(collection.holder().map(|holder| (label, holder)));
         }
     }
     writers
@@ -125,6 +122,7 @@ fn collection_gap(
     if !is_embedded(collection) {
         let missing = match (&collection.add, &collection.remove) {
             (Some(_), Some(_)) => return None,
+            (None, None) if collection.set.is_some() => return None,
             (Some(_), None) => "remove",
             (None, Some(_)) => "add",
             (None, None) => "add or remove",
@@ -185,6 +183,7 @@ fn requests(parts: &Parts<'_>, context: &mut Context) {
     if !create.is_empty() && update.is_empty() {
         context.faults.push(never_changed(at, name));
     }
+    unborn(parts, context);
     let switches = written.deactivate.is_some()
         || attributes.rows.iter().any(|row| row.place.attribute == "active");
     if matches!(written.delete, Some(DeleteEntry::Deactivate)) && !switches {
@@ -200,5 +199,21 @@ fn requests(parts: &Parts<'_>, context: &mut Context) {
     }
     if matches!(written.activate, Some(ActivateEntry::Create)) && create.is_empty() {
         context.faults.push(missing_field(at, name, "create"));
+    }
+}
+
+/// What the request that makes a record asks of the record (E312).
+fn unborn(parts: &Parts<'_>, context: &mut Context) {
+    let (Some(first), Some(written)) = (parts.create.first(), parts.written.create.0.first())
+    else {
+        return;
+    };
+    let mentions = first.mentions();
+    let of_record = mentions.iter().find(|mention| {
+        let root = mention.split('.').next().unwrap_or_default();
+        matches!(root, "id" | "native" | "old")
+    });
+    if let Some(mention) = of_record {
+        context.faults.push(not_yet_born(written.at, parts.name, mention));
     }
 }

@@ -3,10 +3,13 @@
 //! What a create or update request carries is decided later, in `carrying.rs`, when every request
 //! of the resource is known.
 
-use crate::mapping::compile::body::explicit_body;
+use crate::mapping::compile::body::{encoding, envelope, explicit_body};
 use crate::mapping::compile::context::Context;
+use crate::mapping::compile::failure::rules;
 use crate::mapping::compile::lookup::{lookup, lookups};
-use crate::mapping::compile::variables::{COLLECTION, EMBED, LIST, REQUEST, UNTIL, Variables};
+use crate::mapping::compile::variables::{
+    COLLECTION, EMBED, FAILURE, LIST, REQUEST, UNTIL, Variables, WHOLE,
+};
 use crate::mapping::diagnostic::{Position, exclusive, leaves_base, missing_choice, wrong_value};
 use crate::mapping::file::reader::{At, Entries, Text};
 use crate::mapping::file::request::{Lookup, Pages, Request, Total};
@@ -31,6 +34,8 @@ pub(crate) enum Kind {
     Create,
     /// `update`.
     Update,
+    /// `replace`.
+    Replace,
     /// `delete`, `activate` and `deactivate`.
     Verb,
     /// `list` of a collection.
@@ -41,6 +46,8 @@ pub(crate) enum Kind {
     Change,
     /// `remove` of a collection.
     Remove,
+    /// `set` of a collection.
+    Set,
 }
 
 const LARGEST_PAGE: usize = 100_000;
@@ -49,16 +56,27 @@ impl Kind {
     fn variables(self) -> &'static Variables {
         match self {
             Self::List => &LIST,
-            Self::Get | Self::Create | Self::Update | Self::Verb | Self::CollectionList => &REQUEST,
+            Self::Get
+            | Self::Create
+            | Self::Update
+            | Self::Replace
+            | Self::Verb
+            | Self::CollectionList => &REQUEST,
             Self::Add | Self::Change | Self::Remove => &COLLECTION,
+            Self::Set => &WHOLE,
         }
     }
 
     fn default_send(self, method: Method) -> SendMode {
         match (self, method) {
-            (Self::Update, Method::Put) => SendMode::Full,
+            (Self::Replace, _) | (Self::Update, Method::Put) => SendMode::Full,
             _ => SendMode::Changed,
         }
+    }
+
+    /// Whether the request carries rows.
+    fn carries_rows(self) -> bool {
+        matches!(self, Self::Create | Self::Update | Self::Replace)
     }
 }
 
@@ -70,8 +88,12 @@ pub(crate) fn request(
     context: &mut Context,
 ) -> Option<model::Request> {
     let (method, path) = verb(request, context)?;
+    let send = request.send.unwrap_or_else(|| kind.default_send(method));
     let (with, variables) = lookups(&request.with, kind.variables(), context);
-    let variables = &variables;
+    let variables = &match send {
+        SendMode::Each if kind.carries_rows() => variables.and("field").and("value"),
+        SendMode::Changed | SendMode::Mapped | SendMode::Full | SendMode::Each => variables,
+    };
     let path = context.url_path(path, variables);
     let query = context.templates(&request.query, variables);
     let headers = context.headers(&request.headers, variables);
@@ -87,37 +109,28 @@ pub(crate) fn request(
     let records = records(request.records.as_ref(), context);
     let id = request.id.as_ref().map(|id| context.locator(id));
     let accept = statuses(&request.accept, "accept", context);
+    let failed = request.failed.as_ref().map(|failed| context.expression(failed, &FAILURE));
+    let errors = rules(&request.errors, context);
+    let wrap = request.wrap.as_ref().map(|wrap| envelope(wrap, context));
+    let (encoding, format) = encoding(request, context)?;
     let idempotency =
         request.idempotency.as_ref().map(|name| idempotency(name, &request.headers, context));
     let pages = request.pages.as_ref().map(|written| pages(written, variables, context));
-    if let Some(Pages { r#in: Some(place), .. }) = &request.pages
-        && place.value == ParameterPlace::Body
-        && !has_body(request)
-    {
-        let message = "this list has no body of its own for its parameters";
-        context.faults.push(wrong_value(place.at, "in", message));
-    }
     let embed = embedded(&request.embed, context);
-    if request.hydrate && kind != Kind::List {
-        let message = "only a resource's \"list\" and its look-ups can be completed";
-        context.faults.push(wrong_value(request.at, "hydrate", message));
-    }
-    if !request.embed.0.is_empty() && !matches!(kind, Kind::List | Kind::Get) {
-        let message = "only the records of \"get\" and \"list\" are put together";
-        context.faults.push(wrong_value(request.at, "embed", message));
-    }
+    check_kind(request, kind, context);
     Some(model::Request {
         method,
         path: path?,
         query,
         headers,
         body: body?,
-        encoding: request.encode.unwrap_or(context.encoding),
-        wrap: request.wrap.clone(),
+        encoding,
+        wrap: inside(wrap)?,
         set,
         carries: Carries::default(),
         when: inside(when)?,
-        send: request.send.unwrap_or_else(|| kind.default_send(method)),
+        send,
+        format,
         subtree: subtree?,
         drop,
         record: record?,
@@ -129,11 +142,32 @@ pub(crate) fn request(
         returns: request.returns,
         with: with?,
         accept,
+        failed: inside(failed)?,
+        errors,
         pages: inside(pages)?,
         timeout: request.timeout,
         idempotency: inside(idempotency)?,
         line: request.at.line,
     })
+}
+
+/// Refuses what only lists, or single records, can have.
+fn check_kind(request: &Request, kind: Kind, context: &mut Context) {
+    if let Some(Pages { r#in: Some(place), .. }) = &request.pages
+        && place.value == ParameterPlace::Body
+        && !has_body(request)
+    {
+        let message = "this list has no body of its own for its parameters";
+        context.faults.push(wrong_value(place.at, "in", message));
+    }
+    if request.hydrate && kind != Kind::List {
+        let message = "only a resource's \"list\" and its look-ups can be completed";
+        context.faults.push(wrong_value(request.at, "hydrate", message));
+    }
+    if !request.embed.0.is_empty() && !matches!(kind, Kind::List | Kind::Get) {
+        let message = "only the records of \"get\" and \"list\" are put together";
+        context.faults.push(wrong_value(request.at, "embed", message));
+    }
 }
 
 /// Look-ups whose picks become members of a record.
@@ -207,6 +241,15 @@ fn body(
     context: &mut Context,
 ) -> Option<RequestBody> {
     match written {
+        Some(node) if kind.carries_rows() => {
+            let body = explicit_body(node, &variables.and("record"), context)?;
+            Some(match body {
+                RequestBody::Tree(tree) if tree.variables().contains("record") => {
+                    RequestBody::Frame(tree)
+                }
+                other => other,
+            })
+        }
         Some(node) => explicit_body(node, variables, context),
         // A verb carries no rows; without constants of its own nothing is left to send.
         None if kind == Kind::Verb && set.0.is_empty() => Some(RequestBody::None),

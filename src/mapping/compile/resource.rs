@@ -16,7 +16,7 @@ use crate::mapping::compile::variables::RECORD;
 use crate::mapping::diagnostic::{leaves_base, missing_field, wrong_value};
 use crate::mapping::file::request::Request;
 use crate::mapping::file::resource::{
-    ActivateEntry, DeactivateEntry, DeleteEntry, FilterEntry, Id, Resource, VersionEntry,
+    ActivateEntry, DeactivateEntry, DeleteEntry, FilterEntry, Id, Replace, Resource, VersionEntry,
 };
 use crate::mapping::model;
 use crate::mapping::model::{
@@ -56,7 +56,7 @@ pub(crate) fn resource(
             written,
             attributes: &attributes,
             create: &requests.create,
-            update: &requests.update,
+            update: requests.changing(),
             activation: requests.activation(),
             ids: id.as_ref().map(|id| id.source),
             keys: id.as_ref().map(|id| &id.path),
@@ -94,7 +94,11 @@ pub(crate) fn resource(
         get: requests.get,
         create: requests.create,
         update: requests.update,
-        replace: written.replace.map_or(ReplaceMode::Strict, |replace| replace.0),
+        replace: match written.replace {
+            Some(Replace::Mode(mode)) => mode,
+            Some(Replace::With(_)) | None => ReplaceMode::Strict,
+        },
+        replace_with: requests.replace,
         delete: requests.delete,
         activate: requests.activate,
         deactivate: requests.deactivate,
@@ -184,19 +188,27 @@ fn honest(mut draft: Draft, attributes: &Attributes, requests: &Requests, known:
     if verbs {
         draft.active(known);
     }
-    let restriction = match (requests.create.is_empty(), requests.update.is_empty()) {
+    let restriction = match (requests.create.is_empty(), requests.changing().is_empty()) {
         (_, false) => return draft,
         (false, true) => Mutability::Immutable,
         (true, true) => Mutability::ReadOnly,
     };
     let by_calls = |name: &str| {
-        attributes.collections.iter().any(|collection| {
-            collection.place.attribute == name
-                && (collection.add.is_some() || collection.remove.is_some())
-        })
+        attributes
+            .collections
+            .iter()
+            .any(|collection| collection.place.attribute == name && collection.has_calls())
     };
     draft.restrict(restriction, &|name| (name == "active" && verbs) || by_calls(name));
     draft
+}
+
+/// The request that PUT uses in the place of `update`.
+fn replacing(written: &Resource) -> &[Request] {
+    match &written.replace {
+        Some(Replace::With(request)) => std::slice::from_ref(request),
+        Some(Replace::Mode(_)) | None => &[],
+    }
 }
 
 /// The requests of a resource.
@@ -205,6 +217,7 @@ struct Requests {
     get: Option<model::Request>,
     create: Vec<model::Request>,
     update: Vec<model::Request>,
+    replace: Option<model::Request>,
     delete: Delete,
     activate: Activate,
     deactivate: Deactivate,
@@ -225,6 +238,7 @@ impl Requests {
         let get = all(written.get.as_slice(), Kind::Get, context).pop();
         let create = all(&written.create.0, Kind::Create, context);
         let update = all(&written.update.0, Kind::Update, context);
+        let replace = all(replacing(written), Kind::Replace, context).pop();
         let delete = match &written.delete {
             None => Delete::NotAllowed,
             Some(DeleteEntry::Deactivate) => Delete::Deactivate,
@@ -244,7 +258,12 @@ impl Requests {
                 Deactivate::Requests(all(&steps.0, Kind::Verb, context))
             }
         };
-        Self { list, get, create, update, delete, activate, deactivate, broken }
+        Self { list, get, create, update, replace, delete, activate, deactivate, broken }
+    }
+
+    /// The requests that change a record when not all of it is replaced.
+    fn changing(&self) -> &[model::Request] {
+        if self.update.is_empty() { self.replace.as_slice() } else { &self.update }
     }
 
     /// `active` leaves the ordinary requests only when both directions have requests of their own:
@@ -273,6 +292,9 @@ impl Requests {
         assign(Route::Create, create, &mut self.create, &apart, attributes, activation, context);
         let update = &written.update.0;
         assign(Route::Update, update, &mut self.update, &apart, attributes, activation, context);
+        let replace = self.replace.as_mut_slice();
+        let written = replacing(written);
+        assign(Route::Update, written, replace, &apart, attributes, activation, context);
         // Routes that name what they carry go first.
         let mut order: Vec<(bool, model::Request)> = update
             .iter()

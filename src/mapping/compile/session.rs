@@ -113,7 +113,7 @@ fn session(
         path: path?,
         headers,
         body: match body? {
-            RequestBody::Tree(tree) => Some(tree),
+            RequestBody::Tree(tree) | RequestBody::Frame(tree) => Some(tree),
             RequestBody::None | RequestBody::FromRows => None,
         },
         encoding: session.encode.unwrap_or(model::Encoding::Json),

@@ -44,6 +44,7 @@ pub(crate) static COLLECTION: Variables = without_secrets(&[
     "changed",
     "id",
     "item",
+    "items",
     "member",
     "members",
     "native",
@@ -51,6 +52,9 @@ pub(crate) static COLLECTION: Variables = without_secrets(&[
     "request_id",
     "scim",
 ]);
+/// Requests that replace a resource's collection.
+pub(crate) static WHOLE: Variables =
+    without_secrets(&["changed", "id", "items", "members", "native", "old", "request_id", "scim"]);
 /// `embed`.
 pub(crate) static EMBED: Variables = without_secrets(&["id", "native", "request_id"]);
 /// `where`.

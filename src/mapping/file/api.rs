@@ -304,7 +304,7 @@ words! {
     Encoding {
         "json" => Encoding::Json,
         "form" => Encoding::Form,
-    }, later ["merge-patch", "json-patch"]
+    }
     Outcome {
         "uniqueness" => Outcome::Uniqueness,
         "invalidValue" => Outcome::InvalidValue,

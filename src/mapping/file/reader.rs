@@ -96,13 +96,6 @@ impl<'n> Members<'n> {
     pub(crate) fn or<T: Read + Default>(&self, field: &str, faults: &mut Diagnostics) -> Option<T> {
         self.may(field, faults).map(Option::unwrap_or_default)
     }
-
-    /// A field that is not supported yet.
-    pub(crate) fn later<T: Read>(&self, field: &str, faults: &mut Diagnostics) {
-        let Some(node) = self.find(field) else { return };
-        faults.push(not_supported(node.at, &format!("\"{}\"", plain_name(field))));
-        T::read(node, plain_name(field), faults);
-    }
 }
 
 /// `r#type` is how a table has to write the field `type`.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::mapping::diagnostic::Diagnostics;
+use crate::mapping::file::api::ErrorRule;
 use crate::mapping::file::reader::{At, Entries, OneOrMany, Read, Text};
 use crate::mapping::file::scalar::{ExprText, LocText, PathText, Tpl};
 use crate::mapping::file::shape::Shape;
@@ -33,10 +34,11 @@ object! {
         /// none by default.
         may body: Node = "from the rows",
         /// How the body is written. In a form, `{a: {b: 1}}` is `a[b]=1`, and a list repeats its
-        /// name.
-        may encode: Encoding = "the api's encode",
-        /// Envelope of the record, in the body and in the answer.
-        may wrap: String = "no envelope",
+        /// name. `merge-patch` and `json-patch`: a description of what changes, by RFC 7396 or RFC
+        /// 6902.
+        may encode: Encode = "the api's encode",
+        /// Envelope of the record, in the body and in the answer: a name, or names joined by dots.
+        may wrap: Text = "no envelope",
         /// Constants merged into the body.
         or set: Entries<Node>,
         /// SCIM places that this request carries. `emails` means every row of `emails`.
@@ -45,7 +47,7 @@ object! {
         may when: ExprText = "true",
         /// Members of the record: those that change, all that rows write, or the whole record as it
         /// will be. `each`: a request for each member that changes, which sees `field` and `value`.
-        may send: SendMode = "full for a PUT in update, else changed",
+        may send: SendMode = "full for replace and for a PUT in update, else changed",
         /// This part of the record alone.
         may subtree: PathText = "$",
         /// Left out of a full body.
@@ -65,10 +67,14 @@ object! {
         may id: LocText = "in the record",
         /// What the answer holds. Without a record the bridge reads it once more.
         may returns: Returns = "looked at",
-        /// Look-ups that are made first; what they pick are variables of these names.
-        or with: Entries<Lookup>,
         /// Failures that mean "done", such as 404 for removing what is gone.
         or accept: Vec<At<u64>>,
+        /// True for a 2xx answer to this request that is a failure in disguise; beside the file's.
+        may failed: ExprText,
+        /// What failures of this request mean; before the file's rules.
+        or errors: Vec<ErrorRule>,
+        /// Look-ups that are made first; what they pick are variables of these names.
+        or with: Entries<Lookup>,
         /// How the list goes on.
         may pages: Pages = "one page",
         /// For the whole call.
@@ -136,6 +142,19 @@ object! {
     }
 }
 
+/// How a request's body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encode {
+    /// JSON.
+    Json,
+    /// Form fields.
+    Form,
+    /// What changes, as a JSON Merge Patch.
+    MergePatch,
+    /// What changes, as a JSON Patch.
+    JsonPatch,
+}
+
 /// Where a list's total is.
 #[derive(Debug, Clone)]
 pub(crate) enum Total {
@@ -166,7 +185,14 @@ words! {
         "changed" => SendMode::Changed,
         "mapped" => SendMode::Mapped,
         "full" => SendMode::Full,
-    }, later ["each"]
+        "each" => SendMode::Each,
+    }
+    Encode {
+        "json" => Encode::Json,
+        "form" => Encode::Form,
+        "merge-patch" => Encode::MergePatch,
+        "json-patch" => Encode::JsonPatch,
+    }
     Returns {
         "record" => Returns::Record,
         "id" => Returns::Id,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::mapping::diagnostic::{Diagnostics, not_supported};
+use crate::mapping::diagnostic::Diagnostics;
 use crate::mapping::file::reader::{At, Entries, OneOrMany, Read, Text, mismatch, word};
 use crate::mapping::file::request::{Request, Steps};
 use crate::mapping::file::scalar::{ExprText, LocText, PathText, Tpl};
@@ -159,6 +159,10 @@ object! {
         may change: Request = "remove, then add",
         /// Removes elements.
         may remove: Request = "written with the record",
+        /// Replaces the whole collection in one call; sees `members`, `items`.
+        may set: Request = "add and remove",
+        /// The place in `items` is an object, and each of its members an element `{key, value}`.
+        may entries: EntryValues,
         /// Elements in one call of `add` or `remove`; they are `members`.
         may batch: Batch = "1",
         /// `request`: the list is asked only when a client names the attribute.
@@ -172,10 +176,6 @@ object! {
         may to_native: ExprText,
         /// A regular expression that a SCIM text must match; anything else is refused before a call.
         may pattern: Text,
-    }
-    later {
-        /// Replaces the whole collection in one call; sees `members`, `items`.
-        set: Request = "add and remove",
     }
 }
 
@@ -192,9 +192,24 @@ pub(crate) enum Matching {
     Strict,
 }
 
-/// What PUT does.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Replace(pub(crate) ReplaceMode);
+object! {
+    /// Values of an object whose members are elements.
+    EntryValues "entries" {
+        /// What a new element's member becomes.
+        need on: Value,
+        /// What the member of a removed element becomes; a member of this value is no element.
+        may off: Value = "the member is taken away",
+    }
+}
+
+/// What PUT does: one of the words, or a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Replace {
+    /// With `update`.
+    Mode(ReplaceMode),
+    /// With this request.
+    With(Box<Request>),
+}
 
 /// What DELETE does.
 #[derive(Debug, Clone)]
@@ -400,17 +415,14 @@ impl Read for RowEntry {
 impl Read for Replace {
     fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
         if matches!(node.value, NodeValue::Map(_)) {
-            faults.push(not_supported(node.at, "a request under \"replace\""));
-            faults.lose();
-            Request::read(node, name, faults);
-            return None;
+            return Read::read(node, name, faults).map(Self::With);
         }
         let table = [("strict", ReplaceMode::Strict), ("soft", ReplaceMode::Soft)];
-        word(node, name, table, &[], faults).map(Self)
+        word(node, name, table, &[], faults).map(Self::Mode)
     }
 
     fn shape() -> Shape {
-        Shape::Words(vec!["strict", "soft"])
+        Shape::Either(vec![Shape::Words(vec!["strict", "soft"]), Request::shape()])
     }
 }
 

@@ -71,8 +71,8 @@ macro_rules! field_default {
 
 /// A table of fields, each with its meaning as a comment and perhaps its default, as in
 /// `may attempts: u64 = "3"`; both go into the reference and the JSON Schema, which show the type
-/// behind `as` where there is one. With `@at` the object keeps its place. Fields under `later` are checked and then refused as not supported yet;
-/// fields under `checked` are checked and mean nothing to the bridge.
+/// behind `as` where there is one. With `@at` the object keeps its place. Fields under `checked`
+/// are checked and mean nothing to the bridge.
 macro_rules! object {
     (
         $(#[doc = $doc:literal])*
@@ -82,7 +82,6 @@ macro_rules! object {
                 $mode:ident $field:ident: $type:ty $(as $shown:ty)? $(= $default:literal)?,
             )*
         }
-        $(later { $($(#[$later_doc:meta])* $later:ident: $later_type:ty $(= $later_default:literal)?,)* })?
         $(checked {
             $(
                 $(#[doc = $checked_doc:literal])*
@@ -111,14 +110,12 @@ macro_rules! object {
             ) -> Option<Self> {
                 let known = [
                     $(stringify!($field),)*
-                    $($(stringify!($later),)*)?
                     $($(stringify!($checked),)*)?
                 ];
                 let members = crate::mapping::file::reader::Members::of(
                     node, name, $label, &known, faults,
                 )?;
                 $(let $field = members.$mode::<$type>(stringify!($field), faults);)*
-                $($(members.later::<$later_type>(stringify!($later), faults);)*)?
                 $($(members.may::<$checked_type>(stringify!($checked), faults);)*)?
                 Some(Self { $($at: node.at,)? $($field: $field?,)* })
             }

@@ -536,8 +536,8 @@ pub struct Collection {
     pub set: Option<Request>,
     /// The place in the record is an object: each member is an element `{key, value}`.
     pub entries: Option<EntryValues>,
-    /// Elements in a call of `add` or `remove`.
-    pub batch: Batch,
+    /// Elements in a call of `add` and of `remove`.
+    pub batch: Batches,
     /// When it is read.
     pub fetch: Fetch,
     /// How the file calls it.
@@ -605,6 +605,15 @@ pub enum Batch {
     Of(usize),
     /// Every one.
     All,
+}
+
+/// How many elements one call of each kind takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batches {
+    /// A call of `add`.
+    pub add: Batch,
+    /// A call of `remove`.
+    pub remove: Batch,
 }
 
 /// When a collection is read.

@@ -260,8 +260,8 @@ pub(crate) enum DeactivateEntry {
 object! {
     /// How a filter term is answered natively.
     Filter "filter" @at {
-        /// A parameter of the list request that takes the value, or parameters with templates that
-        /// see `value` and `scim_value`.
+        /// A parameter of the list request, or of `get` and `post`, that takes the value; or
+        /// parameters with templates that see `value` and `scim_value`.
         may query: FilterQuery,
         /// Another request instead of the list; 404 means that nobody matches.
         may get: Tpl,
@@ -283,6 +283,9 @@ object! {
         may id: LocText,
         /// A term of `filter_language`; sees `value` and `scim_value`.
         may term: Tpl,
+        /// The application looks at the values of all rows of the attribute, as
+        /// `emails[type eq "work"].value` and `emails[type eq "home"].value`.
+        or any: bool = "false",
         /// False: the application may return more than was asked for.
         may exact: bool = "true",
         /// How the application compares letters. `sensitive`: it may return less, so an empty
@@ -510,6 +513,7 @@ impl Read for FilterEntry {
             hydrate: None,
             id: None,
             term: None,
+            any: false,
             exact: None,
             case: None,
             r#unsafe: None,

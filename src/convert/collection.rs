@@ -137,15 +137,16 @@ pub fn native_item(
         let sight = Sight { scim, old: Value::Null, native: Value::Null };
         return formula::write(context, formula, &sight, path);
     }
-    let mut wanted = wanted.clone();
     if let Some(target) = &item.reference {
         let unknown = || ConvertError::UnknownReference { path: path() };
-        let id = key::text(&wanted).ok_or_else(unknown)?;
+        let id = key::text(wanted).ok_or_else(unknown)?;
         let by = item.by.as_ref();
         let native = context.references.native_of(context.mapping, target, by, &id);
-        wanted = native.ok_or_else(unknown)?;
+        let native = native.ok_or_else(unknown)?;
+        return through::write_key(&item.via, &native, current)
+            .map_err(|source| ConvertError::Value { path: path(), source });
     }
-    through::write(&item.via, &wanted, current)
+    through::write(&item.via, wanted, current)
         .map_err(|source| ConvertError::Value { path: path(), source })
 }
 

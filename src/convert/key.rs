@@ -1,5 +1,7 @@
 //! Native keys and SCIM ids, as text and as the application types them.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::convert::error::ConvertError;
@@ -39,7 +41,22 @@ pub fn is_plausible(rule: &IdRule, key: &str) -> bool {
 
 /// The key of a record.
 pub fn of_record(rule: &IdRule, native: &Value) -> Result<String, ConvertError> {
-    rule.path.read(native).and_then(text).ok_or(ConvertError::NoKey)
+    rule.path.read(native).and_then(|value| of_value(rule, value)).ok_or(ConvertError::NoKey)
+}
+
+/// The key in what stands where the record has it.
+fn of_value(rule: &IdRule, value: &Value) -> Option<String> {
+    let mut value = Cow::Borrowed(value);
+    if let Some(extract) = &rule.extract {
+        let text = text(&value)?;
+        let captures = extract.captures(&text)?;
+        let part = captures.get(1).or_else(|| captures.get(0))?;
+        value = Cow::Owned(Value::from(part.as_str()));
+    }
+    for transform in &rule.via {
+        value = Cow::Owned(transform.to_scim(&value).ok()?);
+    }
+    text(&value)
 }
 
 #[cfg(test)]
@@ -49,6 +66,7 @@ mod tests {
 
     use crate::convert::key::{is_plausible, of_record, text, typed};
     use crate::mapping::model::{IdRule, IdSourceRule, IdType};
+    use crate::mapping::transform::build;
     use crate::native::path::NativePath;
 
     fn rule(kind: IdType, pattern: Option<&str>) -> IdRule {
@@ -57,6 +75,8 @@ mod tests {
             kind,
             source: IdSourceRule::Native,
             pattern: pattern.map(|pattern| Regex::new(pattern).unwrap()),
+            extract: None,
+            via: Vec::new(),
         }
     }
 
@@ -111,6 +131,26 @@ mod tests {
         assert!(is_plausible(&rule, "123"));
         assert!(!is_plausible(&rule, "12"));
         assert!(!is_plausible(&rule, "012"));
+    }
+
+    #[test]
+    fn a_key_is_what_remains_of_a_longer_text() {
+        let extract = |pattern: &str| IdRule {
+            extract: Some(Regex::new(pattern).unwrap()),
+            ..rule(IdType::String, None)
+        };
+        let check = |rule: &IdRule, native: &str, expected: Option<&str>| {
+            let key = of_record(rule, &json!({ "id": native })).ok();
+            assert_eq!(key.as_deref(), expected, "{native}");
+        };
+        check(&extract("/users/([^/]+)$"), "https://app.test/users/7", Some("7"));
+        check(&extract("[^/]+$"), "https://app.test/users/7", Some("7"));
+        check(&extract("/users/([^/]+)$"), "https://app.test/groups/7", None);
+        let via = vec![build("strip_prefix", &json!("account:")).unwrap()];
+        let strip = IdRule { via, ..rule(IdType::String, None) };
+        check(&strip, "account:7", Some("7"));
+        check(&strip, "7", None);
+        check(&strip, "account:", None);
     }
 
     #[test]

@@ -44,16 +44,7 @@ pub fn read(context: &Context<'_>, row: &Row, value: &Value) -> Option<Value> {
 /// The row's native value in a record, before any transform; for several paths an array. `None`
 /// when nothing is there.
 pub fn current<'n>(row: &Row, native: &'n Value) -> Option<Cow<'n, Value>> {
-    found_at(row.sources(), native)
-}
-
-/// The native value in a record where the row writes it.
-pub fn written<'n>(row: &Row, native: &'n Value) -> Option<Cow<'n, Value>> {
-    found_at(row.targets(), native)
-}
-
-fn found_at<'n>(paths: &[NativePath], native: &'n Value) -> Option<Cow<'n, Value>> {
-    match paths {
+    match row.sources() {
         [] => None,
         [only] => only.read(native).map(Cow::Borrowed),
         several => {
@@ -84,7 +75,7 @@ pub fn native_value(
     let id = key::text(scim).ok_or_else(|| ConvertError::Unwritable { path: path() })?;
     let native = context.references.native_of(context.mapping, target, row.by.as_ref(), &id);
     let native = native.ok_or_else(|| ConvertError::UnknownReference { path: path() })?;
-    through::write(&row.via, &native, current)
+    through::write_key(&row.via, &native, current)
         .map_err(|source| ConvertError::Value { path: path(), source })
 }
 
@@ -169,26 +160,21 @@ pub fn put_seeing(
 
 /// Writes a native value where the row has it: over several paths, one element of it to each.
 fn set(row: &Row, document: &mut Value, native: Value) -> Result<(), ConvertError> {
-    set_at(row.targets(), document, native)
-        .ok_or_else(|| ConvertError::Unwritable { path: places::name(row) })
-}
-
-/// Writes a native value at a place, or one element of it at each of several; `None` when there
-/// is no room for it.
-pub fn set_at(targets: &[NativePath], document: &mut Value, native: Value) -> Option<()> {
+    let unwritable = || ConvertError::Unwritable { path: places::name(row) };
+    let targets = row.targets();
     let values = match (targets, native) {
         ([_], native) => vec![native],
         (_, Value::Array(values)) if values.len() == targets.len() => values,
-        _ => return None,
+        _ => return Err(unwritable()),
     };
     for (target, value) in targets.iter().zip(values) {
         let have = target.read(document);
         let is_nothing = targets.len() > 1 && value.is_null() && have.is_none();
         if have != Some(&value) && !is_nothing {
-            target.write(document, value).ok()?;
+            target.write(document, value).map_err(|_| unwritable())?;
         }
     }
-    Some(())
+    Ok(())
 }
 
 /// Whether the document has this native value where the row writes it.

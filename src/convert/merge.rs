@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::convert::{change, place, places};
-use crate::mapping::model::{Mode, ReplaceMode, ResourceMapping};
+use crate::mapping::model::{Mode, ReplaceMode, ResourceMapping, Row};
 use crate::scim::resource::Resource;
 
 /// The resource as it is wanted: what was sent, and of what was not sent that which may not be
@@ -21,12 +21,11 @@ pub fn merge(
         let is_active = row.place.extension.is_none() && row.place.attribute == "active";
         let value = match row.mode {
             Mode::Read => read(before),
-            Mode::Create => read(sent).or_else(|| read(before)),
-            Mode::Both if is_active || mode == ReplaceMode::Soft => {
-                read(sent).or_else(|| read(before))
-            }
+            Mode::Create => overlaid(row, read(sent), read(before)),
             // What a memo holds is not the application's to lose.
-            Mode::Both if row.memo => overlaid(read(sent), read(before)),
+            Mode::Both if is_active || row.memo || mode == ReplaceMode::Soft => {
+                overlaid(row, read(sent), read(before))
+            }
             Mode::Write | Mode::Both => read(sent),
         };
         if let Some(value) = value {
@@ -54,10 +53,10 @@ pub fn merge(
     wanted
 }
 
-/// What was sent, and before it what was there: of several values each by itself.
-fn overlaid(sent: Option<Value>, before: Option<Value>) -> Option<Value> {
+/// What was sent, or else what is there: of several attributes each by itself.
+fn overlaid(row: &Row, sent: Option<Value>, before: Option<Value>) -> Option<Value> {
     match (sent, before) {
-        (Some(Value::Array(sent)), Some(Value::Array(before))) if sent.len() == before.len() => {
+        (Some(Value::Array(sent)), Some(Value::Array(before))) if row.is_several() => {
             let either =
                 |(sent, before): (Value, Value)| if sent.is_null() { before } else { sent };
             Some(sent.into_iter().zip(before).map(either).collect())

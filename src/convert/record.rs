@@ -24,7 +24,7 @@ pub fn record(
         (None, Some(envelope)) => envelope.read(body)?,
         (None, None) => body,
     };
-    let is_record = resource.id.path.read(found).and_then(key::text).is_some();
+    let is_record = key::of_record(&resource.id, found).is_ok();
     (found.is_object() && is_record).then(|| found.clone())
 }
 
@@ -114,7 +114,7 @@ pub fn listed_key(rule: &IdRule, from: &Request, listed: &Value) -> Result<Strin
     let found = match &from.id {
         Some(place) => locate::read(place, listed).as_ref().and_then(key::text),
         None => match listed {
-            Value::Object(_) => rule.path.read(listed).and_then(key::text),
+            Value::Object(_) => key::of_record(rule, listed).ok(),
             scalar => key::text(scalar),
         },
     };

@@ -42,3 +42,18 @@ pub fn write(
     }
     Ok(value)
 }
+
+/// The same for a key of the application's. What puts a prefix before a number takes it as text.
+pub fn write_key(
+    via: &[Arc<dyn Transform>],
+    key: &Value,
+    current: Option<&Value>,
+) -> Result<Value, TransformError> {
+    let written = write(via, key, current);
+    match key {
+        Value::Number(number) if written.is_err() => {
+            write(via, &Value::from(number.to_string()), current)
+        }
+        _ => written,
+    }
+}

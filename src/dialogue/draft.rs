@@ -70,7 +70,7 @@ async fn check(mapping: &Arc<Mapping>, text: &str) -> Option<String> {
     };
     let mut differences = Vec::new();
     for test in &tests {
-        differences.extend(player::play(mapping, test).await.differences);
+        differences.extend(Box::pin(player::play(mapping, test)).await.differences);
     }
     (!differences.is_empty()).then(|| differences.join("; "))
 }

@@ -352,3 +352,71 @@ fn shown(node: &Node) -> String {
     }
     line.chars().take(LONGEST_SHOWN).chain("…".chars()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::dialogue::mutants::{of, other_path, other_url};
+    use crate::mapping::diagnostic::Diagnostics;
+    use crate::mapping::yaml;
+
+    #[test]
+    fn other_places_are_near() {
+        for (path, expected) in [
+            ("", "$.X"),
+            (".login", "$.loginX"),
+            ("[*]", "$.X[*]"),
+            (".mails[0].address", "$.mailsX[0].address"),
+            (".phones[?@.kind=='work'].value", "$.phonesX[?@.kind=='work'].value"),
+        ] {
+            assert_eq!(other_path(path), expected);
+        }
+        for (path, expected) in [
+            ("/people", "/peopleX"),
+            ("/people/{id}", "/peopleX/{id}"),
+            ("/people/{id}/enable", "/people/{id}/enableX"),
+            ("/{id}", "X/{id}"),
+        ] {
+            assert_eq!(other_url(path), expected);
+        }
+    }
+
+    /// Each fault changes the file, and in one place only.
+    #[test]
+    fn every_fault_makes_another_file() {
+        let text = "
+resources:
+  User:
+    id: $.id
+    doc: for people
+    attributes: { active: { path: $.off, via: not, default: true } }
+    list: { get: /people, query: { all: 1 }, body: none, when: 'true' }
+    delete: deactivate
+    filters: { userName eq: login }
+errors: { rules: [ { status: 404, scim: notFound } ] }
+api: { base_url: x }
+";
+        let root = yaml::read(text, &mut Diagnostics::default()).expect("it is YAML");
+        let mutants = of(&root);
+        let told: Vec<&str> = mutants.iter().map(|mutant| mutant.told.as_str()).collect();
+        for mutant in &mutants {
+            assert_ne!(mutant.apply(&root).to_json(), root.to_json(), "{}", mutant.told);
+        }
+        for expected in [
+            "`path: $.off` can become `$.offX`",
+            "`via: not` can be left out",
+            "`default: true` can become `false`",
+            "the verb in `get: /people` can become `post`",
+            "the name in `all: 1` can become `allX`",
+            "`all: 1` can become `2`",
+            "`when: true` can become `not (true)`",
+            "`userName eq: login` can become `loginX`",
+            "`status: 404` can become `405`",
+            "`scim: notFound` can become `uniqueness`",
+        ] {
+            assert!(told.contains(&expected), "{expected}: {told:#?}");
+        }
+        for silent in ["for people", "base_url", "deactivateX", "notX"] {
+            assert!(!told.iter().any(|told| told.contains(silent)), "{silent}: {told:#?}");
+        }
+    }
+}

@@ -16,7 +16,7 @@ use crate::scim::schema::{AttributeType, Mutability};
 
 /// The page, as Markdown.
 pub async fn markdown(mapping: &Arc<Mapping>) -> String {
-    let report = report::run(mapping).await;
+    let report = Box::pin(report::run(mapping)).await;
     let mut page = Page(Vec::new());
     page.line(&format!("# {}", mapping.title));
     page.line(&format!(

@@ -57,7 +57,19 @@ pub enum RehearsalError {
 }
 
 /// Plays a request. With an application, reads go there, and recorded answers are for the writes.
+///
+/// # Errors
+/// When there is nothing to begin with.
 pub async fn run(
+    mapping: &Arc<Mapping>,
+    attempt: &Attempt,
+    application: Option<Arc<dyn Upstream>>,
+) -> Result<Rehearsal, RehearsalError> {
+    // A tenant is large, and whoever waits for this should not be.
+    Box::pin(play(mapping, attempt, application)).await
+}
+
+async fn play(
     mapping: &Arc<Mapping>,
     attempt: &Attempt,
     application: Option<Arc<dyn Upstream>>,

@@ -5,7 +5,7 @@
 //! taken over unless the value is the only one of its kind on both sides, and each time is told
 //! in the log.
 
-use crate::convert::{change, merge, place};
+use crate::convert::{change, merge, places};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::goal::Goal;
 use crate::exchange::native::Exchange;
@@ -98,11 +98,11 @@ async fn is_seen(
 fn wanted(resource: &ResourceMapping, before: &State, sent: &Resource) -> Option<Resource> {
     let mut wanted = merge::merge(resource, ReplaceMode::Soft, sent, &before.view);
     for row in resource.rows.iter().filter(|row| row.mode == Mode::Create) {
-        let read = |scim: &Resource| place::read(&row.place, row.lenient_match, scim);
+        let read = |scim: &Resource| places::read(row, scim);
         match (read(&before.view), read(sent)) {
             (Some(have), Some(wanted)) if have != wanted => return None,
-            (Some(have), _) => place::write(&row.place, &mut wanted, have, &row.emit),
-            (None, _) => place::clear(&row.place, &mut wanted),
+            (Some(have), _) => places::write(row, &mut wanted, have),
+            (None, _) => places::clear(row, &mut wanted),
         }
     }
     Some(wanted)

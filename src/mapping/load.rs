@@ -371,7 +371,67 @@ resources:
     }
 
     #[test]
-    fn what_is_not_supported_yet_is_said() {
+    fn one_row_for_several_places_needs_several_values() {
         check("name.givenName:", "name.givenName + name.familyName:", "E204");
+    }
+
+    #[test]
+    fn what_a_request_asks_and_judges() {
+        let create = |rest: &str, codes: &str| {
+            check("post: /users }", &format!("post: /users, {rest} }}"), codes);
+        };
+        create(
+            "with: { a: { get: /a }, b: { post: /b, body: \"{a}\" } }, query: { q: \"{b}\" }",
+            "",
+        );
+        create("with: { a: { get: /a, query: { q: \"{b}\" } }, b: { get: /b } }", "E112");
+        create("query: { q: \"{a}\" }", "E112");
+        create("with: { a: { delete: /a } }", "E011 E010");
+        create("with: { a: { get: /a, put: /a } }", "E013");
+        create("with: { scim: { get: /a } }", "E012");
+        create("with: { a-b: { get: /a } }", "E012");
+        create("with: { \"true\": { get: /a } }", "E012");
+        create("failed: status == 200, errors: [ { status: 200, scim: uniqueness } ]", "");
+        create("failed: state == 200", "E112");
+        create("errors: [ { status: 200 } ]", "E011");
+    }
+
+    #[test]
+    fn what_a_request_sends() {
+        let update = |rest: &str, codes: &str| {
+            let request = format!("patch: \"/users/{{id}}\", {rest} }}");
+            check("patch: \"/users/{id}\" }", &request, codes);
+        };
+        update("body: { params: \"{record}\" }", "");
+        update("query: { params: \"{record}\" }", "E112");
+        update("send: each, body: { v: \"{value}\" }, query: { f: \"{field}\" }", "");
+        update("body: { v: \"{value}\" }", "E112");
+        update("encode: merge-patch, set: { by: scim }", "");
+        update("encode: json-patch, set: { by: scim }", "E012");
+        update("encode: json-patch, send: each", "E012");
+        update("wrap: data.attributes", "");
+        update("wrap: data..attributes", "E012");
+        check("post: /users }", "post: \"/users/{id}\" }", "E312");
+        check("post: /users }", "post: /users, headers: { v: \"{native.v}\" } }", "E312");
+        check("{ post: /users }", "[ { post: /users }, { put: \"/u/{id}\", body: none } ]", "");
+        check("    create:", "    replace: { put: \"/users/{id}\" }\n    create:", "");
+        check("    update: { patch: ", "    replace: { put: ", "");
+    }
+
+    #[test]
+    fn collections_of_other_shapes() {
+        let members = |fields: &str, codes: &str| {
+            let row = format!("      roles: {{ item: {{ value: $.key }}, {fields} }}\n    list:");
+            check("    list:", &row, codes);
+        };
+        let set = "set: { put: \"/users/{id}/roles\", body: { all: \"{items}\" } }";
+        members("items: $.roles, entries: { on: true, off: false }", "");
+        members("items: \"$.roles[*]\", entries: { on: true }", "E012");
+        members("items: $.roles, entries: { off: false }", "E102 E011");
+        members("items: $.roles", "E102");
+        members("list: { get: \"/users/{id}/roles\" }, entries: { on: true }", "E011");
+        members(&format!("list: {{ get: \"/users/{{id}}/roles\" }}, {set}"), "");
+        members(&format!("items: \"$.roles[*]\", {set}"), "");
+        members("items: \"$.roles[*]\", set: { put: \"/{item.id}\" }", "E112");
     }
 }

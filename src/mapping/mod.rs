@@ -6,6 +6,7 @@
 //! Faults are collected with their places, never thrown one by one.
 
 pub mod access;
+pub mod answers;
 mod attempt;
 mod compile;
 pub mod diagnostic;
@@ -15,6 +16,7 @@ pub mod formulas;
 pub mod load;
 pub mod model;
 pub mod reference;
+pub mod requests;
 mod row;
 mod scan;
 pub mod schema;

@@ -405,6 +405,23 @@ mod tests {
     use crate::mapping::expression::{Ambient, Scope};
     use crate::mapping::template::{BodyTemplate, Template, TemplateFault};
 
+    #[test]
+    fn a_path_that_a_template_can_make_is_known() {
+        for (template, path, expected) in [
+            ("/people", "/people", true),
+            ("/people", "/people/7", false),
+            ("/people/{id}", "/people/7", true),
+            ("/people/{id}", "/people/", false),
+            ("/people/{id}", "/people/7/teams", false),
+            ("/people/{id}/teams", "/people/7/teams", true),
+            ("/users({id})/x-{n}", "/users(7)/x-Ł", true),
+            ("/users({id})", "/users(7", false),
+        ] {
+            let compiled = Template::compile(template).expect("it is a template");
+            assert_eq!(compiled.can_be(path), expected, "{template} {path}");
+        }
+    }
+
     fn ambient() -> Ambient {
         let now = jiff::Timestamp::UNIX_EPOCH;
         Ambient { ids: Arc::new(SystemIds), now, request_id: "r".to_owned() }

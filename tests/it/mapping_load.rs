@@ -145,7 +145,7 @@ fn keystone_users() {
     );
     assert_eq!(
         (create.wrap.as_ref().map(ToString::to_string).as_deref(), create.send),
-        (Some("$.user"), SendMode::Changed)
+        (Some("$['user']"), SendMode::Changed)
     );
     assert_eq!(user.update[0].carries.rows, create.carries.rows);
     let list = user.list.as_ref().expect("there is a list");

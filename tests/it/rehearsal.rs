@@ -51,7 +51,7 @@ impl Shipped {
         let text = self.text.replacen("\ntests:\n", &format!("\ntests:\n{entry}"), 1);
         let (mapping, _) =
             Mapping::load(&text).unwrap_or_else(|faults| panic!("{faults:?}\n{entry}"));
-        let report = report::run(&Arc::new(mapping)).await;
+        let report = Box::pin(report::run(&Arc::new(mapping))).await;
         assert_eq!((report.passed, report.tests), (report.tests, self.mapping.tests.len() + 1));
         entry
     }

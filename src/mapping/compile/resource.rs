@@ -7,7 +7,7 @@ use crate::mapping::compile::filter::{filters, language};
 use crate::mapping::compile::place::Known;
 use crate::mapping::compile::relations;
 use crate::mapping::compile::request::{Kind, request};
-use crate::mapping::compile::row::Attributes;
+use crate::mapping::compile::row::{Attributes, transform};
 use crate::mapping::compile::rows::attributes;
 use crate::mapping::compile::script;
 use crate::mapping::compile::sort::sort;
@@ -15,6 +15,7 @@ use crate::mapping::compile::subject::Surroundings;
 use crate::mapping::compile::unique::{adopt, unique};
 use crate::mapping::compile::variables::RECORD;
 use crate::mapping::diagnostic::{leaves_base, missing_field, wrong_value};
+use crate::mapping::file::reader::OneOrMany;
 use crate::mapping::file::request::Request;
 use crate::mapping::file::resource::{
     ActivateEntry, DeactivateEntry, DeleteEntry, FilterEntry, Id, Replace, Resource, VersionEntry,
@@ -140,11 +141,22 @@ fn id(Id(written): &Id, context: &mut Context) -> Option<IdRule> {
         None => None,
         Some(pattern) => Some(context.regex(pattern, "pattern")?),
     };
+    let extract = match &written.extract {
+        None => None,
+        Some(extract) => Some(context.regex(extract, "extract")?),
+    };
+    let steps = written.via.as_ref().map_or(&[][..], |OneOrMany(steps)| steps);
+    let via: Vec<_> = steps.iter().filter_map(|step| transform(step, context)).collect();
+    if via.len() < steps.len() {
+        return None;
+    }
     Some(IdRule {
         path: path?,
         kind: written.r#type.unwrap_or(IdType::String),
         source: written.r#as.unwrap_or(IdSourceRule::Native),
         pattern,
+        extract,
+        via,
     })
 }
 

@@ -216,14 +216,8 @@ pub(crate) fn via(
     let paths = row.path.as_ref().map_or(1, |path| path.0.len());
     let mut transforms = Vec::new();
     for At { value, at } in steps {
-        let value = together::counted(value, places, paths);
-        let transform = match transform::build_step(&value) {
-            Ok(transform) => transform,
-            Err(fault) => {
-                context.faults.push(transform_fault(*at, &fault));
-                continue;
-            }
-        };
+        let step = At { value: together::counted(value, places, paths), at: *at };
+        let Some(transform) = transform(&step, context) else { continue };
         if mode != Mode::Read
             && !row.lossy
             && let Some(value) = transform.ambiguous()
@@ -233,6 +227,14 @@ pub(crate) fn via(
         transforms.push(transform);
     }
     (transforms.len() == steps.len()).then_some(transforms)
+}
+
+/// One step of `via`.
+pub(crate) fn transform(step: &At<Value>, context: &mut Context) -> Option<Arc<dyn Transform>> {
+    match transform::build_step(&step.value) {
+        Ok(transform) => Some(transform),
+        Err(fault) => context.fault(transform_fault(step.at, &fault)),
+    }
 }
 
 fn transform_fault(at: Position, fault: &TransformFault) -> Diagnostic {

@@ -88,6 +88,10 @@ object! {
         may r#as: IdSourceRule = "native",
         /// What a key must match; another one is a 404 without a call.
         may pattern: Text,
+        /// A pattern whose first group, or whole match, is the key in the native text.
+        may extract: Text,
+        /// Transforms of what is there, of which the key is what remains.
+        may via: OneOrMany<At<Value>> as OneOrMany<Step>,
     }
 }
 
@@ -406,7 +410,14 @@ impl Read for Id {
             return Read::read(node, name, faults).map(Self);
         }
         let path = PathText::read(node, name, faults)?;
-        Some(Self(IdObject { path, r#type: None, r#as: None, pattern: None }))
+        Some(Self(IdObject {
+            path,
+            r#type: None,
+            r#as: None,
+            pattern: None,
+            extract: None,
+            via: None,
+        }))
     }
 
     fn shape() -> Shape {

@@ -249,7 +249,9 @@ fn batches(
         if let BatchEntry::Each(_) = value {
             let message = format!("\"{name}\" is about one element at a time");
             let fault = wrong_value(*at, "batch", &message);
-            context.faults.push(fault.with_help("name members or items, and neither member nor item"));
+            context
+                .faults
+                .push(fault.with_help("name members or items, and neither member nor item"));
         }
         *size = one;
     }

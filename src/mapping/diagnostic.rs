@@ -401,6 +401,17 @@ pub fn unmapped_filter(at: Position, name: &str) -> Diagnostic {
     Diagnostic::error("E309", at, format!("filter on \"{name}\", which no row maps"))
 }
 
+/// W316: a filter that some rows of its attribute have no part in.
+pub fn filter_of_some(at: Position, name: &str, other: &str) -> Diagnostic {
+    let message = format!(
+        "filter on \"{name}\": \"{other}\" has values too, so only a filter that names the \
+         element goes to the application"
+    );
+    Diagnostic::warning("W316", at, message).with_help(
+        "name the row as its key does, or say any: true if the application looks at all of them",
+    )
+}
+
 /// E310: a term without a language.
 pub fn term_without_language(at: Position) -> Diagnostic {
     Diagnostic::error("E310", at, "a \"term\" needs a \"filter_language\" in this resource")

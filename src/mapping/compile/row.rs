@@ -19,6 +19,7 @@ use crate::mapping::diagnostic::{
 };
 use crate::mapping::file::reader::{At, OneOrMany, Text};
 use crate::mapping::file::resource::{Matching, Row};
+use crate::mapping::file::step::Step;
 use crate::mapping::model;
 use crate::mapping::model::{Mode, OnClear};
 use crate::mapping::transform;
@@ -215,8 +216,8 @@ pub(crate) fn via(
     let Some(OneOrMany(steps)) = &row.via else { return Some(Vec::new()) };
     let paths = row.path.as_ref().map_or(1, |path| path.0.len());
     let mut transforms = Vec::new();
-    for At { value, at } in steps {
-        let step = At { value: together::counted(value, places, paths), at: *at };
+    for At { value: Step(value), at } in steps {
+        let step = At { value: Step(together::counted(value, places, paths)), at: *at };
         let Some(transform) = transform(&step, context) else { continue };
         if mode != Mode::Read
             && !row.lossy
@@ -230,8 +231,8 @@ pub(crate) fn via(
 }
 
 /// One step of `via`.
-pub(crate) fn transform(step: &At<Value>, context: &mut Context) -> Option<Arc<dyn Transform>> {
-    match transform::build_step(&step.value) {
+pub(crate) fn transform(step: &At<Step>, context: &mut Context) -> Option<Arc<dyn Transform>> {
+    match transform::build_step(&step.value.0) {
         Ok(transform) => Some(transform),
         Err(fault) => context.fault(transform_fault(step.at, &fault)),
     }

@@ -14,8 +14,8 @@ use crate::mapping::compile::source::{formulas, source};
 use crate::mapping::compile::together;
 use crate::mapping::compile::variables::DEFAULT;
 use crate::mapping::diagnostic::{
-    Diagnostic, Position, many_to_one, misfit, unknown_field, unknown_resource, wrong_type,
-    wrong_value,
+    Diagnostic, Position, many_to_one, misfit, missing_field, unknown_field, unknown_resource,
+    wrong_type, wrong_value,
 };
 use crate::mapping::file::reader::{At, OneOrMany, Text};
 use crate::mapping::file::resource::{Matching, Row};
@@ -61,6 +61,9 @@ pub(crate) fn single(
     let source = source(row, &label, mode, context);
     let formulas = formulas(row, context);
     let default = row.default.as_ref().map(|default| context.template(default, &DEFAULT));
+    if row.on_clear == Some(OnClear::Default) && row.default.is_none() {
+        context.faults.push(missing_field(label.at, &label.text, "default"));
+    }
     let fits = fit(&found, row, mode, &label, context);
     let reference = reference(row.r#ref.as_ref(), context);
     let by = by(row, false, &label, context);

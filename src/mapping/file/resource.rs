@@ -115,7 +115,8 @@ object! {
         or required: bool = "false",
         /// Used on create when the client sends nothing; sees `scim`.
         may default: Tpl,
-        /// What clearing does: write null, nothing, write `""`, take the member away, refuse.
+        /// What clearing does: write null, nothing, write `""`, take the member away, refuse, write
+        /// the default.
         may on_clear: OnClear = "null",
         /// Native values that mean "not assigned".
         may empty: Vec<Value> = "[null, \"\"]",
@@ -351,6 +352,7 @@ words! {
         "empty" => OnClear::Empty,
         "remove" => OnClear::Remove,
         "reject" => OnClear::Reject,
+        "default" => OnClear::Default,
     }
     Matching { "lenient" => Matching::Lenient, "strict" => Matching::Strict }
     Fetch { "always" => Fetch::Always, "request" => Fetch::Request }

@@ -359,7 +359,7 @@ pub fn uncarried(at: Position, row: &str, requests: &str) -> Diagnostic {
 /// W304: a list of which only the first answer is read.
 pub fn no_pages(at: Position, resource: &str) -> Diagnostic {
     let message = format!("{resource}: list has no \"pages\", so only the first answer is read");
-    Diagnostic::warning("W304", at, message)
+    Diagnostic::warning("W304", at, message).with_help("pages: none says that there is no more")
 }
 
 /// E305: a reference to a resource that is not there.

@@ -432,6 +432,8 @@ pub enum OnClear {
     Remove,
     /// Refuses.
     Reject,
+    /// Writes the row's default.
+    Default,
 }
 
 /// A multi-valued attribute whose elements have rows of their own.

@@ -362,7 +362,7 @@ fn look_up(
 /// A look-up that answers like the list also goes on like the list, where that takes no parameter
 /// of ours: links can be followed wherever they appear.
 fn links(list: &request::Request, context: &mut Context) -> Option<model::Pages> {
-    let text = list.pages.as_ref()?.link.as_ref()?;
+    let text = request::PagesEntry::of(list)?.link.as_ref()?;
     let style = link(&text.value, text.at, context)?;
     let place = ParameterPlace::Query;
     Some(model::Pages { style, place, size: None, max: 100, total: None, until: None })

@@ -91,7 +91,7 @@ object! {
         /// A pattern whose first group, or whole match, is the key in the native text.
         may extract: Text,
         /// Transforms of what is there, of which the key is what remains.
-        may via: OneOrMany<At<Value>> as OneOrMany<Step>,
+        may via: OneOrMany<At<Step>>,
     }
 }
 
@@ -108,14 +108,15 @@ object! {
         may write: PathText = "the path",
         /// Transforms from native to SCIM, left to right; writing runs the inverses from right to
         /// left.
-        may via: OneOrMany<At<Value>> as OneOrMany<Step>,
+        may via: OneOrMany<At<Step>>,
         /// `read`: shown as readOnly. `write`: never returned. `create`: immutable afterwards.
         may mode: Mode = "both, or what the schema says",
         /// In addition to what the schema requires.
         or required: bool = "false",
         /// Used on create when the client sends nothing; sees `scim`.
         may default: Tpl,
-        /// What clearing does: write null, nothing, write `""`, take the member away, refuse.
+        /// What clearing does: write null, nothing, write `""`, take the member away, refuse, write
+        /// the default.
         may on_clear: OnClear = "null",
         /// Native values that mean "not assigned".
         may empty: Vec<Value> = "[null, \"\"]",
@@ -373,6 +374,7 @@ words! {
         "empty" => OnClear::Empty,
         "remove" => OnClear::Remove,
         "reject" => OnClear::Reject,
+        "default" => OnClear::Default,
     }
     Matching { "lenient" => Matching::Lenient, "strict" => Matching::Strict }
     Fetch { "always" => Fetch::Always, "request" => Fetch::Request }
@@ -435,7 +437,7 @@ impl Read for RowEntry {
         };
         // The short forms are read as the row they stand for, so there is one reader of rows.
         let (field, value) = short;
-        let key = crate::mapping::yaml::Key { name: field.to_owned(), at: node.at };
+        let key = crate::mapping::yaml::Key { name: field.to_owned(), at: node.at, quoted: false };
         let members = vec![(key, Node { value, at: node.at })];
         Read::read(&Node { value: NodeValue::Map(members), at: node.at }, name, faults).map(Self)
     }

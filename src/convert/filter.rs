@@ -94,7 +94,7 @@ pub fn plan<'m>(context: &Context<'m>, filter: &Filter) -> Result<Pushdown<'m>, 
     }
     let mut usable = Vec::new();
     for (index, term) in terms.iter().enumerate() {
-        match native_term(context, term)? {
+        match native_term(context, term) {
             Term::Impossible => return Ok(Pushdown::new(Calls::Nothing, filter)),
             Term::Usable(found) => usable.push(Found { term: index, ..found }),
             Term::Unusable => {}
@@ -196,7 +196,7 @@ enum Term<'m> {
     Impossible,
 }
 
-fn native_term<'m>(context: &Context<'m>, term: &Filter) -> Result<Term<'m>, ConvertError> {
+fn native_term<'m>(context: &Context<'m>, term: &Filter) -> Term<'m> {
     match term {
         Filter::Compare(path, operator, value) => comparison(context, path, *operator, value, &[]),
         // `emails[type eq "work" and value eq "x"]` has no more matches than `emails.value eq
@@ -205,14 +205,14 @@ fn native_term<'m>(context: &Context<'m>, term: &Filter) -> Result<Term<'m>, Con
             let flat: Vec<Filter> = inner.of_attribute(path).collect();
             for one in &flat {
                 let Filter::Compare(path, operator, value) = one else { continue };
-                let found = comparison(context, path, *operator, value, &flat)?;
+                let found = comparison(context, path, *operator, value, &flat);
                 if !matches!(found, Term::Unusable) {
-                    return Ok(found);
+                    return found;
                 }
             }
-            Ok(Term::Unusable)
+            Term::Unusable
         }
-        Filter::Present(_) | Filter::And(_) | Filter::Or(_) | Filter::Not(_) => Ok(Term::Unusable),
+        Filter::Present(_) | Filter::And(_) | Filter::Or(_) | Filter::Not(_) => Term::Unusable,
     }
 }
 
@@ -240,22 +240,22 @@ fn comparison<'m>(
     operator: CompareOp,
     scim_value: &Value,
     element: &[Filter],
-) -> Result<Term<'m>, ConvertError> {
+) -> Term<'m> {
     let rule = context.resource.filters.iter().find(|rule| {
         rule.operator == operator && is_same(context, &rule.path, path) && reaches(rule, element)
     });
-    let Some(rule) = rule else { return Ok(Term::Unusable) };
+    let Some(rule) = rule else { return Term::Unusable };
     let text = scim_value.as_str().map_or_else(|| scim_value.to_string(), str::to_owned);
     if rule.unsafe_values.as_ref().is_some_and(|pattern| pattern.is_match(&text)) {
-        return Ok(Term::Unusable);
+        return Term::Unusable;
     }
-    Ok(match native_form(context, rule.subject, scim_value) {
+    match native_form(context, rule.subject, scim_value) {
         Ok(value) if is_another(context, rule, scim_value, &value) => Term::Unusable,
         Ok(value) => Term::Usable(Found { term: 0, rule, value, scim_value: scim_value.clone() }),
         Err(ConvertError::UnknownReference { .. }) if operator == CompareOp::Eq => Term::Impossible,
         // A value that the application cannot hold is left to the scan: it is always right.
         Err(_) => Term::Unusable,
-    })
+    }
 }
 
 /// Whether two paths name the same attribute: without case, with or without URN, and a complex
@@ -362,7 +362,7 @@ fn phrase(
             Ok(Some(Phrase { text, may_miss: part.may_miss, is_whole: true }))
         }
         Filter::Compare(..) | Filter::ValuePath(..) => {
-            let Term::Usable(found) = native_term(context, filter)? else { return Ok(None) };
+            let Term::Usable(found) = native_term(context, filter) else { return Ok(None) };
             let FilterAction::Term(template) = &found.rule.action else { return Ok(None) };
             let is_plain = matches!(filter, Filter::Compare(..));
             let is_whole = is_plain

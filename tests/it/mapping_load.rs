@@ -1,9 +1,9 @@
 //! Good mapping files become the model that they describe.
 
 use scimbridge::mapping::model::{
-    Activate, Batch, Batches, CollectionSource, Deactivate, Fetch, FilterAction, FilterCase, FilterSubject,
-    IdSourceRule, Mapping, Mode, PageStyle, RequestBody, ResourceMapping, SendMode, SignIn, Source,
-    TokenPlace,
+    Activate, Batch, Batches, CollectionSource, Deactivate, Fetch, FilterAction, FilterCase,
+    FilterSubject, IdSourceRule, Mapping, Mode, PageStyle, RequestBody, ResourceMapping, SendMode,
+    SignIn, Source, TokenPlace,
 };
 use scimbridge::scim::attr::AttrPath;
 use scimbridge::scim::schema::{Mutability, Returned, Uniqueness};

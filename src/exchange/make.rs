@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::convert::change::{self, Variables};
 use crate::convert::context::Context;
-use crate::convert::document::{Difference, Purpose};
+use crate::convert::document::{self, Difference, Purpose};
 use crate::convert::members::{Delta, Whole};
 use crate::convert::memo::Before;
 use crate::convert::references::{Wanted, ids_in, names_in};
@@ -18,7 +18,7 @@ use crate::exchange::native::{About, Exchange};
 use crate::exchange::recent::Fate;
 use crate::exchange::state::{self, Located};
 use crate::exchange::version::Record;
-use crate::exchange::{kept, shown};
+use crate::exchange::{kept, names, shown};
 use crate::mapping::model::{Carries, IdSourceRule, Mode, ResourceMapping, Source};
 use crate::scim::resource::Resource;
 use crate::sidecar::entry::{Entry, EntryState};
@@ -52,6 +52,9 @@ pub async fn make(
     let context = exchange.context(resource, &references);
     let difference =
         Difference { native: &Value::Null, before: &nothing, wanted, purpose: Purpose::Create };
+    if identity.is_none() {
+        check_foreseen(&context, &difference)?;
+    }
     let mut located: Option<Located> = None;
     let mut last: Option<Record> = None;
     for request in &resource.create {
@@ -77,6 +80,9 @@ pub async fn make(
                 let key = key.ok_or(ExchangeError::Unexpected)?;
                 // A later step may fail, and the next attempt must find what is there.
                 exchange.remember(resource, &key, Fate::There(None));
+                if identity.is_none() {
+                    names::check_address(resource, &key)?;
+                }
                 located = Some(enter(exchange, &context, wanted, key, identity).await?);
             }
             let made = made.filter(|_| request.id.is_none());
@@ -106,6 +112,19 @@ fn not_there(error: ExchangeError) -> ExchangeError {
         ExchangeError::NotFound { .. } => ExchangeError::Unexpected,
         other => other,
     }
+}
+
+/// Refuses, before anything is sent, a record whose rows write a key that could not stand in a
+/// URL: it would be there, and nobody could ask for it.
+fn check_foreseen(context: &Context<'_>, difference: &Difference<'_>) -> Result<(), ExchangeError> {
+    let resource = context.resource;
+    for request in &resource.create {
+        let document = document::put(context, difference, &request.carries)?;
+        if let Ok(key) = key::of_record(&resource.id, &document) {
+            names::check_address(resource, &key)?;
+        }
+    }
+    Ok(())
 }
 
 /// Notes the new record in the side-car, where its type needs that.

@@ -231,6 +231,12 @@ pub(crate) fn via(
 
 /// One step of `via`.
 pub(crate) fn transform(step: &At<Value>, context: &mut Context) -> Option<Arc<dyn Transform>> {
+    if step.value.to_string().contains("{config.") {
+        let message = "nothing is filled in in the arguments of via";
+        let fault = wrong_value(step.at, "via", message);
+        return context
+            .fault(fault.with_help("`to_scim` and `to_native` are expressions that see config"));
+    }
     match transform::build_step(&step.value) {
         Ok(transform) => Some(transform),
         Err(fault) => context.fault(transform_fault(step.at, &fault)),

@@ -5,6 +5,7 @@
 //! application may return less (`case: sensitive`), an empty answer is followed by a scan.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -13,11 +14,13 @@ use crate::convert::error::ConvertError;
 use crate::convert::parameters::{self, Parameters};
 use crate::convert::{collection, key, lens, request};
 use crate::mapping::expression::Scope;
+use crate::mapping::formulas::Formulas;
 use crate::mapping::model::{
     CollectionSource, FilterAction, FilterCase, FilterLanguage, FilterRule, FilterSubject,
-    ParameterPlace, Reach, Request, is_same_text,
+    ParameterPlace, Reach, Request, RequestBody, is_same_text,
 };
 use crate::mapping::template::Template;
+use crate::mapping::transform::kind::Transform;
 use crate::native::message::NativeRequest;
 use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::{CompareOp, Filter};
@@ -244,7 +247,9 @@ fn comparison<'m>(
     let rule = context.resource.filters.iter().find(|rule| {
         rule.operator == operator && is_same(context, &rule.path, path) && reaches(rule, element)
     });
-    let Some(rule) = rule else { return Term::Unusable };
+    let Some(rule) = rule.filter(|rule| narrows(context, rule)) else {
+        return Term::Unusable;
+    };
     let text = scim_value.as_str().map_or_else(|| scim_value.to_string(), str::to_owned);
     if rule.unsafe_values.as_ref().is_some_and(|pattern| pattern.is_match(&text)) {
         return Term::Unusable;
@@ -255,6 +260,57 @@ fn comparison<'m>(
         Err(ConvertError::UnknownReference { .. }) if operator == CompareOp::Eq => Term::Impossible,
         // A value that the application cannot hold is left to the scan: it is always right.
         Err(_) => Term::Unusable,
+    }
+}
+
+/// Whether what a rule asks for holds no less than the SCIM filter. The native form of a part of a
+/// text is a part of the native form only where nothing is cut off, looked up or computed on the
+/// way, and smaller values have smaller forms only of instants; a rule that takes the value as
+/// SCIM has it (`scim_value`) knows what it does.
+fn narrows(context: &Context<'_>, rule: &FilterRule) -> bool {
+    let kept: &[&str] = match rule.operator {
+        CompareOp::Eq | CompareOp::Ne => return true,
+        CompareOp::Co | CompareOp::Sw | CompareOp::Ew => &["lower"],
+        CompareOp::Gt | CompareOp::Ge | CompareOp::Lt | CompareOp::Le => &["lower", "datetime"],
+    };
+    let resource = context.resource;
+    let keeps = |via: &[Arc<dyn Transform>], formulas: &Formulas, reference: Option<&String>| {
+        let is_plain = formulas.to_native.is_none() && formulas.to_scim.is_none();
+        let is_kept = via.iter().all(|transform| kept.contains(&transform.name()));
+        is_plain && is_kept && reference.is_none()
+    };
+    let is_kept = match rule.subject {
+        FilterSubject::Row(index) => resource
+            .rows
+            .get(index)
+            .is_none_or(|row| keeps(&row.via, &row.formulas, row.reference.as_ref())),
+        FilterSubject::Item(outer, inner) => resource
+            .collections
+            .get(outer)
+            .and_then(|list| list.items.get(inner))
+            .is_none_or(|item| keeps(&item.via, &item.formulas, item.reference.as_ref())),
+        FilterSubject::Id => resource.id.via.is_empty() && resource.id.extract.is_none(),
+    };
+    is_kept || !sends_native_form(&rule.action)
+}
+
+fn sends_native_form(action: &FilterAction) -> bool {
+    match action {
+        FilterAction::Query(pairs) => {
+            pairs.iter().any(|(_, text)| text.variables().contains("value"))
+        }
+        FilterAction::Body(tree) => tree.variables().contains("value"),
+        FilterAction::Term(text) => text.variables().contains("value"),
+        FilterAction::LookUp(request) => {
+            let in_body = match &request.body {
+                RequestBody::Tree(tree) | RequestBody::Frame(tree) => {
+                    tree.variables().contains("value")
+                }
+                RequestBody::None | RequestBody::FromRows => false,
+            };
+            let in_query = request.query.iter().any(|(_, text)| text.variables().contains("value"));
+            in_body || in_query || request.path.variables().contains("value")
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::convert::context::Context;
 use crate::convert::error::ConvertError;
 use crate::convert::formula::{self, Sight};
 use crate::convert::{key, places, through};
+use crate::mapping::expression::Expression;
 use crate::mapping::model::{OnClear, Row, Source};
 use crate::native::path::NativePath;
 use crate::scim::resource::Resource;
@@ -107,7 +108,9 @@ fn clear(row: &Row, document: &mut Value) -> Result<(), ConvertError> {
     for target in row.targets() {
         match row.on_clear {
             // A default that makes nothing leaves nothing to write.
-            OnClear::Null | OnClear::Default => target.write(document, Value::Null).map_err(unwritable)?,
+            OnClear::Null | OnClear::Default => {
+                target.write(document, Value::Null).map_err(unwritable)?
+            }
             OnClear::Empty => target.write(document, Value::from("")).map_err(unwritable)?,
             OnClear::Omit => {}
             OnClear::Remove => target.remove(document),
@@ -142,6 +145,7 @@ pub fn put_seeing(
         return Ok(());
     }
     let native = match (wanted, &row.formulas.to_native, sight) {
+        (None, Some(formula), Some(sight)) => cleared(context, row, formula, document, sight),
         (None, ..) => None,
         (Some(_), Some(formula), Some(sight)) => {
             let value = formula::write(context, formula, sight, || places::name(row))?;
@@ -157,6 +161,29 @@ pub fn put_seeing(
         None if can_be_cleared(context, row, document) => clear(row, document),
         None => Ok(()),
     }
+}
+
+/// What an expression makes of a resource in which the row's attribute is absent. Null and an
+/// expression that needs the attribute clear the row as it says itself; what would read as a flag
+/// is not cleared but set, and nobody asked for that.
+fn cleared(
+    context: &Context<'_>,
+    row: &Row,
+    formula: &Expression,
+    document: &Value,
+    sight: &Sight,
+) -> Option<Value> {
+    if matches!(row.on_clear, OnClear::Omit | OnClear::Reject) {
+        return None;
+    }
+    let value = formula::write(context, formula, sight, || places::name(row)).ok()?;
+    if value.is_null() {
+        return None;
+    }
+    let mut trial = document.clone();
+    set(row, &mut trial, value.clone()).ok()?;
+    let is_flag = matches!(get(context, row, &trial), Some(Value::Bool(_)));
+    (!is_flag).then_some(value)
 }
 
 /// Writes a native value where the row has it: over several paths, one element of it to each.

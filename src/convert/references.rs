@@ -86,8 +86,8 @@ impl References {
         self.hidden.insert((resource.to_owned(), id.to_owned()));
     }
 
-    /// The SCIM id of a native key; `None` when it is issued and not known, and for a resource
-    /// that SCIM clients have deleted.
+    /// The SCIM id of a native key; `None` when it is issued and not known, for a resource
+    /// that SCIM clients have deleted, and where the id could not stand in a URL.
     pub fn id(&self, mapping: &Mapping, resource: &str, key: &str) -> Option<String> {
         let id = if is_issued(mapping, resource) {
             self.ids.get(&(resource.to_owned(), key.to_owned())).cloned()?
@@ -95,7 +95,8 @@ impl References {
             key.to_owned()
         };
         let hidden = self.hidden.contains(&(resource.to_owned(), id.clone()));
-        (!hidden).then_some(id)
+        // Nobody could ask for what such a reference leads to.
+        (!hidden && segment::is_possible(&id)).then_some(id)
     }
 
     /// The same without regard to deletion: whoever is gone may still have to be taken out of

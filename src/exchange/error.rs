@@ -85,6 +85,14 @@ pub enum ExchangeError {
         /// The look-up's name in the mapping.
         name: String,
     },
+    /// The resource's id would lead elsewhere if it stood in a URL.
+    #[error(
+        "the application's id of this {resource} cannot stand in a URL, so nobody could find it"
+    )]
+    Unaddressable {
+        /// The resource type.
+        resource: String,
+    },
     /// The resource is not in the version that the request speaks of.
     #[error("the resource is not in the version that the request names")]
     PreconditionFailed,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::convert::change::{self, Variables};
 use crate::convert::context::Context;
-use crate::convert::document::{Difference, Purpose};
+use crate::convert::document::{self, Difference, Purpose};
 use crate::convert::members::{Delta, Whole};
 use crate::convert::memo::Before;
 use crate::convert::references::{Wanted, ids_in, names_in};
@@ -15,6 +15,7 @@ use crate::convert::{key, places, record, request};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::goal::{Goal, Outcome};
 use crate::exchange::kept;
+use crate::exchange::names;
 use crate::exchange::native::{About, Exchange};
 use crate::exchange::recent::Fate;
 use crate::exchange::shown::{self, Change};
@@ -53,6 +54,9 @@ pub async fn make(
     let context = exchange.context(resource, &references);
     let difference =
         Difference { native: &Value::Null, before: &nothing, wanted, purpose: Purpose::Create };
+    if identity.is_none() {
+        check_foreseen(&context, &difference)?;
+    }
     let mut located: Option<Located> = None;
     let mut last: Option<Record> = None;
     for request in &resource.create {
@@ -78,6 +82,9 @@ pub async fn make(
                 let key = key.ok_or(ExchangeError::Unexpected)?;
                 // A later step may fail, and the next attempt must find what is there.
                 exchange.remember(resource, &key, Fate::There(None));
+                if identity.is_none() {
+                    names::check_address(resource, &key)?;
+                }
                 located = Some(enter(exchange, &context, wanted, key, identity).await?);
             }
             let made = made.filter(|_| request.id.is_none());
@@ -108,6 +115,19 @@ fn not_there(error: ExchangeError) -> ExchangeError {
         ExchangeError::NotFound { .. } => ExchangeError::Unexpected,
         other => other,
     }
+}
+
+/// Refuses, before anything is sent, a record whose rows write a key that could not stand in a
+/// URL: it would be there, and nobody could ask for it.
+fn check_foreseen(context: &Context<'_>, difference: &Difference<'_>) -> Result<(), ExchangeError> {
+    let resource = context.resource;
+    for request in &resource.create {
+        let document = document::put(context, difference, &request.carries)?;
+        if let Ok(key) = key::of_record(&resource.id, &document) {
+            names::check_address(resource, &key)?;
+        }
+    }
+    Ok(())
 }
 
 /// Notes the new record in the side-car, where its type needs that.

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::state::Located;
-use crate::mapping::model::{Deactivate, ResourceMapping};
+use crate::mapping::model::{Deactivate, IdSourceRule, ResourceMapping};
 use crate::scim::resource::Resource;
 use crate::scim::schema::Uniqueness;
+use crate::scim::segment;
 use crate::sidecar::entry::EntryState;
 
 /// Attributes by which people are told apart.
@@ -62,6 +63,15 @@ pub async fn check_key(
         return Err(taken(resource, "name"));
     }
     Ok(())
+}
+
+/// Refuses a native key that is to be the id in a URL and cannot be.
+pub fn check_address(resource: &ResourceMapping, key: &str) -> Result<(), ExchangeError> {
+    if resource.id.source == IdSourceRule::Issued || segment::is_possible(key) {
+        return Ok(());
+    }
+    tracing::warn!(resource = resource.name, "a record's id could not stand in a URL");
+    Err(ExchangeError::Unaddressable { resource: resource.name.clone() })
 }
 
 /// A name as it compares.

@@ -60,7 +60,9 @@ fn face(error: &ExchangeError) -> (u16, Option<ScimType>) {
         ExchangeError::Convert(error) => convert(error),
         ExchangeError::TooMany { .. } => (400, Some(ScimType::TooMany)),
         ExchangeError::Taken { .. } => (409, Some(ScimType::Uniqueness)),
-        ExchangeError::NothingPicked { .. } => (400, Some(ScimType::InvalidValue)),
+        ExchangeError::NothingPicked { .. } | ExchangeError::Unaddressable { .. } => {
+            (400, Some(ScimType::InvalidValue))
+        }
         ExchangeError::PreconditionFailed => (412, None),
         ExchangeError::Native(failure) => native(failure.meaning),
         ExchangeError::Unexpected => (502, None),

@@ -317,13 +317,18 @@ impl<'a> Change<'a> {
         Ok(key::of_record(&self.resource.id, &after)?)
     }
 
-    /// Refuses a new key that belongs to somebody who has left the application.
+    /// Refuses a new key that could not stand in a URL, or belongs to somebody who has left the
+    /// application.
     async fn check_key(&self, located: &Located) -> Result<(), ExchangeError> {
-        if !state::uses_sidecar(self.resource) || self.before.native.is_null() {
+        if self.before.native.is_null() {
             return Ok(());
         }
         let expected = self.expected_key()?;
         if expected == located.key {
+            return Ok(());
+        }
+        names::check_address(self.resource, &expected)?;
+        if !state::uses_sidecar(self.resource) {
             return Ok(());
         }
         let has_left = |state: &EntryState| matches!(state, EntryState::Off(_));

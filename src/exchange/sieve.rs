@@ -17,6 +17,7 @@ use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::Filter;
 use crate::scim::filter::eval::CompiledFilter;
 use crate::scim::resource::Resource;
+use crate::scim::segment;
 use crate::sidecar::entry::{Entry, EntryState};
 
 /// A resource that matches.
@@ -410,7 +411,19 @@ impl<'a> Sieve<'a> {
                 None => Some(Located { id: key.clone(), key, entry: None }),
             }
         });
+        let located = located.map(|located| located.filter(|it| self.can_be_asked_for(&it.id)));
         Ok(located.collect())
+    }
+
+    /// Whether an id can stand in a URL. Clients are shown no location that leads nowhere; for
+    /// the bridge's own questions such a record exists like any other.
+    fn can_be_asked_for(&self, id: &str) -> bool {
+        let can_be = self.sight == Sight::Everything || segment::is_possible(id);
+        if !can_be {
+            let resource = &self.resource.name;
+            tracing::warn!(resource, "a record is left out, because its id cannot stand in a URL");
+        }
+        can_be
     }
 }
 

@@ -228,8 +228,15 @@ fn put_where(
         return Ok(());
     }
     let value = if rest.is_empty() { with_tested(tests, value)? } else { value };
-    if let Some(element) = found.and_then(|index| elements.get_mut(index)) {
-        return put(rest, element, value);
+    if let Some(index) = found
+        && let Some(element) = elements.get_mut(index)
+    {
+        let clears = value.is_null();
+        put(rest, element, value)?;
+        if clears && is_bare(tests, element) {
+            elements.remove(index);
+        }
+        return Ok(());
     }
     let mut element = element_of(tests);
     put(rest, &mut element, value)?;
@@ -253,6 +260,27 @@ fn with_tested(tests: &[Test], mut element: Value) -> Result<Value, Obstacle> {
 
 pub(crate) fn element_of(tests: &[Test]) -> Value {
     with_tested(tests, Value::Object(Map::new())).unwrap_or_else(|_| Value::Object(Map::new()))
+}
+
+/// Whether an element holds nothing but the members by which it is found: it was there for the
+/// sake of a value that has been taken away.
+fn is_bare(tests: &[Test], element: &Value) -> bool {
+    let is_tested_null = tests.iter().any(|test| test.literal.is_null());
+    let mut left = element.clone();
+    if !is_tested_null {
+        drop_nothing(&mut left);
+    }
+    left == element_of(tests)
+}
+
+/// Takes away members that are null, and objects that have no others.
+fn drop_nothing(value: &mut Value) {
+    if let Some(members) = value.as_object_mut() {
+        members.retain(|_, member| {
+            drop_nothing(member);
+            !member.is_null() && !member.as_object().is_some_and(Map::is_empty)
+        });
+    }
 }
 
 /// The members of an object; null becomes one.
@@ -291,6 +319,17 @@ pub(crate) fn take(steps: &[Step], place: &mut Value) {
                 && let Some(index) = elements.iter().position(|element| holds(tests, element))
             {
                 elements.remove(index);
+            }
+        }
+        [Step::Filter(tests), rest @ ..] => {
+            if let Some(elements) = place.as_array_mut()
+                && let Some(index) = elements.iter().position(|element| holds(tests, element))
+                && let Some(element) = elements.get_mut(index)
+            {
+                take(rest, element);
+                if is_bare(tests, element) {
+                    elements.remove(index);
+                }
             }
         }
         [step, rest @ ..] => {
@@ -395,9 +434,16 @@ mod tests {
         check("$.f[?@.id=='x'].v", json!({ "f": [] }), json!(null), json!({ "f": [] }));
         check(
             "$.f[?@.id=='x'].v",
-            json!({ "f": [{ "id": "x", "v": 1 }] }),
+            json!({ "f": [{ "id": "y" }, { "id": "x", "v": 1 }] }),
             json!(null),
-            json!({ "f": [{ "id": "x", "v": null }] }),
+            json!({ "f": [{ "id": "y" }] }),
+        );
+        // What else the element holds is not ours to take away.
+        check(
+            "$.f[?@.id=='x'].v",
+            json!({ "f": [{ "id": "x", "v": 1, "w": 2 }] }),
+            json!(null),
+            json!({ "f": [{ "id": "x", "v": null, "w": 2 }] }),
         );
     }
 

@@ -9,10 +9,14 @@ use percent_encoding::percent_decode_str;
 /// it were put into a path of the application.
 pub fn decode(raw: &str) -> Option<String> {
     let text = percent_decode_str(raw).decode_utf8().ok()?;
+    is_possible(&text).then(|| text.into_owned())
+}
+
+/// Whether a decoded text can be a segment.
+pub fn is_possible(text: &str) -> bool {
     // A per cent sign left after decoding would be decoded once more further on.
     let leads_astray = |c: char| c.is_control() || matches!(c, '/' | '\\' | '?' | '#' | '%');
-    let is_possible = text != "." && text != ".." && !text.contains(leads_astray);
-    is_possible.then(|| text.into_owned())
+    text != "." && text != ".." && !text.contains(leads_astray)
 }
 
 #[cfg(test)]

@@ -45,11 +45,8 @@ async fn each_step_is_a_file_that_passes_its_tests() {
 
 #[test]
 fn what_the_guide_shows_stands_in_a_step() {
-    let shown: Vec<&str> = GUIDE
-        .split("```yaml\n")
-        .skip(1)
-        .map(|block| block.split_once("```").unwrap().0)
-        .collect();
+    let shown: Vec<&str> =
+        GUIDE.split("```yaml\n").skip(1).map(|block| block.split_once("```").unwrap().0).collect();
     assert!(shown.len() > 8, "{}", shown.len());
     for block in shown {
         let holds = |text: &str| block.lines().all(|line| text.lines().any(|other| other == line));

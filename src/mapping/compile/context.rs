@@ -51,6 +51,12 @@ impl Context {
     /// A `JSONPath` (E101).
     pub(crate) fn path(&mut self, path: &PathText) -> Option<NativePath> {
         let PathText(text) = path;
+        if text.value.contains("{config.") {
+            let message =
+                format!("nothing is filled in here: '{}' would be read as it stands", text.value);
+            let help = "a place is the same in every installation; `where` and `when` see config";
+            return self.fault(Diagnostic::error("E101", text.at, message).with_help(help));
+        }
         match NativePath::parse(&text.value) {
             Ok(path) => Some(path),
             Err(fault) => self.fault(bad_path(text.at, &text.value, fault.character)),

@@ -12,7 +12,7 @@ use crate::convert::error::ConvertError;
 use crate::convert::formula::Sight;
 use crate::convert::{collection, difference, lens, places, through};
 use crate::mapping::model::{
-    BodyFormat, Carries, Collection, Mode, Request, ResourceMapping, Row, SendMode,
+    BodyFormat, Carries, Collection, Mode, OnClear, Request, ResourceMapping, Row, SendMode,
 };
 use crate::native::path::NativePath;
 use crate::scim::resource::Resource;
@@ -98,7 +98,10 @@ pub fn put(
         if !difference.touches_row(row) || (row.alias && taken) {
             continue;
         }
-        let wanted = places::read(row, difference.wanted);
+        let wanted = match places::read(row, difference.wanted) {
+            None => cleared(context, difference, row)?,
+            wanted => wanted,
+        };
         // An alias that is absent says nothing: clearing is for the row that owns the value.
         if wanted.is_none() && (difference.purpose == Purpose::Create || row.alias) {
             continue;
@@ -125,6 +128,21 @@ pub fn put(
         }
     }
     Ok(document)
+}
+
+/// What stands for a value that is cleared: the default of a row that says so.
+fn cleared(
+    context: &Context<'_>,
+    difference: &Difference<'_>,
+    row: &Row,
+) -> Result<Option<Value>, ConvertError> {
+    let is_meant = row.on_clear == OnClear::Default && difference.purpose == Purpose::Update;
+    let Some(default) = row.default.as_ref().filter(|_| is_meant && !row.alias) else {
+        return Ok(None);
+    };
+    let scim = Value::Object(difference.wanted.0.clone());
+    let value = default.evaluate(&context.scope().with("scim", &scim))?;
+    Ok(places::fitting(row, value))
 }
 
 /// What an expression of the row sees.

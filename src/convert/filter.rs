@@ -17,7 +17,7 @@ use crate::mapping::expression::Scope;
 use crate::mapping::formulas::Formulas;
 use crate::mapping::model::{
     CollectionSource, FilterAction, FilterCase, FilterLanguage, FilterRule, FilterSubject,
-    ParameterPlace, Request, RequestBody,
+    ParameterPlace, Reach, Request, RequestBody, is_same_text,
 };
 use crate::mapping::template::Template;
 use crate::mapping::transform::kind::Transform;
@@ -97,7 +97,7 @@ pub fn plan<'m>(context: &Context<'m>, filter: &Filter) -> Result<Pushdown<'m>, 
     }
     let mut usable = Vec::new();
     for (index, term) in terms.iter().enumerate() {
-        match native_term(context, term)? {
+        match native_term(context, term) {
             Term::Impossible => return Ok(Pushdown::new(Calls::Nothing, filter)),
             Term::Usable(found) => usable.push(Found { term: index, ..found }),
             Term::Unusable => {}
@@ -199,40 +199,66 @@ enum Term<'m> {
     Impossible,
 }
 
-fn native_term<'m>(context: &Context<'m>, term: &Filter) -> Result<Term<'m>, ConvertError> {
-    let (path, operator, scim_value) = match term {
-        Filter::Compare(path, operator, value) => (path.clone(), *operator, value),
+fn native_term<'m>(context: &Context<'m>, term: &Filter) -> Term<'m> {
+    match term {
+        Filter::Compare(path, operator, value) => comparison(context, path, *operator, value, &[]),
         // `emails[type eq "work" and value eq "x"]` has no more matches than `emails.value eq
         // "x"`.
         Filter::ValuePath(path, inner) => {
-            for flat in inner.of_attribute(path) {
-                let found = native_term(context, &flat)?;
+            let flat: Vec<Filter> = inner.of_attribute(path).collect();
+            for one in &flat {
+                let Filter::Compare(path, operator, value) = one else { continue };
+                let found = comparison(context, path, *operator, value, &flat);
                 if !matches!(found, Term::Unusable) {
-                    return Ok(found);
+                    return found;
                 }
             }
-            return Ok(Term::Unusable);
+            Term::Unusable
         }
-        Filter::Present(_) | Filter::And(_) | Filter::Or(_) | Filter::Not(_) => {
-            return Ok(Term::Unusable);
-        }
+        Filter::Present(_) | Filter::And(_) | Filter::Or(_) | Filter::Not(_) => Term::Unusable,
+    }
+}
+
+/// Whether the application looks at every value that a comparison may match. `element` are the
+/// comparisons that hold for the same element.
+fn reaches(rule: &FilterRule, element: &[Filter]) -> bool {
+    let is_said = |(name, wanted): &(String, Value)| {
+        element.iter().any(|term| match term {
+            Filter::Compare(AttrPath { sub: Some(sub), .. }, CompareOp::Eq, value) => {
+                sub.eq_ignore_ascii_case(name) && is_same_text(value, wanted)
+            }
+            _ => false,
+        })
     };
-    let rules = &context.resource.filters;
-    let rule =
-        rules.iter().find(|rule| rule.operator == operator && is_same(context, &rule.path, &path));
-    let Some(rule) = rule.filter(|rule| narrows(context, rule)) else {
-        return Ok(Term::Unusable);
-    };
+    match &rule.reach {
+        Reach::All(_) => true,
+        Reach::Element(selector) => selector.iter().all(is_said),
+        Reach::Unknown => false,
+    }
+}
+
+fn comparison<'m>(
+    context: &Context<'m>,
+    path: &AttrPath,
+    operator: CompareOp,
+    scim_value: &Value,
+    element: &[Filter],
+) -> Term<'m> {
+    let rule = context.resource.filters.iter().find(|rule| {
+        rule.operator == operator && is_same(context, &rule.path, path) && reaches(rule, element)
+    });
+    let Some(rule) = rule.filter(|rule| narrows(context, rule)) else { return Term::Unusable };
     let text = scim_value.as_str().map_or_else(|| scim_value.to_string(), str::to_owned);
     if rule.unsafe_values.as_ref().is_some_and(|pattern| pattern.is_match(&text)) {
-        return Ok(Term::Unusable);
+        return Term::Unusable;
     }
-    Ok(match native_form(context, rule.subject, scim_value) {
+    match native_form(context, rule.subject, scim_value) {
+        Ok(value) if is_another(context, rule, scim_value, &value) => Term::Unusable,
         Ok(value) => Term::Usable(Found { term: 0, rule, value, scim_value: scim_value.clone() }),
         Err(ConvertError::UnknownReference { .. }) if operator == CompareOp::Eq => Term::Impossible,
         // A value that the application cannot hold is left to the scan: it is always right.
         Err(_) => Term::Unusable,
-    })
+    }
 }
 
 /// Whether what a rule asks for holds no less than the SCIM filter. The native form of a part of a
@@ -299,6 +325,15 @@ pub(crate) fn is_same(context: &Context<'_>, rule: &AttrPath, path: &AttrPath) -
         own.or(implied)
     };
     std::ptr::eq(left.attribute, right.attribute) && sub(&left) == sub(&right)
+}
+
+/// Whether another row that the application looks at would write the value in another way.
+fn is_another(context: &Context<'_>, rule: &FilterRule, scim: &Value, native: &Value) -> bool {
+    let Reach::All(also) = &rule.reach else { return false };
+    also.iter().any(|other| match native_form(context, *other, scim) {
+        Ok(other) => other != *native,
+        Err(_) => true,
+    })
 }
 
 fn native_form(
@@ -380,7 +415,7 @@ fn phrase(
             Ok(Some(Phrase { text, may_miss: part.may_miss, is_whole: true }))
         }
         Filter::Compare(..) | Filter::ValuePath(..) => {
-            let Term::Usable(found) = native_term(context, filter)? else { return Ok(None) };
+            let Term::Usable(found) = native_term(context, filter) else { return Ok(None) };
             let FilterAction::Term(template) = &found.rule.action else { return Ok(None) };
             let is_plain = matches!(filter, Filter::Compare(..));
             let is_whole = is_plain

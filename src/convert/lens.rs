@@ -107,7 +107,8 @@ fn clear(row: &Row, document: &mut Value) -> Result<(), ConvertError> {
     let unwritable = |_| ConvertError::Unwritable { path: places::name(row) };
     for target in row.targets() {
         match row.on_clear {
-            OnClear::Null => target.write(document, Value::Null).map_err(unwritable)?,
+            // A default that makes nothing leaves nothing to write.
+            OnClear::Null | OnClear::Default => target.write(document, Value::Null).map_err(unwritable)?,
             OnClear::Empty => target.write(document, Value::from("")).map_err(unwritable)?,
             OnClear::Omit => {}
             OnClear::Remove => target.remove(document),

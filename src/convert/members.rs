@@ -251,7 +251,7 @@ pub fn calls<'m>(
     if let Some(add) = &collection.add {
         let elements =
             natives(context, collection, delta.add.iter().map(|element| (element, None)))?;
-        batches(add, collection, &elements, scope, &mut calls)?;
+        batches(add, collection.batch.add, &elements, scope, &mut calls)?;
     }
     for (element, native) in &delta.change {
         change(context, collection, element, native, scope, &mut calls)?;
@@ -261,7 +261,7 @@ pub fn calls<'m>(
         let references = context.references.with_hidden();
         let context = Context { references: &references, ..*context };
         let elements = natives(&context, collection, gone)?;
-        batches(remove, collection, &elements, scope, &mut calls)?;
+        batches(remove, collection.batch.remove, &elements, scope, &mut calls)?;
     }
     Ok(calls)
 }
@@ -347,12 +347,12 @@ fn natives<'e>(
 
 fn batches<'m>(
     request: &'m Request,
-    collection: &Collection,
+    batch: Batch,
     elements: &[Element],
     scope: &Scope<'_>,
     calls: &mut Vec<MemberCall<'m>>,
 ) -> Result<(), ConvertError> {
-    let size = match collection.batch {
+    let size = match batch {
         Batch::Of(size) => size.max(1),
         Batch::All => elements.len().max(1),
     };
@@ -378,11 +378,11 @@ fn change<'m>(
     let Some(request) = &collection.change else {
         if let Some(remove) = &collection.remove {
             let gone = Element::new(context, collection, element, native)?;
-            batches(remove, collection, &[gone], scope, calls)?;
+            batches(remove, collection.batch.remove, &[gone], scope, calls)?;
         }
         if let Some(add) = &collection.add {
             let new = Element::new(context, collection, element, &after)?;
-            batches(add, collection, &[new], scope, calls)?;
+            batches(add, collection.batch.add, &[new], scope, calls)?;
         }
         return Ok(());
     };

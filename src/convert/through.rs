@@ -49,6 +49,17 @@ pub fn write_key(
     key: &Value,
     current: Option<&Value>,
 ) -> Result<Value, TransformError> {
+    // `string` says of a numeric key that the application refers to it as text, unless it does not.
+    if let (Value::Number(number), Some((last, before))) = (key, via.split_last())
+        && last.name() == "string"
+    {
+        let there = current.cloned().and_then(|current| {
+            before.iter().try_fold(current, |value, step| step.to_scim(&value).ok())
+        });
+        let text = Value::from(number.to_string());
+        let is_number = there.is_some_and(|there| there.is_number());
+        return write(before, if is_number { key } else { &text }, current);
+    }
     let written = write(via, key, current);
     match key {
         Value::Number(number) if written.is_err() => {

@@ -95,7 +95,7 @@ fn write(
     }
     field("scim", &json!(attempt.scim));
     if !attempt.headers.is_empty() {
-        field("headers", &pairs(&attempt.headers));
+        field("headers", &script::fields_of(&attempt.headers));
     }
     if let Some(body) = &attempt.body {
         field("body", body);
@@ -135,21 +135,14 @@ fn given(given: &Given, fullness: Fullness) -> Map<String, Value> {
     members
 }
 
-fn pairs(pairs: &[(String, String)]) -> Value {
-    Value::Object(pairs.iter().map(|(name, value)| (name.clone(), json!(value))).collect())
-}
-
 fn call(recorded: &Recorded, secrets: &Secrets, fullness: Fullness) -> Value {
     let request = &recorded.request;
     let path = script::decoded(&request.path);
     let mut call = Map::new();
     let expect = secrets.text(&format!("{} {path}", request.method.name()));
     call.insert("expect".to_owned(), json!(expect));
-    let query = pairs(&request.query);
-    // A parameter that is there several times cannot be written down.
-    let is_plain = query.as_object().is_some_and(|query| query.len() == request.query.len());
-    if is_plain && !request.query.is_empty() {
-        call.insert("query".to_owned(), secrets.value(&query));
+    if !request.query.is_empty() {
+        call.insert("query".to_owned(), secrets.value(&script::fields_of(&request.query)));
     }
     let body = script::body(&request.body);
     if !body.is_null() {

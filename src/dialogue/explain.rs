@@ -120,7 +120,16 @@ pub(crate) fn key_of(rule: &FilterRule) -> String {
         .path
         .to_string()
         .replace(&format!("{}:", crate::scim::urn::ENTERPRISE_USER), "enterprise:");
-    format!("{path} {}", rule.operator.keyword())
+    let operator = rule.operator.keyword();
+    if rule.selector.is_empty() {
+        return format!("{path} {operator}");
+    }
+    let terms: Vec<String> =
+        rule.selector.iter().map(|(name, value)| format!("{name} eq {value}")).collect();
+    let (terms, sub) = (terms.join(" and "), rule.path.sub.as_deref());
+    let attribute = sub.map_or(path.as_str(), |sub| path.trim_end_matches(&format!(".{sub}")));
+    let sub = sub.map(|sub| format!(".{sub}")).unwrap_or_default();
+    format!("{attribute}[{terms}]{sub} {operator}")
 }
 
 fn explain(context: &Context<'_>, text: &str) -> Line {

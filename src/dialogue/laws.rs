@@ -7,7 +7,9 @@ use serde_json::Value;
 use crate::convert::context::Context;
 use crate::dialogue::samples;
 use crate::dialogue::trial::{Trial, Verdict};
-use crate::mapping::diagnostic::{Diagnostic, Position, put_get, written_back};
+use crate::mapping::diagnostic::{
+    Diagnostic, Position, other_type, put_get, unwritable, written_back,
+};
 use crate::mapping::expression::Ambient;
 use crate::mapping::model::{Mapping, ResourceMapping};
 
@@ -87,5 +89,9 @@ fn told(at: Position, label: &str, verdict: &Verdict, help: Option<&str>) -> Vec
     let put = counter.map(|(counter, help)| put_get(at, label, &counter.texts(), help));
     let written =
         verdict.get_put.as_ref().map(|native| written_back(at, label, &native.to_string()));
-    put.into_iter().chain(written).collect()
+    let retyped = verdict.retyped.as_ref();
+    let retyped =
+        retyped.map(|(have, new)| other_type(at, label, &have.to_string(), &new.to_string()));
+    let refused = verdict.refused.as_ref().map(|value| unwritable(at, label, &value.to_string()));
+    put.into_iter().chain(written).chain(retyped).chain(refused).collect()
 }

@@ -93,7 +93,7 @@ const EXPRESSIONS: [&str; 7] =
 /// Words that a field can have.
 const WORDS: [(&str, &[&str]); 11] = [
     ("mode", &["both", "read", "write", "create"]),
-    ("on_clear", &["null", "omit", "empty", "remove", "reject"]),
+    ("on_clear", &["null", "omit", "empty", "remove", "reject", "default"]),
     ("send", &["changed", "mapped", "full", "each"]),
     ("returns", &["record", "id", "none"]),
     ("match", &["lenient", "strict"]),

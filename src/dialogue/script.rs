@@ -129,23 +129,41 @@ pub fn body(body: &Body) -> Value {
     match body {
         Body::None => Value::Null,
         Body::Json(value) => value.clone(),
-        Body::Form(fields) => {
-            let pair =
-                |(name, value): &(String, String)| (name.clone(), Value::from(value.as_str()));
-            Value::Object(fields.iter().map(pair).collect())
-        }
+        Body::Form(fields) => fields_of(fields),
     }
 }
 
+/// Parameters or form fields as a tree. One that is there several times is a list.
+pub fn fields_of(fields: &[(String, String)]) -> Value {
+    let mut members = Map::new();
+    for (name, _) in fields {
+        let values = fields.iter().filter(|(have, _)| have == name).map(|(_, value)| value);
+        let mut values: Vec<Value> = values.map(|value| Value::from(value.as_str())).collect();
+        let value =
+            if values.len() > 1 { Value::Array(values) } else { values.pop().unwrap_or_default() };
+        members.insert(name.clone(), value);
+    }
+    Value::Object(members)
+}
+
+/// How a query differs. A parameter that is sent several times is a list.
 fn query_difference(wanted: &Map<String, Value>, sent: &[(String, String)]) -> Option<String> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     for (name, value) in sent {
-        match wanted.get(name).map(text) {
-            None => return Some(format!("unexpected parameter {name}={value}")),
-            Some(wanted) if wanted != "any" && wanted != *value => {
-                return Some(format!("parameter {name} wanted {wanted}, sent {value}"));
-            }
-            Some(_) => {}
+        let values: Vec<&str> =
+            sent.iter().filter(|(have, _)| have == name).map(|(_, value)| value.as_str()).collect();
+        let Some(wanted) = wanted.get(name) else {
+            return Some(format!("unexpected parameter {name}={value}"));
+        };
+        let is_met = match wanted {
+            Value::Array(wanted) => wanted.iter().map(text).eq(values.iter().copied()),
+            Value::String(word) if word == "any" => true,
+            wanted => values == [text(wanted).as_str()],
+        };
+        if !is_met {
+            let sent =
+                if values.len() == 1 { value.clone() } else { format!("[{}]", values.join(", ")) };
+            return Some(format!("parameter {name} wanted {}, sent {sent}", text(wanted)));
         }
     }
     let missing = wanted.keys().find(|name| !sent.iter().any(|(have, _)| have == *name));

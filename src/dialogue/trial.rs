@@ -27,6 +27,11 @@ pub struct Verdict {
     pub put_get: Option<Counter>,
     /// A native value that is changed by writing back what was read.
     pub get_put: Option<Value>,
+    /// A value of a record, and what would be written for it where there is none: the same in
+    /// another type.
+    pub retyped: Option<(Value, Value)>,
+    /// A value that records have, when no value at all can be written where there is none.
+    pub refused: Option<Value>,
 }
 
 /// A counter-example.
@@ -76,7 +81,42 @@ impl Trial<'_> {
         let get_put = natives.take(samples::MOST_VALUES).find(|native| {
             !is_formula && documents().any(|document| self.is_changed(row, document, native))
         });
-        Verdict { put_get, get_put }
+        let retyped = self.records.iter().find_map(|record| self.retyped(row, record));
+        let refused = self.refused(row, &wanted);
+        Verdict { put_get, get_put, retyped, refused }
+    }
+
+    /// A value that a record has, if writing refuses whatever is tried.
+    fn refused(&self, row: &Row, tried: &[Value]) -> Option<Value> {
+        if row.via.is_empty() || row.reference.is_some() || row.formulas.to_native.is_some() {
+            return None;
+        }
+        let mut read =
+            self.records.iter().filter_map(|record| lens::get(&self.context, row, record));
+        let found = read.next()?;
+        let is_refused =
+            |value: &Value| lens::native_value(&self.context, row, value, None).is_err();
+        let are_all = is_refused(&found) && read.all(|value| is_refused(&value));
+        (are_all && tried.iter().all(is_refused)).then_some(found)
+    }
+
+    /// A record's text for which a number would be written if nothing were there, or a number for
+    /// which it would be text: then a new record gets what the application does not use.
+    fn retyped(&self, row: &Row, record: &Value) -> Option<(Value, Value)> {
+        if row.via.is_empty() || row.reference.is_some() || row.formulas.to_native.is_some() {
+            return None;
+        }
+        let have = lens::current(row, record)?.into_owned();
+        let scim = lens::get(&self.context, row, record)?;
+        let written = lens::native_value(&self.context, row, &scim, None).ok()?;
+        let is_alike = match (&have, &written) {
+            (Value::String(text), Value::Number(_) | Value::Bool(_)) => {
+                *text == written.to_string()
+            }
+            (Value::Number(_) | Value::Bool(_), Value::String(text)) => *text == have.to_string(),
+            _ => false,
+        };
+        is_alike.then_some((have, written))
     }
 
     /// What is wrong with writing a value into a document and reading it back.
@@ -195,7 +235,7 @@ impl Trial<'_> {
         });
         let natives = samples::natives_of_transforms(&item.via);
         let get_put = natives.into_iter().find(|native| self.is_item_changed(list, item, native));
-        Verdict { put_get, get_put }
+        Verdict { put_get, get_put, ..Verdict::default() }
     }
 
     fn put_get_item(

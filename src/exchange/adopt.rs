@@ -10,9 +10,10 @@ use crate::exchange::error::ExchangeError;
 use crate::exchange::goal::Goal;
 use crate::exchange::native::Exchange;
 use crate::exchange::search::{self, Asked};
+use crate::exchange::shown::{self, Change};
 use crate::exchange::sieve::{Sight, Standing, Window};
 use crate::exchange::state::{self, Located, State};
-use crate::exchange::{differences, shown, unique};
+use crate::exchange::{differences, unique};
 use crate::mapping::model::{IdSourceRule, Mode, ReplaceMode, ResourceMapping};
 use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::{CompareOp, Filter};
@@ -58,7 +59,8 @@ pub async fn adopt(
         None => exchange.record(resource, &located.key).await?,
     };
     let doubts = outcome.doubts;
-    Ok(Some(shown::view(exchange, resource, &located, record, &wanted, doubts).await?))
+    let change = Change { before: &before.view, wanted: &wanted };
+    Ok(Some(shown::view(exchange, resource, &located, record, change, doubts).await?))
 }
 
 /// The one record with the new resource's one value, if no client has seen it.

@@ -19,6 +19,9 @@ use crate::exchange::version::{self, Conditions, Record};
 use crate::mapping::model::{Delete, Outcome, Request, ResourceMapping};
 use crate::sidecar::entry::{Entry, EntryState};
 
+/// What is said when the application refuses a deletion and does not say why.
+const REFUSED: &str = "the application does not allow this resource to be deleted";
+
 /// Deletes a resource.
 pub async fn answer(
     exchange: &Exchange<'_>,
@@ -117,7 +120,21 @@ async fn send(
     mut step: Step<'_>,
 ) -> Result<(), ExchangeError> {
     version::guard(resource, record, &mut step.native);
-    exchange.ask(step.request, step.native, About::Resource).await.map(drop)
+    let asked = exchange.ask(step.request, step.native, About::Resource).await;
+    asked.map(drop).map_err(without_values)
+}
+
+/// A refusal without a word of the application's: a deletion brings no values that could be wrong.
+fn without_values(error: ExchangeError) -> ExchangeError {
+    match error {
+        ExchangeError::Native(mut failure)
+            if failure.meaning == Meaning::Outcome(Outcome::InvalidValue) =>
+        {
+            failure.detail.get_or_insert_with(|| REFUSED.to_owned());
+            ExchangeError::Native(failure)
+        }
+        other => other,
+    }
 }
 
 fn is_conflict(resource: &ResourceMapping, error: &ExchangeError) -> bool {

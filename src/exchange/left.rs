@@ -213,7 +213,7 @@ impl Exchange<'_> {
             let groups = self.present(resource, &located.key, native, list).await?;
             let of = Of { resource, located, native };
             for membership in self.membership_calls(of, list, &groups, Way::Out).await? {
-                self.write_membership(membership, Effect::Other).await?;
+                self.write_membership(membership, Effect::Removes).await?;
             }
         }
         Ok(())

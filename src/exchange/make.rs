@@ -14,11 +14,13 @@ use crate::convert::references::{Wanted, ids_in, names_in};
 use crate::convert::{key, places, record, request};
 use crate::exchange::error::{ExchangeError, Mismatch};
 use crate::exchange::goal::{Goal, Outcome};
+use crate::exchange::kept;
 use crate::exchange::native::{About, Exchange};
 use crate::exchange::recent::Fate;
+use crate::exchange::shown::{self, Change};
 use crate::exchange::state::{self, Located};
 use crate::exchange::version::Record;
-use crate::exchange::{kept, names, shown};
+use crate::exchange::names;
 use crate::mapping::model::{Carries, IdSourceRule, Mode, ResourceMapping, Source};
 use crate::scim::resource::Resource;
 use crate::sidecar::entry::{Entry, EntryState};
@@ -104,7 +106,8 @@ pub async fn make(
         None => exchange.record(resource, &located.key).await.map_err(not_there)?,
     };
     exchange.remember(resource, &located.key, Fate::There(Some(record.native.clone())));
-    let view = shown::view(exchange, resource, &located, record.clone(), wanted, doubts).await?;
+    let change = Change { before: &Resource::default(), wanted };
+    let view = shown::view(exchange, resource, &located, record.clone(), change, doubts).await?;
     Ok(Made { located, record, view })
 }
 

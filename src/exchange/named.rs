@@ -16,9 +16,10 @@ use crate::convert::{key, record, through};
 use crate::exchange::error::{ExchangeError, Mismatch};
 use crate::exchange::native::{About, Exchange, Walk};
 use crate::exchange::search::Breadth;
-use crate::mapping::model::{FilterRule, FilterSubject, Outcome, Request, ResourceMapping};
+use crate::mapping::model::{FilterRule, FilterSubject, Outcome, Reach, Request, ResourceMapping};
 use crate::native::message::NativeRequest;
 use crate::native::path::NativePath;
+use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::{CompareOp, Filter};
 
 /// Look-ups in flight for one exchange.
@@ -235,6 +236,16 @@ fn asked(resource: &ResourceMapping, by: &NativePath, value: &str) -> Option<Fil
             return None;
         }
         let scim = through::read(&row.via, &row.empty, &Value::from(value))?;
-        Some(Filter::Compare(rule.path.clone(), CompareOp::Eq, scim))
+        let element = match &rule.reach {
+            Reach::All(_) => return Some(Filter::Compare(rule.path.clone(), CompareOp::Eq, scim)),
+            Reach::Element(selector) => selector,
+            Reach::Unknown => return None,
+        };
+        let own = (rule.path.sub.clone().unwrap_or_else(|| "value".to_owned()), scim);
+        let terms = element.iter().cloned().chain([own]).map(|(sub, value)| {
+            Filter::Compare(AttrPath { urn: None, attr: sub, sub: None }, CompareOp::Eq, value)
+        });
+        let attribute = AttrPath { sub: None, ..rule.path.clone() };
+        Some(Filter::ValuePath(attribute, Box::new(Filter::And(terms.collect()))))
     })
 }

@@ -486,6 +486,8 @@ impl<'m> Walk<'m> {
             .map_or_else(Parameters::default, |pages| page::parameters(pages, at, self.size));
         parameters.join(self.parameters.clone());
         let mut native = request::build_list(self.request, &scope, parameters.body)?;
+        // What a term or a page asks for stands in for what the list asks for otherwise.
+        native.query.retain(|(name, _)| !parameters.query.iter().any(|(have, _)| have == name));
         native.query.extend(parameters.query);
         native.query.retain(|(name, _)| !self.order.iter().any(|(have, _)| have == name));
         native.query.extend(self.order.iter().cloned());

@@ -17,7 +17,7 @@ use crate::exchange::goal::{Conflict, Goal};
 use crate::exchange::native::Exchange;
 use crate::exchange::represent;
 use crate::exchange::response::ScimResponse;
-use crate::exchange::shown;
+use crate::exchange::shown::{self, Change};
 use crate::exchange::state::Located;
 use crate::exchange::version::{Conditions, Record};
 use crate::mapping::model::{CollectionSource, Mode, Request, ResourceMapping};
@@ -25,7 +25,6 @@ use crate::scim::attr::AttrPath;
 use crate::scim::patch::operation::Operation;
 use crate::scim::patch::request::PatchRequest;
 use crate::scim::projection::Projection;
-use crate::scim::resource::Resource;
 
 /// Applies a PATCH.
 pub async fn answer(
@@ -85,8 +84,8 @@ pub async fn answer(
     let doubts = outcome.doubts;
     let named: Vec<AttrPath> =
         patch.operations.iter().map(|operation| operation.target.path()).collect();
-    let wanted = &goal.wanted;
-    let shown = Shown { projection, named: &named, replaced: &replaced, wanted, doubts };
+    let change = Change { before: &before.view, wanted: &goal.wanted };
+    let shown = Shown { projection, named: &named, replaced: &replaced, change, doubts };
     respond(exchange, resource, &located, outcome.record, &shown).await
 }
 
@@ -98,7 +97,7 @@ struct Shown<'a> {
     /// Collections behind requests of their own whose elements are known, because they were read
     /// and then made what was wanted.
     replaced: &'a [usize],
-    wanted: &'a Resource,
+    change: Change<'a>,
     /// Whether the application may not have taken every element.
     doubts: bool,
 }
@@ -110,7 +109,7 @@ async fn respond(
     record: Option<Record>,
     shown: &Shown<'_>,
 ) -> Result<ScimResponse, ExchangeError> {
-    let Shown { projection, named, replaced, wanted, doubts } = shown;
+    let Shown { projection, named, replaced, change, doubts } = shown;
     let record = match record {
         Some(record) => record,
         None => exchange.native(resource, located).await?,
@@ -124,7 +123,7 @@ async fn respond(
     let mut state = exchange.state(resource, located, record, &asked).await?;
     for index in replaced.iter().filter(|index| !asked.contains(index)) {
         if let Some(collection) = resource.collections.get(*index) {
-            shown::show(exchange, resource, collection, wanted, &mut state.view).await?;
+            shown::show(exchange, resource, collection, *change, &mut state.view).await?;
         }
     }
     Ok(represent::answer(exchange, resource, 200, &state.view, projection, named))

@@ -7,9 +7,10 @@ use crate::exchange::error::ExchangeError;
 use crate::exchange::goal::{Conflict, Goal, Way};
 use crate::exchange::native::Exchange;
 use crate::exchange::response::ScimResponse;
+use crate::exchange::shown::{self, Change};
 use crate::exchange::state;
 use crate::exchange::version::Conditions;
-use crate::exchange::{create, differences, represent, shown};
+use crate::exchange::{create, differences, represent};
 use crate::mapping::model::{Mode, ResourceMapping};
 use crate::scim::projection::Projection;
 use crate::scim::validate;
@@ -56,7 +57,8 @@ pub async fn answer(
         None => exchange.native(resource, &located).await?,
     };
     let doubts = outcome.doubts;
-    let view = shown::view(exchange, resource, &located, record, &wanted, doubts).await?;
+    let change = Change { before: &before.view, wanted: &wanted };
+    let view = shown::view(exchange, resource, &located, record, change, doubts).await?;
     let named = create::named_attributes(&sent);
     Ok(represent::answer(exchange, resource, 200, &view, projection, &named))
 }

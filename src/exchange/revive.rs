@@ -4,14 +4,15 @@
 use serde_json::Value;
 
 use crate::convert::{change, places};
+use crate::exchange::differences;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::goal::Goal;
 use crate::exchange::native::Exchange;
 use crate::exchange::search::{self, Asked};
+use crate::exchange::shown::{self, Change};
 use crate::exchange::sieve::{Hit, Sight, Window};
 use crate::exchange::state::{self, Located};
 use crate::exchange::version::Record;
-use crate::exchange::{differences, shown};
 use crate::mapping::model::{IdSourceRule, Mode, ResourceMapping};
 use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::{CompareOp, Filter};
@@ -59,7 +60,8 @@ pub async fn revive(
         None => exchange.record(resource, &located.key).await?,
     };
     let doubts = outcome.doubts;
-    Ok(Some(shown::view(exchange, resource, &located, record, &wanted, doubts).await?))
+    let change = Change { before: &before.view, wanted: &wanted };
+    Ok(Some(shown::view(exchange, resource, &located, record, change, doubts).await?))
 }
 
 /// The deleted record of this name.

@@ -21,7 +21,9 @@ const AT_ONCE: usize = 4;
 pub enum Effect {
     /// It adds.
     Adds,
-    /// It changes, removes or replaces.
+    /// It removes.
+    Removes,
+    /// It changes or replaces.
     Other,
 }
 
@@ -42,7 +44,7 @@ pub enum Sent {
 ///
 /// An added element that the application does not know is left out: identity providers send
 /// references before, or without, their targets, and one must not cost the others. The answer
-/// says whether that may have happened.
+/// says whether that may have happened. A removed one that it does not know is gone already.
 pub async fn all(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
@@ -56,12 +58,11 @@ pub async fn all(
         CollectionSource::List(_) => AT_ONCE,
     };
     let mut doubts = false;
-    let mut is_known = false;
+    let (mut is_known, mut has_taken) = (false, false);
     let mut calls = calls.into_iter().peekable();
     while let Some(first) = calls.next() {
         let request = first.request;
-        let is_add = collection.add.as_ref().is_some_and(|add| std::ptr::eq(add, request));
-        let effect = if is_add { Effect::Adds } else { Effect::Other };
+        let effect = effect(collection, request);
         let mut group = vec![first];
         while let Some(next) = calls.next_if(|next| std::ptr::eq(next.request, request)) {
             group.push(next);
@@ -73,7 +74,10 @@ pub async fn all(
             pending.push(one(exchange, collection, call, effect, scope).boxed());
         }
         let sent: Vec<Sent> = stream::iter(pending).buffered(at_once).try_collect().await?;
-        doubts |= is_add && sent.iter().any(|sent| *sent != Sent::Taken);
+        doubts |= effect == Effect::Adds && sent.iter().any(|sent| *sent != Sent::Taken);
+        // Nobody can be taken out of what is not there.
+        is_known |= effect == Effect::Removes && (has_taken || sent.contains(&Sent::Taken));
+        has_taken |= sent.contains(&Sent::Taken);
         if sent.contains(&Sent::Unknown) && !is_known {
             // It may be the resource itself that is not there.
             exchange.record(resource, key).await?;
@@ -82,6 +86,15 @@ pub async fn all(
         }
     }
     Ok(doubts)
+}
+
+fn effect(collection: &Collection, request: &Request) -> Effect {
+    let is = |own: &Option<Request>| own.as_ref().is_some_and(|own| std::ptr::eq(own, request));
+    match (is(&collection.add), is(&collection.remove)) {
+        (true, _) => Effect::Adds,
+        (false, true) => Effect::Removes,
+        (false, false) => Effect::Other,
+    }
 }
 
 /// Sends one call, after its look-ups. What they read may be what the call writes back, so nobody
@@ -110,7 +123,7 @@ pub async fn one(
             return Ok(match effect {
                 Effect::Adds => Sent::Unknown,
                 // Nobody has to be taken out who is not there.
-                Effect::Other => Sent::Declined,
+                Effect::Removes | Effect::Other => Sent::Declined,
             });
         }
         other => other?,
@@ -141,7 +154,8 @@ async fn deliver(
         Ok(response) if response.is_success() => Ok(Sent::Taken),
         Ok(_) => Ok(Sent::Declined),
         Err(ExchangeError::Native(failure))
-            if effect == Effect::Adds && failure.meaning == Meaning::Outcome(Outcome::NotFound) =>
+            if effect != Effect::Other
+                && failure.meaning == Meaning::Outcome(Outcome::NotFound) =>
         {
             Ok(Sent::Unknown)
         }

@@ -1,7 +1,10 @@
 //! What an answer to a write shows of collections behind requests of their own.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
+use crate::convert::collection::identity;
 use crate::convert::place;
 use crate::convert::references::{Wanted, ids_in};
 use crate::exchange::error::ExchangeError;
@@ -11,15 +14,24 @@ use crate::exchange::version::Record;
 use crate::mapping::model::{Collection, CollectionSource, ResourceMapping};
 use crate::scim::resource::Resource;
 
+/// A resource before a change, as far as it was read, and as it was to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'a> {
+    /// What was read before.
+    pub before: &'a Resource,
+    /// What the client wanted.
+    pub wanted: &'a Resource,
+}
+
 /// The view of a record that was just written. Collections behind requests of their own are shown
-/// as they were sent, because reading them again would cost a call for nothing; with `doubts`,
+/// as they are to be, because reading them again would cost a call for nothing; with `doubts`,
 /// when the application may not have taken every element, they are read.
 pub async fn view(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
     located: &Located,
     record: Record,
-    wanted: &Resource,
+    change: Change<'_>,
     doubts: bool,
 ) -> Result<Resource, ExchangeError> {
     let written: Vec<usize> =
@@ -30,23 +42,29 @@ pub async fn view(
     let mut view = exchange.state(resource, located, record, &[]).await?.view;
     for index in written {
         if let Some(collection) = resource.collections.get(index) {
-            show(exchange, resource, collection, wanted, &mut view).await?;
+            show(exchange, resource, collection, change, &mut view).await?;
         }
     }
     Ok(view)
 }
 
-/// Shows the elements of one collection as they were sent, but for references to nobody.
+/// Shows the elements of one collection as they are to be, but for references to nobody. What a
+/// member is called is the application's to say: of one that nobody has read, nothing is shown but
+/// who it is.
 pub async fn show(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
     collection: &Collection,
-    wanted: &Resource,
+    change: Change<'_>,
     view: &mut Resource,
 ) -> Result<(), ExchangeError> {
+    let Change { before, wanted } = change;
     let extension = collection.place.extension.as_deref();
-    let elements = wanted.get(extension, &collection.place.attribute).and_then(Value::as_array);
-    let Some(elements) = elements else { return Ok(()) };
+    let elements_of = |resource: &'_ Resource| {
+        let elements = resource.get(extension, &collection.place.attribute);
+        elements.and_then(Value::as_array).cloned()
+    };
+    let Some(elements) = elements_of(wanted) else { return Ok(()) };
     let mut ids = Wanted::new();
     ids_in(&exchange.tenant.mapping, resource, wanted, &mut ids);
     let references = exchange.resolve(Wanted::new(), ids).await?;
@@ -56,11 +74,26 @@ pub async fn show(
         }
         _ => true,
     };
-    let list: Vec<Value> = elements.iter().filter(is_known).cloned().collect();
+    let told = elements_of(before).unwrap_or_default();
+    let told: BTreeMap<Vec<String>, Value> =
+        told.into_iter().map(|element| (identity(collection, &element), element)).collect();
+    let shown = |element: &Value| match told.get(&identity(collection, element)) {
+        _ if collection.reference.is_none() => element.clone(),
+        Some(told) => told.clone(),
+        None => key_of(collection, element),
+    };
+    let list: Vec<Value> = elements.iter().filter(is_known).map(shown).collect();
     if !list.is_empty() {
         place::write(&collection.place, view, Value::Array(list), &Map::new());
     }
     Ok(())
+}
+
+/// What makes an element the same as another, without the rest.
+fn key_of(collection: &Collection, element: &Value) -> Value {
+    let members = collection.key.iter();
+    let members = members.filter_map(|name| Some((name.clone(), element.get(name)?.clone())));
+    Value::Object(members.collect())
 }
 
 fn is_written(resource: &ResourceMapping, index: usize) -> bool {

@@ -359,7 +359,7 @@ pub fn uncarried(at: Position, row: &str, requests: &str) -> Diagnostic {
 /// W304: a list of which only the first answer is read.
 pub fn no_pages(at: Position, resource: &str) -> Diagnostic {
     let message = format!("{resource}: list has no \"pages\", so only the first answer is read");
-    Diagnostic::warning("W304", at, message)
+    Diagnostic::warning("W304", at, message).with_help("pages: none says that there is no more")
 }
 
 /// E305: a reference to a resource that is not there.
@@ -401,6 +401,17 @@ pub fn unmapped_filter(at: Position, name: &str) -> Diagnostic {
     Diagnostic::error("E309", at, format!("filter on \"{name}\", which no row maps"))
 }
 
+/// W316: a filter that some rows of its attribute have no part in.
+pub fn filter_of_some(at: Position, name: &str, other: &str) -> Diagnostic {
+    let message = format!(
+        "filter on \"{name}\": \"{other}\" has values too, so only a filter that names the \
+         element goes to the application"
+    );
+    Diagnostic::warning("W316", at, message).with_help(
+        "name the row as its key does, or say any: true if the application looks at all of them",
+    )
+}
+
 /// E310: a term without a language.
 pub fn term_without_language(at: Position) -> Diagnostic {
     Diagnostic::error("E310", at, "a \"term\" needs a \"filter_language\" in this resource")
@@ -436,6 +447,15 @@ pub fn written_back(at: Position, row: &str, native: &str) -> Diagnostic {
     Diagnostic::error("E401", at, message)
 }
 
+/// E401: what is written where nothing is has another type than what an example has.
+pub fn other_type(at: Position, row: &str, native: &str, written: &str) -> Diagnostic {
+    let message = format!(
+        "GetPut: \"{row}\" is {native} in an example, but a new record would get {written}"
+    );
+    Diagnostic::error("E401", at, message)
+        .with_help("write it in via as the application has it: 1 is a number, \"1\" is text")
+}
+
 /// E402: a value that does not read back as it was written. The values are what was wanted, what
 /// was written, and what is read then.
 pub fn put_get(at: Position, row: &str, values: &[String; 3], help: &str) -> Diagnostic {
@@ -443,6 +463,13 @@ pub fn put_get(at: Position, row: &str, values: &[String; 3], help: &str) -> Dia
     let message =
         format!("PutGet: \"{row}\" {wanted} is written as {native} and reads back as {back}");
     Diagnostic::error("E402", at, message).with_help(help)
+}
+
+/// E402: a row that reads values and can write none.
+pub fn unwritable(at: Position, row: &str, value: &str) -> Diagnostic {
+    let message = format!("PutGet: \"{row}\" reads {value} in an example, but can write no value");
+    Diagnostic::error("E402", at, message)
+        .with_help("the steps of via must fit each other on the way back, too; or use mode: read")
 }
 
 // ---- I5xx: tests ---------------------------------------------------------------------------

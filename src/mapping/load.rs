@@ -258,6 +258,47 @@ resources:
     }
 
     #[test]
+    fn which_values_a_filter_is_about() {
+        let filter = |entry: &str, codes: &str| {
+            let text = BASE
+                .replace("$.mail\n", "$.mail\n      emails[type eq \"home\"].value: sidecar\n")
+                .replace("userName eq: login", &format!("userName eq: login\n      {entry}"));
+            assert_eq!(report(&text), codes, "{entry}");
+        };
+        filter("emails.value eq: mail", "W316");
+        filter("emails[type eq \"work\"].value eq: mail", "");
+        filter("emails[type eq \"home\"].value eq: mail", "E309");
+        filter("emails[type eq \"other\"].value eq: mail", "E309");
+        filter("emails[type eq \"work\" eq: mail", "E201");
+        filter("emails.value eq: { query: mail, any: true }", "E012");
+        check("userName eq: login", "userName eq: login\n      emails.value eq: mail", "");
+        check("userName eq: login", "userName eq: { get: /find, query: { q: \"{value}\" } }", "");
+        check("userName eq: login", "userName eq: { query: login, term: \"{value}\" }", "E013");
+    }
+
+    #[test]
+    fn how_many_elements_a_call_takes() {
+        let batch = |written: &str, codes: &str| {
+            let calls =
+                "add: { post: /in, body: \"{members}\" }, remove: { delete: \"/out/{member}\" }";
+            let read = "item: { value: $.id }, mode: read }";
+            assert!(BASE.contains(read));
+            let with = format!("item: {{ value: $.id }}, mode: both, {calls}, batch: {written} }}");
+            // Groups of a user are read only; those of another name are not.
+            let text = BASE.replace(read, &with).replace("groups:", "entitlements:");
+            assert_eq!(report(&text), codes, "{written}");
+        };
+        batch("all", "");
+        batch("20", "");
+        batch("{ add: all, remove: 1 }", "");
+        batch("{ add: 20 }", "");
+        batch("{ add: all, remove: 2 }", "E012");
+        batch("{ add: none }", "E012");
+        batch("0", "E012");
+        batch("{ both: 1 }", "E010");
+    }
+
+    #[test]
     fn versions() {
         let version = |written: &str, codes: &str| {
             check("id: $.id\n", &format!("id: $.id\n    version: {written}\n"), codes);

@@ -432,6 +432,8 @@ pub enum OnClear {
     Remove,
     /// Refuses.
     Reject,
+    /// Writes the row's default.
+    Default,
 }
 
 /// A multi-valued attribute whose elements have rows of their own.
@@ -464,8 +466,8 @@ pub struct Collection {
     pub set: Option<Request>,
     /// The place in the record is an object: each member is an element `{key, value}`.
     pub entries: Option<EntryValues>,
-    /// Elements in a call of `add` or `remove`.
-    pub batch: Batch,
+    /// Elements in a call of `add` and of `remove`.
+    pub batch: Batches,
     /// When it is read.
     pub fetch: Fetch,
     /// How the file calls it.
@@ -535,6 +537,15 @@ pub enum Batch {
     All,
 }
 
+/// How many elements one call of each kind takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batches {
+    /// A call of `add`.
+    pub add: Batch,
+    /// A call of `remove`.
+    pub remove: Batch,
+}
+
 /// When a collection is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetch {
@@ -593,8 +604,12 @@ pub struct FilterRule {
     pub path: AttrPath,
     /// The operator.
     pub operator: CompareOp,
+    /// The terms of `x[type eq "work"]`, where the entry names one element.
+    pub selector: Vec<(String, Value)>,
     /// The row whose transforms give the native form of a value.
     pub subject: FilterSubject,
+    /// Which of the attribute's values the application looks at.
+    pub reach: Reach,
     /// What is done.
     pub action: FilterAction,
     /// Whether the application never returns more than was asked for.
@@ -614,6 +629,26 @@ pub enum FilterSubject {
     Item(usize, usize),
     /// The resource's own `id`.
     Id,
+}
+
+/// Which values of an attribute the application looks at when it is asked by an entry of `filters`.
+/// Where others are mapped somewhere else, it finds fewer records than match.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reach {
+    /// All of them. Further rows have some of these: a value must be written alike by all.
+    All(Vec<FilterSubject>),
+    /// Those of the element that these terms pick.
+    Element(Vec<(String, Value)>),
+    /// Some that nobody can tell from the others: the application is not asked.
+    Unknown,
+}
+
+/// Whether two values of a selector pick the same element: `type` has no letter case.
+pub fn is_same_text(one: &Value, other: &Value) -> bool {
+    match (one.as_str(), other.as_str()) {
+        (Some(one), Some(other)) => one.to_lowercase() == other.to_lowercase(),
+        _ => one == other,
+    }
 }
 
 /// How the application sorts a list.

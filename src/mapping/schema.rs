@@ -149,7 +149,7 @@ mod tests {
     fn an_unquoted_null_is_the_word() {
         assert_eq!(
             row("on_clear")["enum"],
-            json!(["null", "omit", "empty", "remove", "reject", null])
+            json!(["null", "omit", "empty", "remove", "reject", "default", null])
         );
     }
 

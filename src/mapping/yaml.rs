@@ -54,6 +54,20 @@ pub(crate) struct Key {
     pub(crate) name: String,
     /// Where it begins.
     pub(crate) at: Position,
+    /// Whether it stands in quotes, and so is text whatever it looks like.
+    pub(crate) quoted: bool,
+}
+
+impl Key {
+    /// The key as one of native values: text as it is, unless it looks like something else. What
+    /// stands in quotes and looks like a number, `true`, `false`, `null` or JSON text is JSON text.
+    pub(crate) fn as_native(&self) -> String {
+        let is_text = matches!(plain(&self.name), NodeValue::String(_));
+        if self.quoted && (!is_text || self.name.starts_with('"')) {
+            return Value::from(self.name.as_str()).to_string();
+        }
+        self.name.clone()
+    }
 }
 
 impl Node {
@@ -298,7 +312,7 @@ fn key(event: &Event<'_>, span: Span) -> Result<Key, Diagnostic> {
     if *style == ScalarStyle::Plain && text == "<<" {
         return Err(not_yaml(at, "merge keys (<<) are not part of this language"));
     }
-    Ok(Key { name: text.clone().into_owned(), at })
+    Ok(Key { name: text.clone().into_owned(), at, quoted: *style != ScalarStyle::Plain })
 }
 
 fn refuse_tag(tag: Option<&Cow<'_, granit_parser::Tag>>, at: Position) -> Result<(), Diagnostic> {

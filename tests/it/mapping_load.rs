@@ -1,9 +1,9 @@
 //! Good mapping files become the model that they describe.
 
 use scimbridge::mapping::model::{
-    Activate, Batch, CollectionSource, Deactivate, Fetch, FilterAction, FilterCase, FilterSubject,
-    IdSourceRule, Mapping, Mode, PageStyle, RequestBody, ResourceMapping, SendMode, SignIn, Source,
-    TokenPlace,
+    Activate, Batch, Batches, CollectionSource, Deactivate, Fetch, FilterAction, FilterCase,
+    FilterSubject, IdSourceRule, Mapping, Mode, PageStyle, RequestBody, ResourceMapping, SendMode,
+    SignIn, Source, TokenPlace,
 };
 use scimbridge::scim::attr::AttrPath;
 use scimbridge::scim::schema::{Mutability, Returned, Uniqueness};
@@ -171,7 +171,7 @@ fn keystone_groups_and_sign_in() {
     assert!(session.body.is_some() && session.expires.is_some());
     let group = mapping.resource("Group").expect("there are groups");
     let members = &group.collections[0];
-    assert_eq!((members.reference.as_deref(), members.batch), (Some("User"), Batch::Of(1)));
+    assert_eq!((members.reference.as_deref(), members.batch.add), (Some("User"), Batch::Of(1)));
     assert_eq!(members.key, ["value"]);
     let add = members.add.as_ref().expect("members join");
     assert!(matches!(add.body, RequestBody::None));
@@ -208,7 +208,7 @@ fn jupyterhub_carries_what_its_requests_name() {
     assert_eq!(rows_of(group, &update.carries.rows), ["externalId"]);
     assert_eq!(update.send, SendMode::Full);
     assert_eq!(update.subtree.as_ref().map(ToString::to_string).as_deref(), Some("$.properties"));
-    assert_eq!(group.collections[0].batch, Batch::All);
+    assert_eq!(group.collections[0].batch, Batches { add: Batch::All, remove: Batch::All });
 }
 
 #[test]

@@ -32,8 +32,8 @@ lacks() { # APP: capabilities that the application does not have, as tests/corpu
     jupyterhub) echo groups:rename,userName:letter-case,list:complete-users,attr:manager,attr:roles,attr:phoneNumbers,attr:addresses,attr:nickName,attr:name.honorific ;;
     # One address.
     keystone) echo attr:emails.home,attr:emails.other,attr:addresses,attr:name.honorific ;;
-    # One address and one phone, both optional, and names of ASCII letters, digits and a few signs.
-    roundup) echo attr:emails.home,attr:emails.other,attr:phoneNumbers,attr:addresses,attr:roles,attr:manager,attr:nickName ;;
+    # One address, which stays, and one phone; names of ASCII letters, digits and a few signs.
+    roundup) echo userName:any-characters,attr:emails.home,attr:emails.other,attr:emails.optional,attr:phoneNumbers,attr:addresses,attr:roles,attr:manager,attr:nickName ;;
   esac
 }
 

@@ -10,10 +10,11 @@ use crate::mapping::compile::row::{Attributes, by, effective_mode, reference};
 use crate::mapping::diagnostic::{
     exclusive, misfit, missing_field, no_source, not_writable, unknown_attribute, wrong_value,
 };
+use crate::mapping::file::reader::At;
 use crate::mapping::file::request::Request;
-use crate::mapping::file::resource::Row;
+use crate::mapping::file::resource::{BatchEntry, Row};
 use crate::mapping::model;
-use crate::mapping::model::{Batch, Collection, CollectionSource, Fetch, ItemRow, Mode};
+use crate::mapping::model::{Batch, Batches, Collection, CollectionSource, Fetch, ItemRow, Mode};
 use crate::native::path::NativePath;
 use crate::scim::schema::AttributeType;
 
@@ -61,6 +62,7 @@ pub(crate) fn compile(
     let is_called = add.is_some() || remove.is_some() || set.is_some();
     let named = Named { reference, by: by.clone(), is_called };
     let reference = refer(&label, named, &mut rows, context)?;
+    let batch = batches(row.batch.as_ref(), add.as_ref(), remove.as_ref(), context);
     let remove_reads = remove.as_ref().is_some_and(|remove| reads_elements(remove, &rows));
     if let Some(target) = &reference {
         compiled.draft.reference(&found, target);
@@ -83,7 +85,7 @@ pub(crate) fn compile(
             .entries
             .as_ref()
             .map(|entries| model::EntryValues { on: entries.on.clone(), off: entries.off.clone() }),
-        batch: row.batch.unwrap_or(Batch::Of(1)),
+        batch,
         fetch: row.fetch.unwrap_or(Fetch::Always),
         label: label.text.clone(),
         line: label.at.line,
@@ -226,6 +228,45 @@ fn call(
         None => Some(None),
         Some(written) => request(written, kind, None, context).map(Some),
     }
+}
+
+/// How many elements each call takes. A request whose texts are about one element takes one at a
+/// time, whatever holds for the other: those behind the first would not be sent.
+fn batches(
+    written: Option<&At<BatchEntry>>,
+    add: Option<&model::Request>,
+    remove: Option<&model::Request>,
+    context: &mut Context,
+) -> Batches {
+    let one = Batch::Of(1);
+    let Some(At { value, at }) = written else { return Batches { add: one, remove: one } };
+    let wanted = value.batches();
+    let mut sizes = [("add", wanted.add, add), ("remove", wanted.remove, remove)];
+    for (name, size, request) in &mut sizes {
+        if *size == one || request.is_none_or(takes_several) {
+            continue;
+        }
+        if let BatchEntry::Each(_) = value {
+            let message = format!("\"{name}\" is about one element at a time");
+            let fault = wrong_value(*at, "batch", &message);
+            context
+                .faults
+                .push(fault.with_help("name members or items, and neither member nor item"));
+        }
+        *size = one;
+    }
+    let [(_, add, _), (_, remove, _)] = sizes;
+    Batches { add, remove }
+}
+
+/// Whether a request speaks of all elements that it is made for.
+fn takes_several(request: &model::Request) -> bool {
+    let mentions = request.mentions();
+    let names = |wanted: [&str; 2]| {
+        let mut roots = mentions.iter().filter_map(|mention| mention.split('.').next());
+        roots.any(|root| wanted.contains(&root))
+    };
+    names(["members", "items"]) && !names(["member", "item"])
 }
 
 /// Whether a request names more of an element than the member, which is all that a client tells.

@@ -7,10 +7,8 @@ use serde_json::Value;
 
 use crate::mapping::compile::context::Context;
 use crate::mapping::compile::label::Label;
-use crate::mapping::compile::place::Known;
 use crate::mapping::compile::request::{embedded, has_body, link, records};
-use crate::mapping::compile::row::Attributes;
-use crate::mapping::compile::subject::subject;
+use crate::mapping::compile::subject::{Asked, Surroundings, subject};
 use crate::mapping::compile::variables::{FILTER, JUNCTION, NEGATION};
 use crate::mapping::diagnostic::{
     bad_filter_key, case_sensitive_lookup, exclusive, missing_choice, term_without_language,
@@ -30,19 +28,6 @@ use crate::mapping::yaml::Node;
 use crate::native::message::Method;
 use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::CompareOp;
-use crate::scim::schema::ResourceType;
-
-/// What an entry of `filters` is judged against.
-pub(crate) struct Surroundings<'r> {
-    /// The resource as written.
-    pub(crate) written: &'r Resource,
-    /// Its schemas.
-    pub(crate) known: &'r Known,
-    /// Its rows.
-    pub(crate) attributes: &'r Attributes,
-    /// Its SCIM side.
-    pub(crate) resource_type: &'r ResourceType,
-}
 
 /// Compiles every entry of `filters`.
 pub(crate) fn filters(around: &Surroundings<'_>, context: &mut Context) -> Vec<FilterRule> {
@@ -98,6 +83,7 @@ fn refuse_actions(defaults: &Filter, context: &mut Context) {
         ("body", defaults.body.is_some()),
         ("encode", defaults.encode.is_some()),
         ("term", defaults.term.is_some()),
+        ("any", defaults.any),
     ];
     let known = ["records", "record", "missing", "hydrate", "id", "exact", "case", "unsafe"];
     for (field, _) in given.iter().filter(|(_, there)| *there) {
@@ -118,7 +104,7 @@ fn rule(
     let Some(operator) = operator else {
         return context.fault(bad_filter_key(label.at, &label.text));
     };
-    let subject = subject(name, label, around.known, around.attributes, context);
+    let subject = subject(name, filter.any, label, around, context);
     let action = action(label, filter, around, context);
     let defaults = around.written.filter_defaults.as_ref();
     let unsafe_values = filter.r#unsafe.as_ref();
@@ -128,14 +114,16 @@ fn rule(
         Some(text) if text.value == "none" => None,
         Some(text) => Some(context.regex(text, "unsafe")?),
     };
-    let (path, subject) = subject?;
+    let Asked { path, selector, subject, reach } = subject?;
     let case = filter.case.or_else(|| defaults.and_then(|defaults| defaults.case));
     let case = case_of(&path, case, label, around, context);
     let exact = filter.exact.or_else(|| defaults.and_then(|defaults| defaults.exact));
     Some(FilterRule {
         path,
         operator,
+        selector,
         subject,
+        reach,
         action: action?,
         exact: exact.unwrap_or(true),
         case,
@@ -184,11 +172,13 @@ fn action(
     around: &Surroundings<'_>,
     context: &mut Context,
 ) -> Option<FilterAction> {
+    // Beside a request of its own, these are parts of it.
+    let is_alone = filter.get.is_none() && filter.post.is_none();
     let given = [
-        ("query", filter.query.is_some()),
+        ("query", filter.query.is_some() && is_alone),
         ("get", filter.get.is_some()),
         ("post", filter.post.is_some()),
-        ("body", filter.body.is_some() && filter.get.is_none() && filter.post.is_none()),
+        ("body", filter.body.is_some() && is_alone),
         ("term", filter.term.is_some()),
     ];
     let given: Vec<&str> =
@@ -200,8 +190,8 @@ fn action(
     if given.len() > 1 {
         return context.fault(exclusive(label.at, "a filter", all, &given.join(", ")));
     }
-    if let Some(query) = &filter.query {
-        return self::query(label, query, context);
+    if let Some(query) = filter.query.as_ref().filter(|_| is_alone) {
+        return self::query(label, query, context).map(FilterAction::Query);
     }
     if let Some(term) = &filter.term {
         return self::term(label, term, around, context);
@@ -216,11 +206,16 @@ fn action(
     Some(FilterAction::LookUp(Box::new(request)))
 }
 
-fn query(label: &Label, query: &FilterQuery, context: &mut Context) -> Option<FilterAction> {
+/// Parameters of the list request, or of a look-up.
+fn query(
+    label: &Label,
+    query: &FilterQuery,
+    context: &mut Context,
+) -> Option<Vec<(String, Template)>> {
     let parameters = match query {
         FilterQuery::Name(name) => {
             let value = Template::compile("{value}").ok()?;
-            return Some(FilterAction::Query(vec![(name.value.clone(), value)]));
+            return Some(vec![(name.value.clone(), value)]);
         }
         FilterQuery::Parameters(parameters) => parameters,
     };
@@ -232,7 +227,7 @@ fn query(label: &Label, query: &FilterQuery, context: &mut Context) -> Option<Fi
         }
         compiled.push((key.name.clone(), template));
     }
-    Some(FilterAction::Query(compiled))
+    Some(compiled)
 }
 
 /// Members that are merged into the body of the list request.
@@ -299,6 +294,10 @@ fn look_up(
     context: &mut Context,
 ) -> Option<Request> {
     let path = context.url_path_at(path, label.at, &FILTER);
+    let query = match &filter.query {
+        None => Some(Vec::new()),
+        Some(query) => self::query(label, query, context),
+    };
     let body = match &filter.body {
         None => Some(RequestBody::None),
         Some(node) if node.to_json() == "none" => Some(RequestBody::None),
@@ -328,7 +327,7 @@ fn look_up(
         idempotency: None,
         method,
         path: path?,
-        query: Vec::new(),
+        query: query?,
         headers: Vec::new(),
         body: body?,
         encoding: filter.encode.unwrap_or(context.encoding),
@@ -363,7 +362,7 @@ fn look_up(
 /// A look-up that answers like the list also goes on like the list, where that takes no parameter
 /// of ours: links can be followed wherever they appear.
 fn links(list: &request::Request, context: &mut Context) -> Option<model::Pages> {
-    let text = list.pages.as_ref()?.link.as_ref()?;
+    let text = request::PagesEntry::of(list)?.link.as_ref()?;
     let style = link(&text.value, text.at, context)?;
     let place = ParameterPlace::Query;
     Some(model::Pages { style, place, size: None, max: 100, total: None, until: None })

@@ -94,12 +94,12 @@ fn declares_other(row: &Row, leaf: &Attribute) -> bool {
 
 fn first_transform(row: &Row) -> Option<&str> {
     let OneOrMany(steps) = row.via.as_ref()?;
-    transform_name(&steps.first()?.value)
+    transform_name(&steps.first()?.value.0)
 }
 
 fn last_transform(row: &Row) -> Option<&str> {
     let OneOrMany(steps) = row.via.as_ref()?;
-    transform_name(&steps.last()?.value)
+    transform_name(&steps.last()?.value.0)
 }
 
 fn transform_name(step: &Value) -> Option<&str> {

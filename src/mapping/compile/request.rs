@@ -12,7 +12,7 @@ use crate::mapping::compile::variables::{
 };
 use crate::mapping::diagnostic::{Position, exclusive, leaves_base, missing_choice, wrong_value};
 use crate::mapping::file::reader::{At, Entries, Text};
-use crate::mapping::file::request::{Lookup, Pages, Request, Total};
+use crate::mapping::file::request::{Lookup, Pages, PagesEntry, Request, Total};
 use crate::mapping::file::scalar::{LocText, PathText, Tpl};
 use crate::mapping::model;
 use crate::mapping::model::{
@@ -115,7 +115,7 @@ pub(crate) fn request(
     let (encoding, format) = encoding(request, context)?;
     let idempotency =
         request.idempotency.as_ref().map(|name| idempotency(name, &request.headers, context));
-    let pages = request.pages.as_ref().map(|written| pages(written, variables, context));
+    let pages = PagesEntry::of(request).map(|written| pages(written, variables, context));
     let embed = embedded(&request.embed, context);
     check_kind(request, kind, context);
     Some(model::Request {
@@ -153,7 +153,7 @@ pub(crate) fn request(
 
 /// Refuses what only lists, or single records, can have.
 fn check_kind(request: &Request, kind: Kind, context: &mut Context) {
-    if let Some(Pages { r#in: Some(place), .. }) = &request.pages
+    if let Some(Pages { r#in: Some(place), .. }) = PagesEntry::of(request)
         && place.value == ParameterPlace::Body
         && !has_body(request)
     {

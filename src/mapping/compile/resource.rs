@@ -3,7 +3,7 @@
 use crate::mapping::compile::attribute::Draft;
 use crate::mapping::compile::carrying::{Activation, Route, assign};
 use crate::mapping::compile::context::Context;
-use crate::mapping::compile::filter::{Surroundings, filters, language};
+use crate::mapping::compile::filter::{filters, language};
 use crate::mapping::compile::place::Known;
 use crate::mapping::compile::relations;
 use crate::mapping::compile::request::{Kind, request};
@@ -11,6 +11,7 @@ use crate::mapping::compile::row::{Attributes, transform};
 use crate::mapping::compile::rows::attributes;
 use crate::mapping::compile::script;
 use crate::mapping::compile::sort::sort;
+use crate::mapping::compile::subject::Surroundings;
 use crate::mapping::compile::unique::{adopt, unique};
 use crate::mapping::compile::variables::RECORD;
 use crate::mapping::diagnostic::{leaves_base, missing_field, wrong_value};

@@ -14,11 +14,12 @@ use crate::mapping::compile::source::{formulas, source};
 use crate::mapping::compile::together;
 use crate::mapping::compile::variables::DEFAULT;
 use crate::mapping::diagnostic::{
-    Diagnostic, Position, many_to_one, misfit, unknown_field, unknown_resource, wrong_type,
-    wrong_value,
+    Diagnostic, Position, many_to_one, misfit, missing_field, unknown_field, unknown_resource,
+    wrong_type, wrong_value,
 };
 use crate::mapping::file::reader::{At, OneOrMany, Text};
 use crate::mapping::file::resource::{Matching, Row};
+use crate::mapping::file::step::Step;
 use crate::mapping::model;
 use crate::mapping::model::{Mode, OnClear};
 use crate::mapping::transform;
@@ -60,6 +61,9 @@ pub(crate) fn single(
     let source = source(row, &label, mode, context);
     let formulas = formulas(row, context);
     let default = row.default.as_ref().map(|default| context.template(default, &DEFAULT));
+    if row.on_clear == Some(OnClear::Default) && row.default.is_none() {
+        context.faults.push(missing_field(label.at, &label.text, "default"));
+    }
     let fits = fit(&found, row, mode, &label, context);
     let reference = reference(row.r#ref.as_ref(), context);
     let by = by(row, false, &label, context);
@@ -215,8 +219,8 @@ pub(crate) fn via(
     let Some(OneOrMany(steps)) = &row.via else { return Some(Vec::new()) };
     let paths = row.path.as_ref().map_or(1, |path| path.0.len());
     let mut transforms = Vec::new();
-    for At { value, at } in steps {
-        let step = At { value: together::counted(value, places, paths), at: *at };
+    for At { value: Step(value), at } in steps {
+        let step = At { value: Step(together::counted(value, places, paths)), at: *at };
         let Some(transform) = transform(&step, context) else { continue };
         if mode != Mode::Read
             && !row.lossy
@@ -230,14 +234,13 @@ pub(crate) fn via(
 }
 
 /// One step of `via`.
-pub(crate) fn transform(step: &At<Value>, context: &mut Context) -> Option<Arc<dyn Transform>> {
-    if step.value.to_string().contains("{config.") {
-        let message = "nothing is filled in in the arguments of via";
-        let fault = wrong_value(step.at, "via", message);
-        return context
-            .fault(fault.with_help("`to_scim` and `to_native` are expressions that see config"));
+pub(crate) fn transform(step: &At<Step>, context: &mut Context) -> Option<Arc<dyn Transform>> {
+    if step.value.0.to_string().contains("{config.") {
+        let fault = wrong_value(step.at, "via", "nothing is filled in in the arguments of via");
+        let help = "`to_scim` and `to_native` are expressions that see config";
+        return context.fault(fault.with_help(help));
     }
-    match transform::build_step(&step.value) {
+    match transform::build_step(&step.value.0) {
         Ok(transform) => Some(transform),
         Err(fault) => context.fault(transform_fault(step.at, &fault)),
     }

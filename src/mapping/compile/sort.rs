@@ -1,8 +1,7 @@
 //! `sort`: what the application can sort its list by, and how it is asked to.
 
 use crate::mapping::compile::context::Context;
-use crate::mapping::compile::filter::Surroundings;
-use crate::mapping::compile::subject::mapped;
+use crate::mapping::compile::subject::{Surroundings, mapped};
 use crate::mapping::compile::variables::SORT;
 use crate::mapping::diagnostic::wrong_value;
 use crate::mapping::file::reader::{At, Entries};

@@ -1,7 +1,7 @@
 //! `unique` and `adopt`: attributes by which resources are told apart.
 
 use crate::mapping::compile::context::Context;
-use crate::mapping::compile::filter::Surroundings;
+use crate::mapping::compile::subject::Surroundings;
 use crate::mapping::diagnostic::wrong_value;
 use crate::mapping::file::reader::Text;
 use crate::scim::attr::AttrPath;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::mapping::diagnostic::Diagnostics;
 use crate::mapping::file::api::ErrorRule;
-use crate::mapping::file::reader::{At, Entries, OneOrMany, Read, Text};
+use crate::mapping::file::reader::{At, Entries, OneOrMany, Read, Text, word};
 use crate::mapping::file::scalar::{ExprText, LocText, PathText, Tpl};
 use crate::mapping::file::shape::Shape;
 use crate::mapping::file::table::{object, words};
@@ -76,7 +76,7 @@ object! {
         /// Look-ups that are made first; what they pick are variables of these names.
         or with: Entries<Lookup>,
         /// How the list goes on.
-        may pages: Pages = "one page",
+        may pages: PagesEntry = "one page",
         /// For the whole call.
         may timeout: Duration = "the api's timeout",
         /// A header that carries a key which stays the same across repetitions.
@@ -164,8 +164,32 @@ pub(crate) enum Total {
     Lookup(Box<Lookup>),
 }
 
+/// How a list goes on; `None` when the file says that it does not.
+#[derive(Debug, Clone)]
+pub(crate) struct PagesEntry(pub(crate) Option<Box<Pages>>);
+
 /// Requests that run in order.
 pub(crate) type Steps = OneOrMany<Request>;
+
+impl Read for PagesEntry {
+    fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
+        match node.value {
+            NodeValue::String(_) => word(node, name, [("none", Self(None))], &[], faults),
+            _ => Read::read(node, name, faults).map(|pages| Self(Some(pages))),
+        }
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::Words(vec!["none"]), Pages::shape()])
+    }
+}
+
+impl PagesEntry {
+    /// How it goes on, if it does.
+    pub(crate) fn of(request: &Request) -> Option<&Pages> {
+        request.pages.as_ref()?.0.as_deref()
+    }
+}
 
 impl Read for Total {
     fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {

@@ -11,7 +11,7 @@ use crate::mapping::file::shape::Shape;
 use crate::mapping::file::step::Step;
 use crate::mapping::file::table::{object, words};
 use crate::mapping::model::{
-    Batch, Encoding, Fetch, FilterCase, IdSourceRule, IdType, Missing, Mode, OnClear,
+    Batch, Batches, Encoding, Fetch, FilterCase, IdSourceRule, IdType, Missing, Mode, OnClear,
     ParameterPlace, ReplaceMode,
 };
 use crate::mapping::yaml::{Node, NodeValue};
@@ -91,7 +91,7 @@ object! {
         /// A pattern whose first group, or whole match, is the key in the native text.
         may extract: Text,
         /// Transforms of what is there, of which the key is what remains.
-        may via: OneOrMany<At<Value>> as OneOrMany<Step>,
+        may via: OneOrMany<At<Step>>,
     }
 }
 
@@ -108,14 +108,15 @@ object! {
         may write: PathText = "the path",
         /// Transforms from native to SCIM, left to right; writing runs the inverses from right to
         /// left.
-        may via: OneOrMany<At<Value>> as OneOrMany<Step>,
+        may via: OneOrMany<At<Step>>,
         /// `read`: shown as readOnly. `write`: never returned. `create`: immutable afterwards.
         may mode: Mode = "both, or what the schema says",
         /// In addition to what the schema requires.
         or required: bool = "false",
         /// Used on create when the client sends nothing; sees `scim`.
         may default: Tpl,
-        /// What clearing does: write null, nothing, write `""`, take the member away, refuse.
+        /// What clearing does: write null, nothing, write `""`, take the member away, refuse, write
+        /// the default.
         may on_clear: OnClear = "null",
         /// Native values that mean "not assigned".
         may empty: Vec<Value> = "[null, \"\"]",
@@ -167,8 +168,8 @@ object! {
         may set: Request = "add and remove",
         /// The place in `items` is an object, and each of its members an element `{key, value}`.
         may entries: EntryValues,
-        /// Elements in one call of `add` or `remove`; they are `members`.
-        may batch: Batch = "1",
+        /// Elements in one call of `add` and of `remove`, where these name `members` or `items`.
+        may batch: At<BatchEntry> = "1",
         /// `request`: the list is asked only when a client names the attribute.
         may fetch: Fetch = "always",
         /// With `ref`: the value is this member of the other record, not its key. On a collection:
@@ -204,6 +205,25 @@ object! {
         /// What the member of a removed element becomes; a member of this value is no element.
         may off: Value = "the member is taken away",
     }
+}
+
+object! {
+    /// Elements in one call.
+    BatchObject "batch" {
+        /// Of `add`.
+        may add: Batch = "1",
+        /// Of `remove`.
+        may remove: Batch = "1",
+    }
+}
+
+/// Elements in one call: for both kinds of calls, or for each of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum BatchEntry {
+    /// One number for those calls that take several.
+    Both(Batch),
+    /// A number for each.
+    Each(Batches),
 }
 
 /// What PUT does: one of the words, or a request.
@@ -245,8 +265,8 @@ pub(crate) enum DeactivateEntry {
 object! {
     /// How a filter term is answered natively.
     Filter "filter" @at {
-        /// A parameter of the list request that takes the value, or parameters with templates that
-        /// see `value` and `scim_value`.
+        /// A parameter of the list request, or of `get` and `post`, that takes the value; or
+        /// parameters with templates that see `value` and `scim_value`.
         may query: FilterQuery,
         /// Another request instead of the list; 404 means that nobody matches.
         may get: Tpl,
@@ -268,6 +288,9 @@ object! {
         may id: LocText,
         /// A term of `filter_language`; sees `value` and `scim_value`.
         may term: Tpl,
+        /// The application looks at the values of all rows of the attribute, as
+        /// `emails[type eq "work"].value` and `emails[type eq "home"].value`.
+        or any: bool = "false",
         /// False: the application may return more than was asked for.
         may exact: bool = "true",
         /// How the application compares letters. `sensitive`: it may return less, so an empty
@@ -351,6 +374,7 @@ words! {
         "empty" => OnClear::Empty,
         "remove" => OnClear::Remove,
         "reject" => OnClear::Reject,
+        "default" => OnClear::Default,
     }
     Matching { "lenient" => Matching::Lenient, "strict" => Matching::Strict }
     Fetch { "always" => Fetch::Always, "request" => Fetch::Request }
@@ -413,7 +437,7 @@ impl Read for RowEntry {
         };
         // The short forms are read as the row they stand for, so there is one reader of rows.
         let (field, value) = short;
-        let key = crate::mapping::yaml::Key { name: field.to_owned(), at: node.at };
+        let key = crate::mapping::yaml::Key { name: field.to_owned(), at: node.at, quoted: false };
         let members = vec![(key, Node { value, at: node.at })];
         Read::read(&Node { value: NodeValue::Map(members), at: node.at }, name, faults).map(Self)
     }
@@ -502,6 +526,7 @@ impl Read for FilterEntry {
             hydrate: None,
             id: None,
             term: None,
+            any: false,
             exact: None,
             case: None,
             r#unsafe: None,
@@ -536,6 +561,31 @@ impl Read for VersionEntry {
 
     fn shape() -> Shape {
         Shape::Either(vec![LocText::shape(), Version::shape()])
+    }
+}
+
+impl BatchEntry {
+    /// What is asked for each kind of call.
+    pub(crate) fn batches(self) -> Batches {
+        match self {
+            Self::Both(both) => Batches { add: both, remove: both },
+            Self::Each(each) => each,
+        }
+    }
+}
+
+impl Read for BatchEntry {
+    fn read(node: &Node, name: &str, faults: &mut Diagnostics) -> Option<Self> {
+        let NodeValue::Map(_) = node.value else {
+            return Read::read(node, name, faults).map(Self::Both);
+        };
+        let BatchObject { add, remove } = Read::read(node, name, faults)?;
+        let one = Batch::Of(1);
+        Some(Self::Each(Batches { add: add.unwrap_or(one), remove: remove.unwrap_or(one) }))
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::NUMBER, Shape::Words(vec!["all"]), BatchObject::shape()])
     }
 }
 

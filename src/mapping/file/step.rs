@@ -7,10 +7,12 @@ use crate::mapping::diagnostic::Diagnostics;
 use crate::mapping::file::reader::Read;
 use crate::mapping::file::shape::{Field, Object, Shape};
 use crate::mapping::transform;
-use crate::mapping::yaml::Node;
+use crate::mapping::yaml::{Key, Node, NodeValue};
 
-/// One transform: its name, or an object with its name, its argument and its options.
-pub(crate) struct Step;
+/// One transform: its name, or an object with its name, its argument and its options. The keys of
+/// a `map` are as [`Key::as_native`] says.
+#[derive(Debug, Clone)]
+pub(crate) struct Step(pub(crate) Value);
 
 /// Every transform and option of the language: its name, the option's transforms, and its meaning.
 const TABLE: [(&str, &[&str], &str); 22] = [
@@ -19,9 +21,9 @@ const TABLE: [(&str, &[&str], &str); 22] = [
     ("map", &[], "A table of native values and SCIM values. Several natives may read alike."),
     ("else", &["map"], "The SCIM value of natives that the table does not list."),
     ("else_native", &["map"], "The native value of SCIM values that the table does not list."),
-    ("string", &[], "A native text ↔ a number."),
-    ("integer", &[], "A native whole number ↔ text."),
-    ("number", &[], "A native number ↔ text."),
+    ("string", &[], "A native number ↔ text in SCIM."),
+    ("integer", &[], "A native text ↔ a whole number in SCIM."),
+    ("number", &[], "A native text ↔ a number in SCIM."),
     ("datetime", &[], "A date and time ↔ RFC 3339 in UTC: `epoch_s`, `epoch_ms`, or a pattern."),
     ("zone", &["datetime"], "The time zone of a pattern without an offset."),
     ("timestamp_flag", &[], "A time or nothing ↔ boolean: `empty`, `format`, `set`."),
@@ -43,8 +45,16 @@ const COUNTRY: (&str, &[&str], &str) =
     ("country", &["phone"], "`alpha2`, `alpha3` or `name` ↔ ISO 3166; with `phone`, its country.");
 
 impl Read for Step {
-    fn read(_: &Node, _: &str, _: &mut Diagnostics) -> Option<Self> {
-        Some(Self)
+    fn read(node: &Node, _: &str, _: &mut Diagnostics) -> Option<Self> {
+        let mut step = node.to_json();
+        if let (NodeValue::Map(members), Value::Object(step)) = (&node.value, &mut step)
+            && let Some((_, table)) = members.iter().find(|(key, _)| key.name == "map")
+            && let NodeValue::Map(rows) = &table.value
+        {
+            let row = |(key, value): &(Key, Node)| (key.as_native(), value.to_json());
+            step.insert("map".to_owned(), Value::Object(rows.iter().map(row).collect()));
+        }
+        Some(Self(step))
     }
 
     fn shape() -> Shape {

@@ -1,7 +1,9 @@
 //! `map`: a table of values.
 //!
 //! The native sides are keys of YAML and arrive as text: `true`, `false`, `null` and numbers in
-//! their canonical form mean the JSON value, everything else means text. A SCIM value is looked
+//! their canonical form mean the JSON value, JSON text (in quotes of its own) means what it says,
+//! everything else means text as it is. When a record has `"1"` where the key is `1`, or the other
+//! way round, both mean the same, and the record's own type is what is written. A SCIM value is looked
 //! up with its case first and then without, because most SCIM texts ignore it.
 
 use serde_json::{Map, Value};
@@ -62,9 +64,9 @@ impl Transform for Table {
         let exact = self.rows.iter().find(|(_, have)| have == scim);
         let row =
             exact.or_else(|| self.rows.iter().find(|(_, have)| same_without_case(have, scim)));
-        row.map(|(native, _)| native)
-            .or(self.other_native.as_ref())
-            .cloned()
+        let listed = row.map(|(native, _)| self.as_is_there(native, current));
+        listed
+            .or_else(|| self.other_native.clone())
             .ok_or(TransformError::NoCounterpart { transform: "map" })
     }
 
@@ -103,10 +105,32 @@ impl Transform for Table {
     }
 }
 
+impl Table {
+    /// A key in the type of the value that is there, when that is listed, too.
+    fn as_is_there(&self, key: &Value, current: Option<&Value>) -> Value {
+        let current = current.filter(|have| self.rows.iter().any(|(other, _)| same(other, have)));
+        let other_type = match (key, current) {
+            (Value::Bool(_) | Value::Number(_), Some(Value::String(_))) => {
+                Some(Value::from(key.to_string()))
+            }
+            (Value::String(text), Some(Value::Number(_))) => plain(text).filter(Value::is_number),
+            (Value::String(text), Some(Value::Bool(_))) => plain(text).filter(Value::is_boolean),
+            _ => None,
+        };
+        other_type.unwrap_or_else(|| key.clone())
+    }
+}
+
 /// A key as the native value it means.
 fn native(key: &str) -> Value {
-    let read: Option<Value> = serde_json::from_str(key).ok();
-    read.filter(|value| is_plain(value) && is_written(value, key)).unwrap_or_else(|| key.into())
+    let text = || serde_json::from_str(key).ok().filter(Value::is_string);
+    plain(key).or_else(text).unwrap_or_else(|| key.into())
+}
+
+/// The value that is written like this and is no text.
+fn plain(text: &str) -> Option<Value> {
+    let read: Option<Value> = serde_json::from_str(text).ok();
+    read.filter(|value| is_plain(value) && is_written(value, text))
 }
 
 fn is_plain(value: &Value) -> bool {
@@ -119,12 +143,13 @@ fn is_written(value: &Value, text: &str) -> bool {
     printed == text
 }
 
-/// Whether a native value is the one of a key: text and what is written alike are the same,
-/// because keys do not tell `1` from `"1"`.
+/// Whether a native value is the one of a key: text and what is written alike are the same, because
+/// few applications are strict about it.
 fn same(key: &Value, value: &Value) -> bool {
     match (key, value) {
         (Value::Number(key), Value::Number(value)) => key.as_f64() == value.as_f64(),
         (Value::Bool(_) | Value::Number(_), Value::String(text)) => is_written(key, text),
+        (Value::String(text), Value::Bool(_) | Value::Number(_)) => is_written(value, text),
         (key, value) => key == value,
     }
 }
@@ -188,6 +213,20 @@ mod tests {
         assert_eq!(table.to_native(&json!("pager"), None), Ok(json!("general")));
         assert_eq!(table.ambiguous(), Some(json!("work")));
         assert_eq!(table.class(), Class::Lossy);
+    }
+
+    #[test]
+    fn keys_in_quotes_are_text_and_the_type_that_is_there_is_kept() {
+        let text = table(&json!({ "map": { "\"1\"": true, "\"0\"": false } }));
+        let number = table(&json!({ "map": { "1": true, "0": false } }));
+        assert_eq!(text.to_native(&json!(true), None), Ok(json!("1")));
+        assert_eq!(number.to_native(&json!(true), None), Ok(json!(1)));
+        for table in [text, number] {
+            for (have, wanted) in [(json!("1"), json!("0")), (json!(1), json!(0))] {
+                assert_eq!(table.to_scim(&have), Ok(json!(true)));
+                assert_eq!(table.to_native(&json!(false), Some(&have)), Ok(wanted));
+            }
+        }
     }
 
     proptest! {

@@ -4,6 +4,7 @@ use crate::convert::error::ConvertError;
 use crate::convert::failure::Failure;
 use crate::exchange::cursor::CursorError;
 use crate::exchange::upstream::UpstreamError;
+use crate::mapping::requests::Request;
 use crate::scim::bulk::error::{BulkError, OperationError};
 use crate::scim::filter::error::FilterError;
 use crate::scim::patch::error::PatchError;
@@ -104,11 +105,45 @@ pub enum ExchangeError {
     Native(Failure),
     /// The application's answer is not what the mapping describes.
     #[error("the application's answer is not what the mapping describes")]
-    Unexpected,
+    Unexpected(#[source] Mismatch),
     /// The application gave no answer to work with.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
     /// The bridge's own store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What was asked and what the answer lacks; a template, so no value is in it.
+#[derive(Debug, thiserror::Error)]
+#[error("{asked} was answered without {lacks}")]
+pub struct Mismatch {
+    asked: String,
+    lacks: String,
+}
+
+impl Mismatch {
+    /// An answer to a request of the mapping that lacks something.
+    pub fn of(request: &Request, lacks: impl Into<String>) -> ExchangeError {
+        let asked = format!("{} {}", request.method.name(), request.path);
+        ExchangeError::Unexpected(Self { asked, lacks: lacks.into() })
+    }
+
+    /// An answer without the record.
+    pub fn record(request: &Request) -> ExchangeError {
+        let place = request.record.as_ref().or(request.wrap.as_ref());
+        let place = place.map_or_else(|| "$".to_owned(), ToString::to_string);
+        Self::of(request, format!("a record with an id at {place}"))
+    }
+
+    /// An answer without the list.
+    pub fn records(request: &Request) -> ExchangeError {
+        let place = request.record.as_ref().unwrap_or(&request.records);
+        Self::of(request, format!("records at {place}"))
+    }
+
+    /// Something that has gone missing between two calls.
+    pub fn between(asked: &str, lacks: &str) -> ExchangeError {
+        ExchangeError::Unexpected(Self { asked: asked.to_owned(), lacks: lacks.to_owned() })
+    }
 }

@@ -12,7 +12,7 @@ use crate::convert::members::{Delta, Whole};
 use crate::convert::memo::Before;
 use crate::convert::references::{Wanted, ids_in, names_in};
 use crate::convert::{key, places, record, request};
-use crate::exchange::error::ExchangeError;
+use crate::exchange::error::{ExchangeError, Mismatch};
 use crate::exchange::goal::{Goal, Outcome};
 use crate::exchange::kept;
 use crate::exchange::names;
@@ -79,7 +79,10 @@ pub async fn make(
                 let from_record =
                     made.as_ref().and_then(|made| key::of_record(&resource.id, made).ok());
                 let key = record::new_key(request, &response).or(from_record);
-                let key = key.ok_or(ExchangeError::Unexpected)?;
+                let key = key.ok_or_else(|| match &request.id {
+                    Some(_) => Mismatch::of(request, "the new record's id where `id` says"),
+                    None => Mismatch::record(request),
+                })?;
                 // A later step may fail, and the next attempt must find what is there.
                 exchange.remember(resource, &key, Fate::There(None));
                 if identity.is_none() {
@@ -95,7 +98,7 @@ pub async fn make(
             last = made.or_else(|| last.filter(|_| !writes));
         }
     }
-    let mut located = located.ok_or(ExchangeError::Unexpected)?;
+    let mut located = located.ok_or_else(|| Mismatch::between("creating", "a record"))?;
     let Outcome { record, doubts } =
         finish(exchange, resource, &mut located, last, wanted).await.map_err(not_there)?;
     let record = match record {
@@ -112,7 +115,9 @@ pub async fn make(
 /// identity provider 404 would mean that there is nobody.
 fn not_there(error: ExchangeError) -> ExchangeError {
     match error {
-        ExchangeError::NotFound { .. } => ExchangeError::Unexpected,
+        ExchangeError::NotFound { .. } => {
+            Mismatch::between("reading what was made a moment ago", "the record")
+        }
         other => other,
     }
 }

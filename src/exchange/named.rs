@@ -13,7 +13,7 @@ use crate::convert::filter::{self, Calls};
 use crate::convert::parameters::Parameters;
 use crate::convert::references::{self, Name, References};
 use crate::convert::{key, record, through};
-use crate::exchange::error::ExchangeError;
+use crate::exchange::error::{ExchangeError, Mismatch};
 use crate::exchange::native::{About, Exchange, Walk};
 use crate::exchange::search::Breadth;
 use crate::mapping::model::{FilterRule, FilterSubject, Outcome, Reach, Request, ResourceMapping};
@@ -166,12 +166,12 @@ impl Exchange<'_> {
             }
             other => other?,
         };
-        let body = response.json().ok_or(ExchangeError::Unexpected)?;
+        let body = response.json().ok_or_else(|| Mismatch::of(request, "JSON"))?;
         let records = match &request.record {
             Some(path) => record::looked_up(request, path, body),
             None => record::records(request, &response),
         };
-        records.ok_or(ExchangeError::Unexpected)
+        records.ok_or_else(|| Mismatch::records(request))
     }
 
     /// Reads the whole list, once, within the bounds of a scan.

@@ -13,7 +13,7 @@ use crate::convert::page::{self, At, Seen};
 use crate::convert::parameters::Parameters;
 use crate::convert::references::{self, References, Wanted};
 use crate::convert::{key, lookup, record, request};
-use crate::exchange::error::ExchangeError;
+use crate::exchange::error::{ExchangeError, Mismatch};
 use crate::exchange::known_names::KnownNames;
 use crate::exchange::recent::Fate;
 use crate::exchange::tenant::Tenant;
@@ -97,7 +97,10 @@ impl<'t> Exchange<'t> {
         native: NativeRequest,
         about: About,
     ) -> Result<NativeResponse, ExchangeError> {
-        self.call_judging(native, Own::of(request), about).await
+        match self.call_judging(native, Own::of(request), about).await {
+            Err(ExchangeError::Unexpected(_)) => Err(Mismatch::of(request, "JSON")),
+            other => other,
+        }
     }
 
     /// Makes a call; failures in `accept` count as done.
@@ -138,7 +141,7 @@ impl<'t> Exchange<'t> {
             && response.is_success()
             && (is_read || is_page)
         {
-            return Err(ExchangeError::Unexpected);
+            return Err(Mismatch::between("a request", "JSON"));
         }
         Ok(response)
     }
@@ -184,11 +187,12 @@ impl<'t> Exchange<'t> {
             }
             other => other?,
         };
-        let body = response.json().ok_or(ExchangeError::Unexpected)?;
+        let body = response.json().ok_or_else(|| Mismatch::of(get, "JSON"))?;
         if record::is_nobody(get, body) {
             return Err(not_found());
         }
-        let native = record::record(resource, get, &response).ok_or(ExchangeError::Unexpected)?;
+        let native = record::record(resource, get, &response);
+        let native = native.ok_or_else(|| Mismatch::record(get))?;
         // An application may have other names for its records (`me`); SCIM ids are not among them.
         if key::of_record(&resource.id, &native)? != native_key {
             return Err(not_found());
@@ -433,7 +437,8 @@ impl<'m> Walk<'m> {
         let native = self.build(exchange, resource, &at)?;
         self.asked.clone_from(&native.path);
         let response = exchange.ask(self.request, native, self.about).await?;
-        let records = record::records(self.request, &response).ok_or(ExchangeError::Unexpected)?;
+        let records = record::records(self.request, &response);
+        let records = records.ok_or_else(|| Mismatch::records(self.request))?;
         self.read += records.len() as u64;
         if let Some(pages) = self.pages {
             self.total = page::total(pages, &response).or(self.total);
@@ -503,7 +508,7 @@ pub async fn looked_up_total(
     let response = exchange.call(native, &[], About::Endpoint).await?;
     let total = lookup::pick(lookup, &response);
     let total = total.as_ref().and_then(page::as_count);
-    total.map(Some).ok_or(ExchangeError::Unexpected)
+    total.map(Some).ok_or_else(|| Mismatch::between("the look-up of the total", "a number"))
 }
 
 /// Whether a list can be entered in its middle.

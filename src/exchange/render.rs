@@ -65,7 +65,7 @@ fn face(error: &ExchangeError) -> (u16, Option<ScimType>) {
         }
         ExchangeError::PreconditionFailed => (412, None),
         ExchangeError::Native(failure) => native(failure.meaning),
-        ExchangeError::Unexpected => (502, None),
+        ExchangeError::Unexpected(_) => (502, None),
         ExchangeError::Upstream(error) => upstream(error),
         ExchangeError::Busy | ExchangeError::Store(StoreError::Unavailable(_)) => (503, None),
         ExchangeError::Store(StoreError::Corrupt(_)) => (500, None),

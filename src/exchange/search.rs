@@ -13,7 +13,7 @@ use crate::convert::page::{self, At};
 use crate::convert::parameters::Parameters;
 use crate::convert::references::{Wanted, ids_in, names_in};
 use crate::convert::{place, places, record};
-use crate::exchange::error::ExchangeError;
+use crate::exchange::error::{ExchangeError, Mismatch};
 use crate::exchange::native::{self, About, Exchange, Walk};
 use crate::exchange::sieve::{Hit, Sieve, Sight, Window};
 use crate::mapping::model::{
@@ -261,12 +261,12 @@ async fn look_up(
         }
         other => other?,
     };
-    let body = response.json().ok_or(ExchangeError::Unexpected)?;
+    let body = response.json().ok_or_else(|| Mismatch::of(request, "JSON"))?;
     let records = match &request.record {
         Some(path) => record::looked_up(request, path, body),
         None => record::records(request, &response),
     };
-    let records = records.ok_or(ExchangeError::Unexpected)?;
+    let records = records.ok_or_else(|| Mismatch::records(request))?;
     let read = records.len() as u64;
     sieve.take(request, records).await?;
     // The answer may be the first page of several.
@@ -454,6 +454,6 @@ async fn seek(
             break;
         }
     }
-    sieve.matched = total.ok_or(ExchangeError::Unexpected)?;
+    sieve.matched = total.ok_or_else(|| Mismatch::of(list, "a total"))?;
     Ok(Seek::Found)
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::convert::references::References;
 use crate::convert::{key, record, visible};
-use crate::exchange::error::ExchangeError;
+use crate::exchange::error::{ExchangeError, Mismatch};
 use crate::exchange::native::Exchange;
 use crate::mapping::model::{Request, ResourceMapping};
 
@@ -33,7 +33,7 @@ impl Exchange<'_> {
             Err(ExchangeError::NothingPicked { .. }) => {
                 match self.reread(resource, native_key).await? {
                     None => Ok(None),
-                    Some(_) => Err(ExchangeError::Unexpected),
+                    Some(_) => Err(Mismatch::of(from, "a part that `embed` needs")),
                 }
             }
             other => other.map(Some),
@@ -86,7 +86,9 @@ impl Exchange<'_> {
         }
         // Boxed, because every reading of a record carries the room for it.
         match Box::pin(self.embed(resource, from, native_key, native)).await {
-            Err(ExchangeError::NothingPicked { .. }) => Err(ExchangeError::Unexpected),
+            Err(ExchangeError::NothingPicked { .. }) => {
+                Err(Mismatch::of(from, "a part that `embed` needs"))
+            }
             other => other,
         }
     }

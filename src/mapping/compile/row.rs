@@ -236,10 +236,9 @@ pub(crate) fn via(
 /// One step of `via`.
 pub(crate) fn transform(step: &At<Step>, context: &mut Context) -> Option<Arc<dyn Transform>> {
     if step.value.0.to_string().contains("{config.") {
-        let message = "nothing is filled in in the arguments of via";
-        let fault = wrong_value(step.at, "via", message);
-        return context
-            .fault(fault.with_help("`to_scim` and `to_native` are expressions that see config"));
+        let fault = wrong_value(step.at, "via", "nothing is filled in in the arguments of via");
+        let help = "`to_scim` and `to_native` are expressions that see config";
+        return context.fault(fault.with_help(help));
     }
     match transform::build_step(&step.value.0) {
         Ok(transform) => Some(transform),

@@ -9,7 +9,7 @@ const INTRODUCTION: &str = "\
 # Every field of the mapping language
 
 This page is made by `scimbridge schema --markdown` from the tables that mapping files are read with, \
-so it is complete. [The mapping language](mapping.md) explains how the fields work together, and \
+so it is complete. [The mapping language](mapping-language.md) explains how the fields work together, and \
 what a *place*, a *template* and an *expression* are.
 
 Bold fields are required. A default in plain words is not a value that can be written.

@@ -8,6 +8,7 @@ mod dialogues;
 mod end_to_end;
 mod fixtures;
 mod gateway;
+mod guide;
 mod health;
 mod http;
 mod identity_providers;

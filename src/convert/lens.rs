@@ -109,7 +109,7 @@ fn clear(row: &Row, document: &mut Value) -> Result<(), ConvertError> {
         match row.on_clear {
             // A default that makes nothing leaves nothing to write.
             OnClear::Null | OnClear::Default => {
-                target.write(document, Value::Null).map_err(unwritable)?
+                target.write(document, Value::Null).map_err(unwritable)?;
             }
             OnClear::Empty => target.write(document, Value::from("")).map_err(unwritable)?,
             OnClear::Omit => {}

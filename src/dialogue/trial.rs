@@ -109,13 +109,11 @@ impl Trial<'_> {
         let have = lens::current(row, record)?.into_owned();
         let scim = lens::get(&self.context, row, record)?;
         let written = lens::native_value(&self.context, row, &scim, None).ok()?;
-        let is_alike = match (&have, &written) {
-            (Value::String(text), Value::Number(_) | Value::Bool(_)) => {
-                *text == written.to_string()
-            }
-            (Value::Number(_) | Value::Bool(_), Value::String(text)) => *text == have.to_string(),
-            _ => false,
-        };
+        let spelled =
+            |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let is_alike = have.is_string() != written.is_string()
+            && !written.is_null()
+            && spelled(&have) == spelled(&written);
         is_alike.then_some((have, written))
     }
 

@@ -1,9 +1,13 @@
-//! How the application is reached, as understood: OAuth 2.0, certificates and limits. What else
-//! belongs to `api` is in `model.rs`.
+//! How the application is reached and signed in to, as understood.
 
 use std::time::Duration;
 
-use crate::mapping::template::Template;
+use crate::mapping::answers::Locator;
+use crate::mapping::expression::Expression;
+use crate::mapping::requests::Encoding;
+use crate::mapping::template::{BodyTemplate, Template};
+use crate::native::message::Method;
+use crate::native::path::NativePath;
 
 /// Calls that may begin in any stretch of time of this length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,4 +154,128 @@ pub enum JwtAlgorithm {
     Es384,
     /// Ed25519.
     EdDsa,
+}
+
+/// How to reach and sign in to the application.
+#[derive(Debug)]
+pub struct Api {
+    /// Where everything begins, without trailing slash.
+    pub base_url: Template,
+    /// How to sign in.
+    pub sign_in: SignIn,
+    /// Headers of every request.
+    pub headers: Vec<(String, Template)>,
+    /// Query parameters of every request.
+    pub query: Vec<(String, Template)>,
+    /// Time for a whole call.
+    pub timeout: Duration,
+    /// Time to connect.
+    pub connect_timeout: Duration,
+    /// Most calls in flight.
+    pub concurrency: usize,
+    /// Most calls that begin in a stretch of time.
+    pub rate: Option<Rate>,
+    /// What is repeated, and when.
+    pub retry: Retry,
+    /// Certificates; `None`: those of the system.
+    pub tls: Option<Tls>,
+    /// The proxy that every call goes through.
+    pub proxy: Option<Template>,
+    /// Largest answer, in bytes.
+    pub max_response: u64,
+    /// How long lists and look-ups may lack what was written.
+    pub eventual: Duration,
+}
+
+/// Sign-in styles.
+#[derive(Debug)]
+pub enum SignIn {
+    /// None.
+    None,
+    /// `Authorization: Bearer …`.
+    Bearer(Template),
+    /// `Authorization: Basic …`.
+    Basic {
+        /// User name.
+        username: Template,
+        /// Password.
+        password: Template,
+    },
+    /// A key in a header.
+    Header {
+        /// Header name.
+        name: String,
+        /// Header value.
+        value: Template,
+    },
+    /// A key in a query parameter.
+    Query {
+        /// Parameter name.
+        name: String,
+        /// Parameter value.
+        value: Template,
+    },
+    /// A token of an OAuth 2.0 token endpoint.
+    OAuth2(Box<OAuth2>),
+    /// A login call whose answer has a token.
+    Session(Box<Session>),
+}
+
+/// A login call.
+#[derive(Debug)]
+pub struct Session {
+    /// Its method.
+    pub method: Method,
+    /// Its path below `base_url`.
+    pub path: Template,
+    /// Its headers.
+    pub headers: Vec<(String, Template)>,
+    /// Its body.
+    pub body: Option<BodyTemplate>,
+    /// How the body is encoded.
+    pub encoding: Encoding,
+    /// Where the token is in the answer.
+    pub token: Locator,
+    /// Where its end is: seconds from now, an epoch or an RFC 3339 instant.
+    pub expires: Option<Locator>,
+    /// How long it lives when the answer does not say.
+    pub lifetime: Duration,
+    /// Where the token goes; the template sees `token`.
+    pub send: TokenPlace,
+    /// Statuses after which the bridge signs in again, once, and repeats the call.
+    pub renew_on: Vec<u16>,
+    /// True on an answer after which it does the same; sees what error rules see.
+    pub renew_when: Option<Expression>,
+    /// Where `message` is, for `renew_when`.
+    pub messages: Vec<NativePath>,
+}
+
+/// Where a session's token is sent.
+#[derive(Debug)]
+pub enum TokenPlace {
+    /// In a header.
+    Header(String, Template),
+    /// In a query parameter.
+    Query(String, Template),
+    /// In a cookie.
+    Cookie(String, Template),
+    /// In the body, as a member of members.
+    Body(Vec<String>, Template),
+}
+
+/// What is repeated, and when.
+#[derive(Debug, Clone)]
+pub struct Retry {
+    /// Attempts in all, the first included.
+    pub attempts: u32,
+    /// Statuses that are worth repeating; connection failures always are.
+    pub on: Vec<u16>,
+    /// First and longest pause.
+    pub backoff: (Duration, Duration),
+    /// Where the answer says how long to wait.
+    pub after: Locator,
+    /// What a number there counts.
+    pub after_unit: TimeUnit,
+    /// Methods that may arrive twice.
+    pub methods: RetryMethods,
 }

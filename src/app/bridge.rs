@@ -6,13 +6,12 @@ use async_trait::async_trait;
 use tracing::Instrument as _;
 
 use crate::auth::authenticate::SharedTokens;
-use crate::auth::principal::Principal;
 use crate::clock::Clock;
-use crate::exchange::endpoint::{Endpoint, Route, unauthorized};
+use crate::exchange::endpoint::{Endpoint, Knock, Route, unauthorized};
 use crate::exchange::engine;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::render;
-use crate::exchange::request::ScimRequest;
+use crate::exchange::request::{Caller, ScimRequest};
 use crate::exchange::response::ScimResponse;
 use crate::exchange::tenant::Tenant;
 
@@ -42,8 +41,6 @@ impl Bridge {
 
 #[async_trait]
 impl Endpoint for Bridge {
-    type Caller = Principal;
-
     fn route(&self, _host: &str, segments: &[String]) -> Option<Route> {
         let fits = |served: &&(usize, &Arc<Served>)| segments.starts_with(&served.1.base_path);
         let tenants: Vec<(usize, &Arc<Served>)> = self.tenants.iter().enumerate().collect();
@@ -58,21 +55,14 @@ impl Endpoint for Bridge {
         })
     }
 
-    fn authenticate(
-        &self,
-        route: &Route,
-        authorization: Option<&str>,
-    ) -> Result<Principal, ScimResponse> {
-        let answer = self.tokens.load().authenticate(&route.name, authorization, self.clock.now());
-        answer.map_err(|error| unauthorized(&error.to_string()))
+    fn authenticate(&self, route: &Route, knock: &Knock<'_>) -> Result<Caller, ScimResponse> {
+        let tokens = self.tokens.load();
+        let answer = tokens.authenticate(&route.name, knock.authorization(), self.clock.now());
+        let principal = answer.map_err(|error| unauthorized(&error.to_string()))?;
+        Ok(Caller { principal: Arc::new(principal), client: knock.peer })
     }
 
-    async fn answer(
-        &self,
-        route: &Route,
-        _caller: Principal,
-        request: ScimRequest,
-    ) -> ScimResponse {
+    async fn answer(&self, route: &Route, request: ScimRequest) -> ScimResponse {
         let Some(served) = self.tenants.get(route.tenant).map(Arc::clone) else {
             return unauthorized("the tenant is not known");
         };

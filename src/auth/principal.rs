@@ -1,7 +1,8 @@
 //! The proof that a call was authenticated.
 
 /// Who calls; it exists only behind a successful
-/// [`authenticate`](crate::auth::authenticate::TokenTable::authenticate).
+/// [`authenticate`](crate::auth::authenticate::TokenTable::authenticate), but for the bridge
+/// [itself](Principal::own).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     tenant: String,
@@ -17,6 +18,11 @@ impl Principal {
             label: label.to_owned(),
             token_id: token_id.map(str::to_owned),
         }
+    }
+
+    /// The bridge itself, which needs no token for a dry run.
+    pub fn own(tenant: &str) -> Self {
+        Self::new(tenant, "scimbridge", None)
     }
 
     /// The tenant that the token opens.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::dialogue::script::ScriptedUpstream;
 use crate::dialogue::stage;
 use crate::exchange::engine;
-use crate::exchange::request::ScimRequest;
+use crate::exchange::request::{Caller, ScimRequest};
 use crate::exchange::response::ScimResponse;
 use crate::exchange::upstream::Upstream;
 use crate::mapping::model::{Mapping, Test};
@@ -68,6 +68,7 @@ pub fn request(
         if_none_match: header("if-none-match"),
         base: "https://scim.test/scim/v2".to_owned(),
         request_id: "test".to_owned(),
+        caller: Caller::own("test"),
     })
 }
 

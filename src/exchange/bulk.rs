@@ -204,6 +204,7 @@ impl<'r> Run<'r> {
             base: self.request.base.clone(),
             // An application may be told the request id so that it does nothing twice.
             request_id: format!("{}-{}", self.request.request_id, task.step.operation + 1),
+            caller: self.request.caller.clone(),
         })
     }
 

@@ -4,20 +4,19 @@
 //! that no body is read before a tenant is known and its token has been checked. Splitting the
 //! path, limits and media types are the transport's business.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use http::{HeaderMap, header};
 
-use crate::exchange::request::ScimRequest;
+use crate::exchange::request::{Caller, ScimRequest};
 use crate::exchange::response::ScimResponse;
 use crate::scim::error::error_body;
 
 /// The tenants of the bridge, as the transport sees them.
 #[async_trait]
 pub trait Endpoint: Send + Sync + 'static {
-    /// The proof of who calls.
-    type Caller: Send + Sync;
-
     /// The tenant that a request means; `None` when there is none.
     ///
     /// `host` is the validated authority the client addressed. `segments` are the path's
@@ -25,24 +24,32 @@ pub trait Endpoint: Send + Sync + 'static {
     /// cannot be part of any identifier.
     fn route(&self, host: &str, segments: &[String]) -> Option<Route>;
 
-    /// Checks the `Authorization` header, as sent, before anything of the body is read.
+    /// Checks who knocks, before anything of the body is read.
     ///
     /// # Errors
     /// The answer to give instead, see [`unauthorized`].
-    fn authenticate(
-        &self,
-        route: &Route,
-        authorization: Option<&str>,
-    ) -> Result<Self::Caller, ScimResponse>;
+    fn authenticate(&self, route: &Route, knock: &Knock<'_>) -> Result<Caller, ScimResponse>;
 
     /// Answers one request. `request.method` is never `HEAD`: the transport turns it into `GET`
     /// and leaves the body out.
-    async fn answer(
-        &self,
-        route: &Route,
-        caller: Self::Caller,
-        request: ScimRequest,
-    ) -> ScimResponse;
+    async fn answer(&self, route: &Route, request: ScimRequest) -> ScimResponse;
+}
+
+/// What is known of a caller before he is authenticated.
+#[derive(Debug, Clone, Copy)]
+pub struct Knock<'a> {
+    /// The header fields, as sent.
+    pub headers: &'a HeaderMap,
+    /// The address at the other end of the connection: the client's, or that of a proxy.
+    pub peer: Option<IpAddr>,
+}
+
+impl<'a> Knock<'a> {
+    /// The `Authorization` header; the first one, if there are several, and `None` when it holds
+    /// anything but visible ASCII.
+    pub fn authorization(&self) -> Option<&'a str> {
+        self.headers.get(header::AUTHORIZATION)?.to_str().ok()
+    }
 }
 
 /// The tenant that a request means.

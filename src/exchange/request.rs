@@ -1,6 +1,11 @@
 //! A SCIM request as the engine sees it: after routing and authentication, before parsing.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use http::Method;
+
+use crate::auth::principal::Principal;
 
 /// One request of an identity provider.
 #[derive(Debug, Clone)]
@@ -24,4 +29,23 @@ pub struct ScimRequest {
     pub base: String,
     /// Identifies the request in logs.
     pub request_id: String,
+    /// Who sends it.
+    pub caller: Caller,
+}
+
+/// Who sends a request, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Whose token it is.
+    pub principal: Arc<Principal>,
+    /// The client's address, as far as it can be believed; `None` where there is no network, as
+    /// in a dry run.
+    pub client: Option<IpAddr>,
+}
+
+impl Caller {
+    /// The bridge itself, as in dry runs and the tests of a mapping file: everything is allowed.
+    pub fn own(tenant: &str) -> Self {
+        Self { principal: Arc::new(Principal::own(tenant)), client: None }
+    }
 }

@@ -5,6 +5,7 @@
 //! passed on.
 
 use std::any::Any;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,8 +21,8 @@ use pingora::{Error, ErrorType};
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
-use crate::exchange::endpoint::{Endpoint, Route};
-use crate::exchange::request::ScimRequest;
+use crate::exchange::endpoint::{Endpoint, Knock, Route};
+use crate::exchange::request::{Caller, ScimRequest};
 use crate::exchange::response::ScimResponse;
 use crate::gateway::flight::{Boarding, Flight};
 use crate::gateway::limits::Limits;
@@ -53,9 +54,9 @@ pub(crate) struct Passage {
 }
 
 /// A request whose head has been accepted.
-struct Admitted<C> {
+struct Admitted {
     route: Route,
-    caller: C,
+    caller: Caller,
     method: Method,
     segments: Vec<String>,
     base: String,
@@ -122,15 +123,16 @@ impl<E: Endpoint> Scim<E> {
     ) -> Result<ScimResponse, ScimResponse> {
         let encrypted = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
         let scheme = if encrypted { "https" } else { "http" };
-        let admitted = self.admit(session.req_header(), scheme, passage)?;
+        let peer = peer(session);
+        let admitted = self.admit(session.req_header(), peer, scheme, passage)?;
         let body = if session.is_body_empty() {
             Bytes::new()
         } else {
             head::check_body_type(&session.req_header().headers)?;
             body::read(session, &self.limits).await?
         };
-        let Admitted { route, caller, method, segments, base } = admitted;
-        let request = request(session.req_header(), method, segments, body, base, passage);
+        let route = admitted.route.clone();
+        let request = request(session.req_header(), admitted, body, passage);
         let span = tracing::info_span!(
             "scim",
             request_id = passage.request_id,
@@ -138,7 +140,7 @@ impl<E: Endpoint> Scim<E> {
             method = request.method.as_str(),
             resource = passage.resource,
         );
-        let answer = self.endpoint.answer(&route, caller, request).instrument(span);
+        let answer = self.endpoint.answer(&route, request).instrument(span);
         Ok(timeout(self.limits.answer_timeout, answer)
             .await
             .map_err(|_| Refusal::AnswerTimedOut)?)
@@ -148,9 +150,10 @@ impl<E: Endpoint> Scim<E> {
     fn admit(
         &self,
         head: &RequestHeader,
+        peer: Option<IpAddr>,
         scheme: &str,
         passage: &mut Passage,
-    ) -> Result<Admitted<E::Caller>, ScimResponse> {
+    ) -> Result<Admitted, ScimResponse> {
         head::check_size(head.raw_path(), &head.headers, &self.limits)?;
         let host = head::authority(host(head))?;
         if !head.raw_path_is_utf8() {
@@ -160,7 +163,7 @@ impl<E: Endpoint> Scim<E> {
         let route =
             self.endpoint.route(host, &path::leading(&segments)).ok_or(Refusal::NotFound)?;
         passage.tenant = Some(Arc::clone(&route.name));
-        let caller = self.endpoint.authenticate(&route, text(head, &header::AUTHORIZATION))?;
+        let caller = self.endpoint.authenticate(&route, &Knock { headers: &head.headers, peer })?;
         let target = path::target(&segments, route.depth);
         let segments = target.segments.ok_or(Refusal::NotFound)?;
         head::resource_name(&segments).clone_into(&mut passage.resource);
@@ -222,12 +225,11 @@ impl From<Refusal> for ScimResponse {
 
 fn request(
     head: &RequestHeader,
-    method: Method,
-    segments: Vec<String>,
+    admitted: Admitted,
     body: Bytes,
-    base: String,
     passage: &Passage,
 ) -> ScimRequest {
+    let Admitted { route: _, caller, method, segments, base } = admitted;
     // Lossy: a condition that cannot be read must fail, not vanish.
     let owned = |name: HeaderName| {
         let value = head.headers.get(name)?;
@@ -243,7 +245,13 @@ fn request(
         if_none_match: owned(header::IF_NONE_MATCH),
         base,
         request_id: passage.request_id.clone(),
+        caller,
     }
+}
+
+/// The address at the other end; one of IPv4 is told as such on a socket for both, too.
+fn peer(session: &Session) -> Option<IpAddr> {
+    Some(session.client_addr()?.as_inet()?.ip().to_canonical())
 }
 
 /// The authority the client addressed: HTTP/2 has it in a pseudo-header. Empty when there is none.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Method;
 use scimbridge::dialogue::stage;
 use scimbridge::exchange::engine;
-use scimbridge::exchange::request::ScimRequest;
+use scimbridge::exchange::request::{Caller, ScimRequest};
 use scimbridge::exchange::response::ScimResponse;
 use scimbridge::exchange::upstream::{Link, Upstream, UpstreamError};
 use scimbridge::mapping::model::{Given, Mapping};
@@ -91,6 +91,7 @@ async fn ask(
         if_none_match: None,
         base: "https://scim.test".to_owned(),
         request_id: "test".to_owned(),
+        caller: Caller::own("test"),
     };
     engine::answer(&tenant, request).await
 }

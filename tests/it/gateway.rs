@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use scimbridge::exchange::endpoint::{Endpoint, Route, unauthorized};
-use scimbridge::exchange::request::ScimRequest;
+use scimbridge::exchange::endpoint::{Endpoint, Knock, Route, unauthorized};
+use scimbridge::exchange::request::{Caller, ScimRequest};
 use scimbridge::exchange::response::ScimResponse;
 use scimbridge::gateway::limits::Limits;
 use scimbridge::gateway::listener::{Gateway, Options, Running};
@@ -41,8 +41,6 @@ impl Default for Gate {
 
 #[async_trait]
 impl Endpoint for Echo {
-    type Caller = &'static str;
-
     fn route(&self, _host: &str, segments: &[String]) -> Option<Route> {
         match segments.first().map(String::as_str) {
             Some("acme") => Some(Route { depth: 1, ..Route::new(1, "acme") }),
@@ -55,24 +53,15 @@ impl Endpoint for Echo {
         }
     }
 
-    fn authenticate(
-        &self,
-        _route: &Route,
-        authorization: Option<&str>,
-    ) -> Result<&'static str, ScimResponse> {
-        match authorization {
-            Some("Bearer t") => Ok("t"),
+    fn authenticate(&self, _route: &Route, knock: &Knock<'_>) -> Result<Caller, ScimResponse> {
+        match knock.authorization() {
+            Some("Bearer t") => Ok(Caller { client: knock.peer, ..Caller::own("t") }),
             Some("Bearer panic") => panic!("asked for"),
             _ => Err(unauthorized("the bearer token is missing or wrong")),
         }
     }
 
-    async fn answer(
-        &self,
-        route: &Route,
-        caller: &'static str,
-        request: ScimRequest,
-    ) -> ScimResponse {
+    async fn answer(&self, route: &Route, request: ScimRequest) -> ScimResponse {
         self.calls.fetch_add(1, Ordering::SeqCst);
         match request.segments.first().map(String::as_str) {
             Some("Panic") => panic!("asked for"),
@@ -88,7 +77,8 @@ impl Endpoint for Echo {
                 200,
                 json!({
                     "tenant": *route.name,
-                    "caller": caller,
+                    "caller": request.caller.principal.tenant(),
+                    "client": request.caller.client.map(|client| client.to_string()),
                     "method": request.method.as_str(),
                     "segments": request.segments,
                     "query": request.query,
@@ -177,6 +167,13 @@ async fn a_public_url_stands_in_for_the_authority() {
     let fixture = plain();
     let body = fixture.get("/public/scim/v2/Users").await.json();
     assert_eq!(body["base"], json!("https://scim.example.com/x/public/scim/v2"));
+}
+
+#[tokio::test]
+async fn the_address_of_the_peer_reaches_the_engine() {
+    let fixture = plain();
+    let body = fixture.get("/Users").await.json();
+    assert_eq!((&body["caller"], &body["client"]), (&json!("t"), &json!("127.0.0.1")));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use scimbridge::dialogue::stage;
 use scimbridge::exchange::engine;
-use scimbridge::exchange::request::ScimRequest;
+use scimbridge::exchange::request::{Caller, ScimRequest};
 use scimbridge::exchange::tenant::Tenant;
 use scimbridge::exchange::upstream::{Link, Upstream, UpstreamError};
 use scimbridge::mapping::model::{Given, Mapping};
@@ -225,6 +225,7 @@ async fn get(tenant: &Tenant, path: &str, query: &str) -> (u16, Value) {
         if_none_match: None,
         base: "https://scim.test".to_owned(),
         request_id: "test".to_owned(),
+        caller: Caller::own("test"),
     };
     let response = engine::answer(tenant, request).await;
     (response.status, response.body.unwrap_or_default())

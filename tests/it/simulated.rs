@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::Method;
 use scimbridge::dialogue::stage;
 use scimbridge::exchange::engine;
-use scimbridge::exchange::request::ScimRequest;
+use scimbridge::exchange::request::{Caller, ScimRequest};
 use scimbridge::exchange::response::ScimResponse;
 use scimbridge::exchange::tenant::Tenant;
 use scimbridge::exchange::upstream::{Link, Upstream, UpstreamError};
@@ -200,6 +200,7 @@ pub(crate) async fn ask(tenant: &Tenant, line: &str, body: Option<&Value>) -> Sc
         if_none_match: None,
         base: "https://scim.test/v2".to_owned(),
         request_id: "law".to_owned(),
+        caller: Caller::own("law"),
     };
     Box::pin(engine::answer(tenant, request)).await
 }

@@ -10,7 +10,7 @@ use http::Method;
 use proptest::prelude::*;
 use scimbridge::dialogue::stage;
 use scimbridge::exchange::engine;
-use scimbridge::exchange::request::ScimRequest;
+use scimbridge::exchange::request::{Caller, ScimRequest};
 use scimbridge::exchange::response::ScimResponse;
 use scimbridge::exchange::upstream::{Link, Upstream, UpstreamError};
 use scimbridge::mapping::model::{Given, Mapping};
@@ -88,6 +88,7 @@ fn request(method: Method, path: &[&str], body: &Value) -> ScimRequest {
         if_none_match: None,
         base: "https://scim.test/scim/v2".to_owned(),
         request_id: "test".to_owned(),
+        caller: Caller::own("test"),
     }
 }
 

@@ -4,6 +4,7 @@
 //! tells the story.
 
 pub mod clock;
+pub mod current;
 pub mod id;
 
 pub mod native;

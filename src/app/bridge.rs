@@ -18,14 +18,15 @@ use crate::exchange::tenant::Tenant;
 /// A tenant and where it is served.
 pub struct Served {
     /// The tenant.
-    pub tenant: Tenant,
+    pub tenant: Arc<Tenant>,
     /// Segments of its base path; none for the root.
     pub base_path: Vec<String>,
     /// What stands in place of `scheme://host` in locations.
     pub public_url: Option<Arc<str>>,
 }
 
-/// Every tenant of the process.
+/// Every tenant of the process, as configured at one moment. A reload makes another one; requests
+/// in flight end with the one they began with.
 pub struct Bridge {
     tenants: Vec<Arc<Served>>,
     tokens: Arc<SharedTokens>,

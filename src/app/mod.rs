@@ -1,10 +1,12 @@
 //! What runs, with which options: tenants put together, the demo, mapping files checked.
 
+pub mod assemble;
 pub mod bridge;
 pub mod demo;
 pub mod key;
 pub mod readiness;
 pub mod rehearse;
+pub mod reload;
 pub mod seal;
 pub mod serve;
 pub mod settings;

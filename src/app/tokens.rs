@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::auth::authenticate::{SharedTokens, TokenTable};
 use crate::auth::port::TokenStore as _;
 use crate::auth::token::ConfiguredToken;
+use crate::current::Current;
 use crate::sidecar::port::StoreError;
 use crate::store::sqlite::SqliteStore;
 
@@ -29,14 +30,14 @@ pub async fn refresh(
 #[expect(clippy::infinite_loop, reason = "the task is aborted when the bridge stops")]
 pub async fn keep_fresh(
     store: SqliteStore,
-    configured: Vec<ConfiguredToken>,
+    configured: Arc<Current<Vec<ConfiguredToken>>>,
     shared: Arc<SharedTokens>,
 ) {
     let mut ticks = tokio::time::interval(INTERVAL);
     let mut was_well = true;
     loop {
         ticks.tick().await;
-        let result = refresh(&store, &configured, &shared).await;
+        let result = refresh(&store, &configured.load(), &shared).await;
         match &result {
             Err(error) if was_well => tracing::warn!(%error, "tokens cannot be refreshed"),
             Ok(()) if !was_well => tracing::info!("tokens are refreshed again"),

@@ -40,7 +40,10 @@ pub(crate) fn load(
     let path = path.or_else(|| default.is_file().then_some(default.as_path()));
     let text = path.map(read).transpose()?.unwrap_or_default();
     let folder = path.and_then(Path::parent).unwrap_or_else(|| Path::new(""));
-    judge(&text, &Surroundings { variables, folder }).map_err(ConfigError::Faulty)
+    let mut config =
+        judge(&text, &Surroundings::new(variables, folder)).map_err(ConfigError::Faulty)?;
+    config.sources.extend(path.map(Path::to_owned));
+    Ok(config)
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
@@ -66,6 +69,7 @@ fn judge(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Vec<Faul
         store,
         tenants: tenants(&whole, surroundings, &mut faults),
         log: section(&whole, "log", &mut faults),
+        sources: surroundings.read.borrow().iter().cloned().collect(),
     };
     check_listen(&config.listen, &mut faults);
     if faults.is_empty() { Ok(config) } else { Err(faults) }
@@ -346,7 +350,7 @@ mod tests {
     fn with(text: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
         let variables: BTreeMap<String, String> =
             variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let surroundings = Surroundings { variables: &variables, folder: Path::new("conf") };
+        let surroundings = Surroundings::new(&variables, Path::new("conf"));
         judge(text, &surroundings)
             .map_err(|faults| faults.iter().map(ToString::to_string).collect())
     }

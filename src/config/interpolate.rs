@@ -3,9 +3,10 @@
 //! Secrets stay out of the configuration file this way. What is read is not looked at again, so a
 //! secret may hold any text.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -15,6 +16,15 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) variables: &'a BTreeMap<String, String>,
     /// The folder that relative files are in.
     pub(crate) folder: &'a Path,
+    /// The files that references have led to, whether they could be read or not.
+    pub(crate) read: RefCell<BTreeSet<PathBuf>>,
+}
+
+impl<'a> Surroundings<'a> {
+    /// Surroundings in which nothing has been read yet.
+    pub(crate) fn new(variables: &'a BTreeMap<String, String>, folder: &'a Path) -> Self {
+        Self { variables, folder, read: RefCell::default() }
+    }
 }
 
 impl Surroundings<'_> {
@@ -44,6 +54,7 @@ impl Surroundings<'_> {
     fn text(&self, text: &str) -> Result<String, String> {
         if let Some(path) = text.strip_prefix("file:") {
             let path = self.folder.join(path);
+            self.read.borrow_mut().insert(path.clone());
             let content = fs::read_to_string(&path)
                 .map_err(|error| format!("the file {} cannot be read: {error}", path.display()))?;
             // Editors and secret stores end files with a line break that nobody means.

@@ -27,7 +27,7 @@ pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
 /// What is wrong with the reference, without any value.
 pub fn resolve(value: Value) -> Result<Value, String> {
     let variables = file::process_environment();
-    Surroundings { variables: &variables, folder: Path::new("") }.resolve(value)
+    Surroundings::new(&variables, Path::new("")).resolve(value)
 }
 
 /// A variable of the environment, for secrets that the configuration only names; `None` also when

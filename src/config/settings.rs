@@ -13,7 +13,7 @@ use crate::gateway::listener::Options;
 use crate::scim::value::Dialect;
 
 /// Everything an installation says.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Config {
     /// Where the bridge listens.
     pub listen: Listen,
@@ -25,6 +25,8 @@ pub struct Config {
     pub tenants: Vec<Tenant>,
     /// What is logged, and how.
     pub log: Log,
+    /// The files that all this was read from; mapping files are not among them.
+    pub sources: Vec<PathBuf>,
 }
 
 /// The listening addresses.
@@ -68,7 +70,7 @@ impl fmt::Debug for Store {
 }
 
 /// One tenant: a SCIM base path, its token, its mapping and its application.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tenant {
     /// Lower-case letters, digits and hyphens.
     pub name: String,

@@ -11,6 +11,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
 
+use crate::current::Current;
 use crate::exchange::counters::DeviationCounters;
 
 const DEVIATIONS: &str = "scimbridge_dialect_deviations_total";
@@ -25,13 +26,12 @@ pub struct Counted {
 }
 
 /// The path, ready to be merged into the operators' port.
-pub fn routes(tenants: Vec<Counted>) -> Router {
-    let tenants: Arc<[Counted]> = tenants.into();
+pub fn routes(tenants: Arc<Current<Vec<Counted>>>) -> Router {
     Router::new().route("/metrics", get(metrics)).with_state(tenants)
 }
 
-async fn metrics(State(tenants): State<Arc<[Counted]>>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&tenants))
+async fn metrics(State(tenants): State<Arc<Current<Vec<Counted>>>>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&tenants.load()))
 }
 
 /// All kinds are told, also those that never occurred: a rate needs its zero.

@@ -11,8 +11,7 @@ use crate::clock::FixedClock;
 use crate::convert::{key, memo};
 use crate::dialogue::script::ScriptedUpstream;
 use crate::exchange::cursor::Seal;
-use crate::exchange::recent::Recent;
-use crate::exchange::tenant::{Locks, Tenant};
+use crate::exchange::tenant::Tenant;
 use crate::exchange::upstream::Upstream;
 use crate::id::IdSource;
 use crate::mapping::model::{ConfigType, ConfigVar, Given, Mapping};
@@ -55,8 +54,8 @@ pub async fn set(
         deviations: Arc::default(),
         max_results: MAX_RESULTS,
         seal: Arc::new(OpenSeal),
-        locks: Locks::default(),
-        recent: Recent::default(),
+        locks: Arc::default(),
+        recent: Arc::default(),
     })
 }
 

@@ -42,10 +42,11 @@ pub struct Tenant {
     pub max_results: u64,
     /// Seals cursors.
     pub seal: Arc<dyn Seal>,
-    /// Held while a resource is read, changed and written.
-    pub locks: Locks,
+    /// Held while a resource is read, changed and written. Whoever serves the tenant anew after a
+    /// change of its configuration takes them over, since requests of before may still run.
+    pub locks: Arc<Locks>,
     /// What was written a moment ago.
-    pub recent: Recent,
+    pub recent: Arc<Recent>,
 }
 
 impl Tenant {

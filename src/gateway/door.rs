@@ -5,20 +5,22 @@
 //! each whole head. Nothing can be answered to a request that is not there: the connection is
 //! closed.
 
-use std::any::Any;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
 use async_trait::async_trait;
 use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
-use pingora::proxy::{HttpProxy, ProxyHttp};
+use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::time::{sleep, timeout};
 
+use crate::current::Current;
+use crate::exchange::endpoint::Endpoint;
+use crate::gateway::head_watch::HeadWatch;
 use crate::gateway::request_line;
+use crate::gateway::scim::Scim;
+use crate::gateway::serving::Serving;
 
 /// As long as the preface of HTTP/2, by which pingora tells the versions apart. No HTTP/1.1
 /// request with a Host header is shorter.
@@ -28,31 +30,28 @@ const FIRST_BYTES: usize = 24;
 const HTTP2_PREFACE: &[u8; FIRST_BYTES] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Where a connection enters.
-pub(crate) struct Door<P> {
-    patience: Arc<Patience<P>>,
+pub(crate) struct Door<E> {
+    patience: Arc<Patience<E>>,
 }
 
-impl<P> Door<P> {
-    /// A door in front of `proxy`. `head` is for the first bytes, `head` and `idle` together for
-    /// each head.
-    pub(crate) fn new(proxy: HttpProxy<P>, head: Duration, idle: Duration) -> Self {
-        Self { patience: Arc::new(Patience { proxy: Arc::new(proxy), head, idle }) }
+impl<E> Door<E> {
+    /// A door in front of `proxy`. The limits' `head_timeout` is for the first bytes,
+    /// `head_timeout` and `idle_timeout` together for each head.
+    pub(crate) fn new(proxy: HttpProxy<Scim<E>>, current: Arc<Current<Serving<E>>>) -> Self {
+        Self { patience: Arc::new(Patience { proxy: Arc::new(proxy), current }) }
     }
 }
 
 #[async_trait]
-impl<P> ServerApp for Door<P>
-where
-    P: ProxyHttp + Send + Sync + 'static,
-    P::CTX: Send + Sync,
-{
+impl<E: Endpoint> ServerApp for Door<E> {
     async fn process_new(
         self: &Arc<Self>,
         mut stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
         let mut first = [0; FIRST_BYTES];
-        timeout(self.patience.head, stream.try_peek(&mut first)).await.ok()?.ok()?;
+        let patience = self.patience.current.load().limits.head_timeout;
+        timeout(patience, stream.try_peek(&mut first)).await.ok()?.ok()?;
         if first == *HTTP2_PREFACE {
             return self.patience.process_new(stream, shutdown).await;
         }
@@ -64,18 +63,13 @@ where
     }
 }
 
-struct Patience<P> {
-    proxy: Arc<HttpProxy<P>>,
-    head: Duration,
-    idle: Duration,
+struct Patience<E> {
+    proxy: Arc<HttpProxy<Scim<E>>>,
+    current: Arc<Current<Serving<E>>>,
 }
 
 #[async_trait]
-impl<P> HttpServerApp for Patience<P>
-where
-    P: ProxyHttp + Send + Sync + 'static,
-    P::CTX: Send + Sync,
-{
+impl<E: Endpoint> HttpServerApp for Patience<E> {
     async fn process_new_http(
         self: &Arc<Self>,
         mut session: ServerSession,
@@ -88,12 +82,16 @@ where
         request_line::begins();
         let complete = Arc::new(AtomicBool::new(false));
         session.set_connection_user_context(Some(Box::new(HeadWatch(Arc::clone(&complete)))));
+        let patience = {
+            let limits = &self.current.load().limits;
+            limits.head_timeout + limits.idle_timeout
+        };
         let serving = self.proxy.process_new_http(session, shutdown);
         tokio::pin!(serving);
         tokio::select! {
             biased;
             reusable = &mut serving => return reusable,
-            () = sleep(self.head + self.idle) => {}
+            () = sleep(patience) => {}
         }
         if complete.load(Ordering::Acquire) { serving.await } else { None }
     }
@@ -104,14 +102,5 @@ where
 
     async fn http_cleanup(&self) {
         self.proxy.http_cleanup().await;
-    }
-}
-
-struct HeadWatch(Arc<AtomicBool>);
-
-/// Ends the wait for the head. `context` is what pingora carried from the door to the request.
-pub(crate) fn head_is_complete(context: &(dyn Any + Send + Sync)) {
-    if let Some(watch) = context.downcast_ref::<HeadWatch>() {
-        watch.0.store(true, Ordering::Release);
     }
 }

@@ -21,11 +21,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::current::Current;
 use crate::exchange::endpoint::Endpoint;
 use crate::gateway::door::Door;
 use crate::gateway::flight::Flight;
 use crate::gateway::limits::Limits;
 use crate::gateway::scim::Scim;
+use crate::gateway::serving::Serving;
 
 /// How the SCIM port is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,16 +58,29 @@ impl Gateway {
         options: &Options,
         endpoint: Arc<E>,
     ) -> io::Result<Running> {
+        let serving = Serving { endpoint, limits: options.limits.clone() };
+        Self::serve(listener, options.threads, &Arc::new(Current::new(serving)))
+    }
+
+    /// Serves what is current, on a bound listener, on threads of its own. What replaces it holds
+    /// for the requests that come after.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn serve<E: Endpoint>(
+        listener: TcpListener,
+        threads: usize,
+        current: &Arc<Current<Serving<E>>>,
+    ) -> io::Result<Running> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime = Builder::new_multi_thread()
-            .worker_threads(options.threads.max(1))
+            .worker_threads(threads.max(1))
             .thread_name("scim")
             .enable_all()
             .build()?;
         let flight = Arc::new(Flight::default());
-        let scim = Scim::new(endpoint, options.limits.clone(), Arc::clone(&flight));
-        let mut service = Service::new("scim".to_owned(), door(scim, &options.limits));
+        let mut service = Service::new("scim".to_owned(), door(current, &flight));
         service.add_tcp(&address.to_string());
         // pingora takes sockets over from an older process by this table, and so from us.
         let mut fds = Fds::new();
@@ -78,15 +93,16 @@ impl Gateway {
     }
 }
 
-fn door<E: Endpoint>(scim: Scim<E>, limits: &Limits) -> Door<Scim<E>> {
+fn door<E: Endpoint>(current: &Arc<Current<Serving<E>>>, flight: &Arc<Flight>) -> Door<E> {
     let mut http = HttpServerOptions::default();
     http.h2c = true;
-    http.h2_idle_timeout = Some(limits.idle_timeout);
+    http.h2_idle_timeout = Some(current.load().limits.idle_timeout);
     // Nothing is ever proxied to an upstream, so no root certificates need to be searched for.
     let conf = ServerConf { ca_file: Some("/dev/null".to_owned()), ..ServerConf::default() };
+    let scim = Scim::new(Arc::clone(current), Arc::clone(flight));
     let mut proxy = http_proxy(&Arc::new(conf), scim);
     proxy.server_options = Some(http);
-    Door::new(proxy, limits.head_timeout, limits.idle_timeout)
+    Door::new(proxy, Arc::clone(current))
 }
 
 /// A running SCIM port. Dropping it ends the port at once.

@@ -21,26 +21,27 @@ use pingora::{Error, ErrorType};
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
+use crate::current::Current;
 use crate::exchange::endpoint::{Endpoint, Knock, Route};
 use crate::exchange::request::{Caller, ScimRequest};
 use crate::exchange::response::ScimResponse;
 use crate::gateway::flight::{Boarding, Flight};
 use crate::gateway::limits::Limits;
 use crate::gateway::refusal::Refusal;
-use crate::gateway::{answer, body, door, head, path};
+use crate::gateway::serving::Serving;
+use crate::gateway::{answer, body, head, head_watch, path};
 use crate::id::{IdSource as _, SystemIds};
 
 /// The SCIM service of all tenants.
 pub(crate) struct Scim<E> {
-    endpoint: Arc<E>,
-    limits: Limits,
+    current: Arc<Current<Serving<E>>>,
     flight: Arc<Flight>,
 }
 
 impl<E> Scim<E> {
-    /// Serves `endpoint` and counts requests in `flight`.
-    pub(crate) fn new(endpoint: Arc<E>, limits: Limits, flight: Arc<Flight>) -> Self {
-        Self { endpoint, limits, flight }
+    /// Serves each request with what is current when it comes, and counts requests in `flight`.
+    pub(crate) fn new(current: Arc<Current<Serving<E>>>, flight: Arc<Flight>) -> Self {
+        Self { current, flight }
     }
 }
 
@@ -82,7 +83,7 @@ impl<E: Endpoint> ProxyHttp for Scim<E> {
         _passage: &mut Passage,
         context: Box<dyn Any + Send + Sync>,
     ) {
-        door::head_is_complete(&*context);
+        head_watch::head_is_complete(&*context);
     }
 
     async fn request_filter(
@@ -90,10 +91,11 @@ impl<E: Endpoint> ProxyHttp for Scim<E> {
         session: &mut Session,
         passage: &mut Passage,
     ) -> pingora::Result<bool> {
-        session.set_write_timeout(Some(self.limits.write_timeout));
+        let serving = self.current.load();
+        session.set_write_timeout(Some(serving.limits.write_timeout));
         passage.request_id =
             head::request_id(&session.req_header().headers).unwrap_or_else(|| SystemIds.uuid());
-        let served = AssertUnwindSafe(self.serve(session, passage)).catch_unwind().await;
+        let served = AssertUnwindSafe(serving.serve(session, passage)).catch_unwind().await;
         let response = match served {
             Ok(Ok(response) | Err(response)) => response,
             Err(_) => {
@@ -101,7 +103,7 @@ impl<E: Endpoint> ProxyHttp for Scim<E> {
                 Refusal::Internal.response()
             }
         };
-        self.reply(session, passage, response).await;
+        reply(session, passage, response, &serving.limits).await;
         Ok(true)
     }
 
@@ -114,7 +116,7 @@ impl<E: Endpoint> ProxyHttp for Scim<E> {
     }
 }
 
-impl<E: Endpoint> Scim<E> {
+impl<E: Endpoint> Serving<E> {
     /// The answer, or the answer that cuts the walk short.
     async fn serve(
         &self,
@@ -174,33 +176,32 @@ impl<E: Endpoint> Scim<E> {
         };
         Ok(Admitted { route, caller, method, segments, base })
     }
+}
 
-    async fn reply(&self, session: &mut Session, passage: &Passage, response: ScimResponse) {
-        let all_read = session.is_body_done();
-        if !all_read || response.status == 401 {
-            session.set_keepalive(None);
-        } else if session.get_keepalive().is_some() {
-            // Left alone, pingora would wait for the next request without end.
-            session.set_keepalive(Some(self.limits.idle_timeout.as_secs().max(1)));
-        }
-        let status = response.status;
-        if let Err(error) = send(session, response, &passage.request_id).await {
-            tracing::debug!(request_id = passage.request_id, %error, "no answer could be written");
-            session.set_keepalive(None);
-        } else if !all_read {
-            body::discard(session, &self.limits).await;
-        }
-        tracing::info!(
-            request_id = passage.request_id,
-            tenant = passage.tenant.as_deref().unwrap_or("-"),
-            method =
-                head::method(&session.req_header().method).as_ref().map_or("-", Method::as_str),
-            resource = passage.resource,
-            status,
-            milliseconds = passage.started.elapsed().as_millis(),
-            "request",
-        );
+async fn reply(session: &mut Session, passage: &Passage, response: ScimResponse, limits: &Limits) {
+    let all_read = session.is_body_done();
+    if !all_read || response.status == 401 {
+        session.set_keepalive(None);
+    } else if session.get_keepalive().is_some() {
+        // Left alone, pingora would wait for the next request without end.
+        session.set_keepalive(Some(limits.idle_timeout.as_secs().max(1)));
     }
+    let status = response.status;
+    if let Err(error) = send(session, response, &passage.request_id).await {
+        tracing::debug!(request_id = passage.request_id, %error, "no answer could be written");
+        session.set_keepalive(None);
+    } else if !all_read {
+        body::discard(session, limits).await;
+    }
+    tracing::info!(
+        request_id = passage.request_id,
+        tenant = passage.tenant.as_deref().unwrap_or("-"),
+        method = head::method(&session.req_header().method).as_ref().map_or("-", Method::as_str),
+        resource = passage.resource,
+        status,
+        milliseconds = passage.started.elapsed().as_millis(),
+        "request",
+    );
 }
 
 /// Writes the answer, or says that it is none, as long as nothing has been written.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use scimbridge::console::health::{Check, Readiness, start};
 use scimbridge::console::metrics::{Counted, routes};
+use scimbridge::current::Current;
 use serde_json::json;
 
 use crate::http::send;
@@ -30,7 +31,10 @@ impl Readiness for Switch {
 async fn alive_is_not_yet_ready() {
     let switch = Arc::new(Switch::default());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let metrics = routes(vec![Counted { tenant: "acme".to_owned(), deviations: Arc::default() }]);
+    let metrics = routes(Arc::new(Current::new(vec![Counted {
+        tenant: "acme".to_owned(),
+        deviations: Arc::default(),
+    }])));
     let health = start(listener, Arc::clone(&switch) as Arc<dyn Readiness>, metrics).unwrap();
     let address = health.address();
     let alive = send(address, "GET", "/healthz", &[], b"").await;

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Rooms from the ground up. A room imports from itself and from the floors before its own.
 const FLOORS: &[&[&str]] = &[
-    &["clock", "id", "secret"],
+    &["clock", "current", "id", "secret"],
     &["native", "scim"],
     &["mapping"],
     &["convert"],

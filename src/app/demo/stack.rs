@@ -14,8 +14,7 @@ use crate::auth::authenticate::{SharedTokens, TokenTable};
 use crate::auth::token::{ConfiguredToken, Token};
 use crate::clock::{Clock, SystemClock};
 use crate::dialogue::recorder::Recorder;
-use crate::exchange::recent::Recent;
-use crate::exchange::tenant::{Locks, Tenant};
+use crate::exchange::tenant::Tenant;
 use crate::exchange::upstream::Upstream;
 use crate::gateway::listener::{Gateway, Options, Running};
 use crate::id::{IdSource, SystemIds};
@@ -120,13 +119,13 @@ impl Demo {
             deviations: Arc::default(),
             max_results: settings::MAX_RESULTS,
             seal: Arc::new(seal),
-            locks: Locks::default(),
-            recent: Recent::default(),
+            locks: Arc::default(),
+            recent: Arc::default(),
         };
         let token = token.unwrap_or_else(|| Token::generate(&*ids).expose().to_owned());
         let known = ConfiguredToken::new("demo", "demo", &token).map_err(|_| DemoError::Token)?;
         let tokens = Arc::new(SharedTokens::new(TokenTable::new([], [known])));
-        let served = Served { tenant, base_path: Vec::new(), public_url: None };
+        let served = Served { tenant: Arc::new(tenant), base_path: Vec::new(), public_url: None };
         let bridge = Bridge::new(vec![served], tokens, Arc::clone(&clock));
         let gateway = Gateway::start(listener, &Options::default(), Arc::new(bridge))?;
         let base = format!("http://{}/scim/v2", gateway.address());

@@ -9,9 +9,7 @@ use jiff::Timestamp;
 use scimbridge::app::serve::Service;
 use scimbridge::auth::port::TokenStore as _;
 use scimbridge::auth::token::{TokenHash, TokenRecord};
-use scimbridge::config::settings::{Config, Listen, Log, Store, Tenant, Values};
-use scimbridge::gateway::listener::Options;
-use scimbridge::scim::value::Dialect;
+use scimbridge::config::settings::{Config, Listen, Store, Tenant, Values};
 use scimbridge::store::sqlite::SqliteStore;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -53,10 +51,9 @@ impl Bridge {
         store.close().await;
         let config = Config {
             listen: Listen { scim: any_port(), admin: any_port() },
-            gateway: Options::default(),
             store: Store { url },
             tenants: tenants.iter().map(|(name, base)| tenant(name, base, &file, origin)).collect(),
-            log: Log::default(),
+            ..Config::default()
         };
         let service = Service::start(&config).await.unwrap();
         Self { address: service.scim_address(), service, _folder: folder }
@@ -134,10 +131,8 @@ fn tenant(name: &str, base_path: &str, mapping: &Path, origin: &str) -> Tenant {
         name: name.to_owned(),
         mapping: PathBuf::from(mapping),
         base_path: base_path.to_owned(),
-        token_env: None,
-        public_url: None,
-        dialect: Dialect::Lenient,
         config: Values(Map::from_iter(config)),
+        ..Tenant::default()
     }
 }
 

@@ -1,0 +1,284 @@
+//! Tenants out of configuration, mapping files and store.
+//!
+//! Everything is read, built and judged before anything is used, so a configuration with a fault
+//! changes nothing. A tenant whose mapping and settings are the same as before is taken over as it
+//! stands, with its connections, breakers and counters; of one that has changed, the locks and
+//! what it wrote a moment ago live on, because requests under the old configuration may still be
+//! running and both must not change one resource at the same time.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::app::bridge::Served;
+use crate::app::settings;
+use crate::auth::token::ConfiguredToken;
+use crate::clock::Clock;
+use crate::config::load::environment;
+use crate::config::settings::{Config, Tenant as TenantConfig};
+use crate::exchange::counters::DeviationCounters;
+use crate::exchange::cursor::Seal;
+use crate::exchange::recent::Recent;
+use crate::exchange::tenant::{Locks, Tenant};
+use crate::id::{IdSource, SystemIds};
+use crate::mapping::expression::Ambient;
+use crate::mapping::model::Mapping;
+use crate::store::sqlite::SqliteStore;
+use crate::upstream::client::HttpUpstream;
+
+/// A tenant cannot be served as configured.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    /// There is nobody to serve.
+    #[error("the configuration names no tenant: add a [[tenants]] section")]
+    NoTenants,
+    /// A mapping file cannot be read.
+    #[error("tenant {tenant}: {} cannot be read", path.display())]
+    MappingUnreadable {
+        /// The tenant.
+        tenant: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A mapping file has faults.
+    #[error("tenant {tenant}: the mapping has faults\n{faults}\nrun: scimbridge check {}", path.display())]
+    MappingFaulty {
+        /// The tenant.
+        tenant: String,
+        /// The file.
+        path: PathBuf,
+        /// The faults, a line each.
+        faults: String,
+    },
+    /// The mapping's variables are not filled as it asks.
+    #[error("tenant {tenant}: [tenants.config] {faults}")]
+    Settings {
+        /// The tenant.
+        tenant: String,
+        /// The faults.
+        faults: String,
+    },
+    /// The variable that holds the token is empty.
+    #[error("tenant {tenant}: the environment variable {variable} holds no token")]
+    TokenMissing {
+        /// The tenant.
+        tenant: String,
+        /// The variable.
+        variable: String,
+    },
+    /// What the variable holds cannot be sent as a token.
+    #[error(
+        "tenant {tenant}: the environment variable {variable} holds something that cannot be a token"
+    )]
+    TokenUnusable {
+        /// The tenant.
+        tenant: String,
+        /// The variable.
+        variable: String,
+    },
+    /// The application cannot be addressed.
+    #[error("tenant {tenant}: the application cannot be called as configured")]
+    Upstream {
+        /// The tenant.
+        tenant: String,
+        /// Why.
+        #[source]
+        source: crate::upstream::setup::UpstreamSetupError,
+    },
+}
+
+/// What tenants are made with, and what outlives each of their configurations.
+pub struct Workshop {
+    /// Where tenants keep what they must remember.
+    pub store: SqliteStore,
+    /// What seals their cursors.
+    pub seal: Arc<dyn Seal>,
+    /// Their time.
+    pub clock: Arc<dyn Clock>,
+    lasting: BTreeMap<String, Lasting>,
+    built: BTreeMap<String, Built>,
+}
+
+/// What a tenant keeps whatever its configuration becomes.
+#[derive(Clone, Default)]
+struct Lasting {
+    locks: Arc<Locks>,
+    recent: Arc<Recent>,
+    deviations: Arc<DeviationCounters>,
+}
+
+/// A tenant, and all that it was built from.
+#[derive(Clone)]
+struct Built {
+    text: String,
+    config: TenantConfig,
+    tenant: Arc<Tenant>,
+}
+
+/// Every tenant of a configuration, ready to be served.
+pub struct Assembled {
+    /// The tenants, in the configuration's order.
+    pub served: Vec<Served>,
+    /// The tokens that the configuration names.
+    pub tokens: Vec<ConfiguredToken>,
+    /// What happened to the tenants since the last configuration, in words.
+    pub changes: Vec<String>,
+    lasting: BTreeMap<String, Lasting>,
+    built: BTreeMap<String, Built>,
+}
+
+impl Workshop {
+    /// A workshop that has built nothing yet.
+    pub fn new(store: SqliteStore, seal: Arc<dyn Seal>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, seal, clock, lasting: BTreeMap::new(), built: BTreeMap::new() }
+    }
+
+    /// Builds the tenants of a configuration. Nothing that is being served changes by it; see
+    /// [`Self::keep`].
+    ///
+    /// # Errors
+    /// Everything that is wrong, tenant by tenant.
+    pub fn assemble(&self, config: &Config) -> Result<Assembled, Vec<AssembleError>> {
+        if config.tenants.is_empty() {
+            return Err(vec![AssembleError::NoTenants]);
+        }
+        let mut faults = Vec::new();
+        let mut assembled = Assembled {
+            served: Vec::with_capacity(config.tenants.len()),
+            tokens: Vec::new(),
+            changes: Vec::new(),
+            lasting: self.lasting.clone(),
+            built: BTreeMap::new(),
+        };
+        for tenant in &config.tenants {
+            match token(tenant) {
+                Ok(token) => assembled.tokens.extend(token),
+                Err(fault) => faults.push(fault),
+            }
+            match self.build(tenant, &mut assembled) {
+                Ok(built) => {
+                    assembled.served.push(Served {
+                        tenant: Arc::clone(&built.tenant),
+                        base_path: tenant.base_segments().map(str::to_owned).collect(),
+                        public_url: tenant.public_url.as_deref().map(Arc::from),
+                    });
+                    assembled.built.insert(tenant.name.clone(), built);
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
+        let gone = self.built.keys().filter(|name| !assembled.built.contains_key(*name));
+        assembled.changes.extend(gone.map(|name| format!("tenant {name} removed")));
+        if faults.is_empty() { Ok(assembled) } else { Err(faults) }
+    }
+
+    /// Remembers what is served from now on, for the next configuration.
+    pub fn keep(&mut self, assembled: &Assembled) {
+        self.lasting.clone_from(&assembled.lasting);
+        self.built.clone_from(&assembled.built);
+    }
+
+    fn build(
+        &self,
+        config: &TenantConfig,
+        assembled: &mut Assembled,
+    ) -> Result<Built, AssembleError> {
+        let name = &config.name;
+        let text = read(name, &config.mapping)?;
+        let config = essential(config);
+        let before = self.built.get(name);
+        if let Some(before) = before.filter(|it| it.text == text && it.config == config) {
+            return Ok(before.clone());
+        }
+        let change = if before.is_some() { "changed" } else { "added" };
+        assembled.changes.push(format!("tenant {name} {change}"));
+        let lasting = assembled.lasting.entry(name.clone()).or_default().clone();
+        let tenant = Arc::new(self.tenant(&config, &text, lasting)?);
+        Ok(Built { text, config, tenant })
+    }
+
+    fn tenant(
+        &self,
+        config: &TenantConfig,
+        text: &str,
+        lasting: Lasting,
+    ) -> Result<Tenant, AssembleError> {
+        let tenant = config.name.clone();
+        let mapping = Arc::new(load(&tenant, &config.mapping, text)?);
+        let settings = settings::fill(&mapping.config, &config.config.0).map_err(|faults| {
+            AssembleError::Settings { tenant: tenant.clone(), faults: faults.join("; ") }
+        })?;
+        let ids: Arc<dyn IdSource> = Arc::new(SystemIds);
+        let ambient = Ambient {
+            ids: Arc::clone(&ids),
+            now: self.clock.now(),
+            request_id: "start".to_owned(),
+        };
+        let clock = Arc::clone(&self.clock);
+        let upstream = HttpUpstream::new(&mapping.api, &settings.all, &ambient, clock)
+            .map_err(|source| AssembleError::Upstream { tenant: tenant.clone(), source })?;
+        tracing::info!(tenant, mapping = mapping.name, "tenant ready");
+        Ok(Tenant {
+            name: tenant,
+            mapping,
+            config: settings.open,
+            upstream: Arc::new(upstream),
+            sidecar: Arc::new(self.store.clone()),
+            clock: Arc::clone(&self.clock),
+            ids,
+            dialect: config.dialect,
+            deviations: lasting.deviations,
+            max_results: settings::MAX_RESULTS,
+            seal: Arc::clone(&self.seal),
+            locks: lasting.locks,
+            recent: lasting.recent,
+        })
+    }
+}
+
+/// What a tenant is built from; where it is served and who may call it is none of that.
+fn essential(config: &TenantConfig) -> TenantConfig {
+    TenantConfig { base_path: String::new(), public_url: None, token_env: None, ..config.clone() }
+}
+
+/// The token that a tenant's environment variable holds.
+fn token(tenant: &TenantConfig) -> Result<Option<ConfiguredToken>, AssembleError> {
+    let Some(variable) = tenant.token_env.clone() else { return Ok(None) };
+    let name = tenant.name.clone();
+    let Some(secret) = environment(&variable) else {
+        return Err(AssembleError::TokenMissing { tenant: name, variable });
+    };
+    let token = ConfiguredToken::new(&name, &variable, &secret);
+    token.map(Some).map_err(|_| AssembleError::TokenUnusable { tenant: name, variable })
+}
+
+fn read(tenant: &str, path: &Path) -> Result<String, AssembleError> {
+    std::fs::read_to_string(path).map_err(|source| AssembleError::MappingUnreadable {
+        tenant: tenant.to_owned(),
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn load(tenant: &str, path: &Path, text: &str) -> Result<Mapping, AssembleError> {
+    match Mapping::load(text) {
+        Ok((mapping, warnings)) => {
+            for warning in warnings {
+                tracing::warn!(tenant, file = %path.display(), %warning, "mapping");
+            }
+            Ok(mapping)
+        }
+        Err(faults) => {
+            let name = path.display().to_string();
+            let lines: Vec<String> = faults.iter().map(|fault| fault.render(&name)).collect();
+            Err(AssembleError::MappingFaulty {
+                tenant: tenant.to_owned(),
+                path: path.to_owned(),
+                faults: lines.join("\n"),
+            })
+        }
+    }
+}

@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use crate::convert::elements::native_elements;
 use crate::convert::{key, place, places, through};
-use crate::mapping::model::{Collection, IdSourceRule, ItemRow, Mapping, Mode, ResourceMapping};
+use crate::mapping::model::{
+    Collection, Deactivate, Delete, IdSourceRule, ItemRow, Mapping, Mode, ResourceMapping,
+};
 use crate::native::path::NativePath;
 use crate::scim::resource::Resource;
 use crate::scim::segment;
@@ -21,6 +23,8 @@ pub struct References {
     ids: BTreeMap<(String, String), String>,
     keys: BTreeMap<(String, String), String>,
     hidden: BTreeSet<(String, String)>,
+    /// Those of `deactivate: delete`; hidden only where the application is told of references.
+    left: BTreeSet<(String, String)>,
     /// Resource type, path and name, and the key of the record that has this name there.
     named: BTreeMap<(String, String, String), String>,
     /// Resource type, path and key, and what the record of this key has there.
@@ -84,6 +88,19 @@ impl References {
     /// Notes that SCIM clients have deleted a resource that lives on natively.
     pub fn hide(&mut self, resource: &str, id: &str) {
         self.hidden.insert((resource.to_owned(), id.to_owned()));
+    }
+
+    /// Notes that a resource was switched off by deletion.
+    pub fn note_left(&mut self, resource: &str, id: &str) {
+        self.left.insert((resource.to_owned(), id.to_owned()));
+    }
+
+    /// The same, where resources that have left do not exist: an application that has deleted
+    /// somebody cannot be told of them.
+    #[must_use]
+    pub fn without_left(mut self) -> Self {
+        self.hidden.append(&mut self.left);
+        self
     }
 
     /// The SCIM id of a native key; `None` when it is issued and not known, for a resource
@@ -166,11 +183,20 @@ pub fn is_issued(mapping: &Mapping, resource: &str) -> bool {
     mapping.resource(resource).is_some_and(|target| target.id.source == IdSourceRule::Issued)
 }
 
+/// Whether resources of this type may exist for the bridge or the application alone.
+pub fn may_leave(resource: &ResourceMapping) -> bool {
+    matches!(resource.delete, Delete::Deactivate)
+        || matches!(resource.deactivate, Deactivate::Delete)
+}
+
 /// Keys or ids to look up.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     /// Of resources whose ids are issued: resource type, and the key or id.
     pub issued: BTreeSet<(String, String)>,
+    /// Of resources whose keys are their ids, and of which some may have left: resource type, and
+    /// the key.
+    pub plain: BTreeSet<(String, String)>,
     /// Of references that are no keys.
     pub names: BTreeSet<Name>,
 }
@@ -191,6 +217,8 @@ impl Wanted {
             self.names.insert(Name { resource: target.to_owned(), by: by.to_string(), value });
         } else if is_issued(mapping, target) {
             self.issued.insert((target.to_owned(), value));
+        } else if mapping.resource(target).is_some_and(may_leave) {
+            self.plain.insert((target.to_owned(), value));
         }
     }
 }
@@ -235,8 +263,13 @@ pub fn keys_in_elements<'v>(
     found: &mut Wanted,
 ) {
     let items: Vec<(&ItemRow, &String)> = references(collection).collect();
-    let needs =
-        |(item, target): &(&ItemRow, &String)| item.by.is_some() || is_issued(mapping, target);
+    let needs = |(item, target): &(&ItemRow, &String)| {
+        let target = mapping.resource(target);
+        let is_looked_up = |target: &ResourceMapping| {
+            target.id.source == IdSourceRule::Issued || may_leave(target)
+        };
+        item.by.is_some() || target.is_some_and(is_looked_up)
+    };
     if !items.iter().any(needs) {
         return;
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::sidecar::entry::{Entry, Partition};
+use crate::sidecar::entry::{Entry, Partition, RetiredCount, RetiredPage};
 use crate::sidecar::port::{Sidecar, StoreError};
 
 /// One change of the side-car.
@@ -122,7 +122,16 @@ impl Sidecar for NotedSidecar {
         &self,
         partition: &Partition,
         resource: &str,
+        page: RetiredPage<'_>,
     ) -> Result<Vec<Entry>, StoreError> {
-        self.inner.retired(partition, resource).await
+        self.inner.retired(partition, resource, page).await
+    }
+
+    async fn count_retired(
+        &self,
+        partition: &Partition,
+        resource: &str,
+    ) -> Result<RetiredCount, StoreError> {
+        self.inner.count_retired(partition, resource).await
     }
 }

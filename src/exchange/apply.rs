@@ -129,10 +129,10 @@ impl Exchange<'_> {
             let removed = delta.remove.iter().map(|(element, _)| element);
             let changed = delta.change.iter().map(|(element, _)| element);
             let whole = delta.whole.iter().flat_map(|whole| &whole.wanted);
-            let called = delta.add.iter().chain(changed).chain(removed.clone());
+            let called = delta.add.iter().chain(changed).chain(removed);
             let called = called.chain(whole.map(|(element, _)| element));
-            names_in_calls(mapping, collection, called, &mut ids);
-            let elements: Vec<Value> = delta.add.iter().chain(removed).cloned().collect();
+            names_in_calls(mapping, collection, called.clone(), &mut ids);
+            let elements: Vec<Value> = called.clone().cloned().collect();
             let mut probe = Resource::default();
             place::write(
                 &collection.place,
@@ -142,16 +142,7 @@ impl Exchange<'_> {
             );
             ids_in(mapping, resource, &probe, &mut ids);
         }
-        let mut references = self.resolve(keys, ids).await?;
-        for target in &mapping.resources {
-            for entry in self.retired(target).await? {
-                // An application that has deleted somebody cannot be told of them.
-                if matches!(entry.state, EntryState::Off(_)) {
-                    references.hide(&target.name, &entry.id);
-                }
-            }
-        }
-        Ok(references)
+        Ok(self.resolve(keys, ids).await?.without_left())
     }
 }
 

@@ -55,7 +55,7 @@ pub enum Position {
     Listed(Place),
     /// Among the resources that live in the side-car alone: behind this many of them, and this
     /// many results.
-    Off(usize, u64),
+    Off(u64, u64),
 }
 
 /// A place in the application's list.

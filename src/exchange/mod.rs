@@ -34,6 +34,7 @@ pub mod replace;
 pub mod represent;
 pub mod request;
 pub mod response;
+pub mod retired;
 pub mod retrieve;
 pub mod revive;
 pub mod search;

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
-use crate::exchange::state::Located;
+use crate::exchange::retired::{self, RetiredWalk};
 use crate::mapping::model::{Deactivate, IdSourceRule, ResourceMapping};
 use crate::scim::resource::Resource;
 use crate::scim::schema::Uniqueness;
 use crate::scim::segment;
-use crate::sidecar::entry::EntryState;
+use crate::sidecar::entry::{EntryState, Retired};
 
 /// Attributes by which people are told apart.
 const NAMES: [&str; 2] = ["userName", "displayName"];
@@ -28,20 +28,22 @@ pub async fn check(
     if !matches!(resource.deactivate, Deactivate::Delete) || new.is_empty() {
         return Ok(());
     }
-    for entry in exchange.retired(resource).await? {
-        let EntryState::Off(native) = &entry.state else { continue };
-        if before.id() == Some(entry.id.as_str()) {
-            continue;
-        }
-        let located =
-            Located { id: entry.id.clone(), key: entry.key.clone(), entry: Some(entry.clone()) };
-        let view = exchange.view(resource, &located, native, &BTreeMap::new()).await?;
-        for attribute in &new {
-            let found = resource.resource_type.core.attribute(attribute);
-            let is_unique = found.is_some_and(|found| found.uniqueness != Uniqueness::None);
-            let name = text(&view, attribute);
-            if is_unique && name.is_some() && name == text(wanted, attribute) {
-                return Err(taken(resource, attribute));
+    let mut walk = RetiredWalk::new(Retired::Off);
+    while let Some(page) = walk.next(exchange, resource).await? {
+        for entry in page {
+            let EntryState::Off(native) = &entry.state else { continue };
+            if before.id() == Some(entry.id.as_str()) {
+                continue;
+            }
+            let located = retired::located(&entry);
+            let view = exchange.view(resource, &located, native, &BTreeMap::new()).await?;
+            for attribute in &new {
+                let found = resource.resource_type.core.attribute(attribute);
+                let is_unique = found.is_some_and(|found| found.uniqueness != Uniqueness::None);
+                let name = text(&view, attribute);
+                if is_unique && name.is_some() && name == text(wanted, attribute) {
+                    return Err(taken(resource, attribute));
+                }
             }
         }
     }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
-use tokio::sync::OnceCell;
 
 use crate::convert::context::Context;
 use crate::convert::failure::{self, Meaning, Own};
@@ -20,12 +19,11 @@ use crate::exchange::tenant::Tenant;
 use crate::exchange::version::Record;
 use crate::mapping::expression::{Ambient, Scope};
 use crate::mapping::model::{
-    Collection, CollectionSource, Delete, Outcome, PageStyle, Pages, Request, ResourceMapping,
-    Total,
+    Collection, CollectionSource, Outcome, PageStyle, Pages, Request, ResourceMapping, Total,
 };
 use crate::native::message::{NativeRequest, NativeResponse, Payload};
 use crate::scim::deviation::Deviations;
-use crate::sidecar::entry::{Entry, EntryState};
+use crate::sidecar::entry::{Entry, EntryState, Retired, RetiredCount};
 
 /// Most pages of one list; a list that never ends is the application's fault.
 const MAX_PAGES: usize = 10_000;
@@ -43,7 +41,8 @@ pub struct Exchange<'t> {
     pub base: String,
     /// References that are no keys, as far as they have been looked up.
     pub(crate) names: KnownNames,
-    retired: OnceCell<Vec<(String, Vec<Entry>)>>,
+    /// How many of each type have left, as far as they have been counted.
+    pub(in crate::exchange) retired: Mutex<BTreeMap<String, RetiredCount>>,
     deviations: Mutex<Deviations>,
 }
 
@@ -62,7 +61,7 @@ impl<'t> Exchange<'t> {
         let ambient = Ambient { ids: tenant.ids.clone(), now: tenant.clock.now(), request_id };
         let deviations = Mutex::default();
         let names = KnownNames::default();
-        Self { tenant, ambient, base, names, retired: OnceCell::new(), deviations }
+        Self { tenant, ambient, base, names, retired: Mutex::default(), deviations }
     }
 
     /// Runs what reads a part of the request, and keeps what it notes, also when it fails.
@@ -286,17 +285,21 @@ impl<'t> Exchange<'t> {
             }
             for entry in &known {
                 references.insert(&resource, &entry.id, &entry.key);
+                note_state(references, &resource, entry);
             }
         }
         for (resource, ids) in by_resource(&ids.issued) {
             for entry in sidecar.by_ids(&partition, &resource, &ids).await? {
                 references.insert(&resource, &entry.id, &entry.key);
+                note_state(references, &resource, &entry);
             }
         }
-        for target in self.tenant.mapping.resources.iter().filter(|target| may_hide(target)) {
-            for entry in self.retired(target).await? {
-                if entry.state == EntryState::Deleted {
-                    references.hide(&target.name, &entry.id);
+        let plain = by_resource(keys.plain.union(&ids.plain));
+        for (resource, ids) in plain {
+            let Some(target) = self.tenant.mapping.resource(&resource) else { continue };
+            for way in [Retired::Deleted, Retired::Off] {
+                for entry in self.retired_among(target, way, &ids).await? {
+                    note_state(references, &resource, &entry);
                 }
             }
         }
@@ -329,35 +332,20 @@ impl<'t> Exchange<'t> {
     pub fn recent(&self, resource: &ResourceMapping) -> BTreeMap<String, Fate> {
         self.tenant.recent.of(&resource.name, self.tenant.clock.now())
     }
+}
 
-    /// Entries of resources that have left: switched off or deleted. Read once an exchange.
-    pub async fn retired(&self, resource: &ResourceMapping) -> Result<&[Entry], ExchangeError> {
-        let all = self
-            .retired
-            .get_or_try_init(|| async {
-                let partition = self.tenant.partition();
-                let mut all = Vec::new();
-                for resource in self.tenant.mapping.resources.iter().filter(|it| may_retire(it)) {
-                    let entries = self.tenant.sidecar.retired(&partition, &resource.name).await?;
-                    all.push((resource.name.clone(), entries));
-                }
-                Ok::<_, ExchangeError>(all)
-            })
-            .await?;
-        let own = all.iter().find(|(name, _)| *name == resource.name);
-        Ok(own.map_or(&[], |(_, entries)| entries.as_slice()))
+/// Notes of a resource that it has left.
+fn note_state(references: &mut References, resource: &str, entry: &Entry) {
+    match entry.state {
+        EntryState::Live => {}
+        EntryState::Off(_) => references.note_left(resource, &entry.id),
+        EntryState::Deleted => references.hide(resource, &entry.id),
     }
 }
 
-fn may_hide(resource: &ResourceMapping) -> bool {
-    matches!(resource.delete, Delete::Deactivate)
-}
-
-fn may_retire(resource: &ResourceMapping) -> bool {
-    may_hide(resource) || matches!(resource.deactivate, crate::mapping::model::Deactivate::Delete)
-}
-
-fn by_resource(wanted: &BTreeSet<(String, String)>) -> Vec<(String, Vec<String>)> {
+fn by_resource<'w>(
+    wanted: impl IntoIterator<Item = &'w (String, String)>,
+) -> Vec<(String, Vec<String>)> {
     let mut grouped: Vec<(String, Vec<String>)> = Vec::new();
     for (resource, value) in wanted {
         match grouped.last_mut() {

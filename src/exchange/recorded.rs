@@ -4,6 +4,7 @@
 //! the record that is kept of them, from which switching on again restores them.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use crate::convert::members::Delta;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::mapping::model::{Collection, CollectionSource, Deactivate, ResourceMapping};
-use crate::sidecar::entry::{Entry, EntryState};
+use crate::sidecar::entry::{Entry, EntryState, Retired};
 
 /// A membership of somebody who has left.
 #[derive(Debug, Clone)]
@@ -40,24 +41,27 @@ impl Exchange<'_> {
         if !matches!(target.deactivate, Deactivate::Delete) {
             return Ok(Vec::new());
         }
-        let mut redirected = Vec::new();
-        for entry in self.retired(target).await? {
-            if !matches!(entry.state, EntryState::Off(_)) {
-                continue;
-            }
-            let is_it =
-                |element: &Value| element.get("value").and_then(Value::as_str) == Some(&entry.id);
-            let joins = take(&mut delta.add, is_it);
-            let leaves = take(&mut delta.remove, |(element, _)| is_it(element));
-            if let Some(whole) = &mut delta.whole {
-                take(&mut whole.wanted, |(element, _)| is_it(element));
-            }
-            if joins || leaves {
-                let (target, id) = (target.name.clone(), entry.id.clone());
-                redirected.push(Redirected { target, id, joins });
-            }
+        let removed = delta.remove.iter().map(|(element, _)| element);
+        let whole = delta.whole.iter().flat_map(|whole| &whole.wanted).map(|(element, _)| element);
+        let named: BTreeSet<&str> =
+            delta.add.iter().chain(removed).chain(whole).filter_map(id_in).collect();
+        let ids: Vec<String> = named.into_iter().map(str::to_owned).collect();
+        let left = self.retired_among(target, Retired::Off, &ids).await?;
+        let left: BTreeSet<String> = left.into_iter().map(|entry| entry.id).collect();
+        if left.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(redirected)
+        let joined = take(&mut delta.add, &left, |element| element);
+        let quit = take(&mut delta.remove, &left, |(element, _)| element);
+        if let Some(whole) = &mut delta.whole {
+            take(&mut whole.wanted, &left, |(element, _)| element);
+        }
+        let redirected = left.into_iter().filter_map(|id| {
+            let (joins, leaves) = (joined.contains(&id), quit.contains(&id));
+            let target = target.name.clone();
+            (joins || leaves).then_some(Redirected { target, id, joins })
+        });
+        Ok(redirected.collect())
     }
 
     /// Writes the memberships that [`Self::redirect`] took out into the records that are kept.
@@ -99,11 +103,26 @@ impl Exchange<'_> {
     }
 }
 
-/// Removes what fits; says whether there was any.
-fn take<T>(elements: &mut Vec<T>, fits: impl Fn(&T) -> bool) -> bool {
-    let before = elements.len();
-    elements.retain(|element| !fits(element));
-    elements.len() < before
+/// The id that an element of a collection names.
+fn id_in(element: &Value) -> Option<&str> {
+    element.get("value").and_then(Value::as_str)
+}
+
+/// Removes the elements of these ids; says of which ids there was any.
+fn take<T>(
+    elements: &mut Vec<T>,
+    ids: &BTreeSet<String>,
+    element_in: impl Fn(&T) -> &Value,
+) -> BTreeSet<String> {
+    let mut taken = BTreeSet::new();
+    elements.retain(|element| match id_in(element_in(element)).and_then(|id| ids.get(id)) {
+        Some(id) => {
+            taken.insert(id.clone());
+            false
+        }
+        None => true,
+    });
+    taken
 }
 
 /// Writes a group into the memberships of a record, or out of them.

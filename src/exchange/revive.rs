@@ -17,7 +17,7 @@ use crate::mapping::model::{IdSourceRule, Mode, ResourceMapping};
 use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::{CompareOp, Filter};
 use crate::scim::resource::Resource;
-use crate::sidecar::entry::EntryState;
+use crate::sidecar::entry::{EntryState, Retired};
 
 /// Revives the record that owns the name. `None` when it is somebody's, or nobody can be found.
 pub async fn revive(
@@ -75,11 +75,8 @@ async fn find(
         let path = AttrPath { urn: None, attr: attr.to_owned(), sub: None };
         Some(Filter::Compare(path, CompareOp::Eq, value))
     });
-    let deleted = exchange.retired(resource).await?;
-    let Some(filter) = name.filter(|_| deleted.iter().any(|it| it.state == EntryState::Deleted))
-    else {
-        return Ok(None);
-    };
+    let deleted = exchange.retired(resource).await?.deleted;
+    let Some(filter) = name.filter(|_| deleted > 0) else { return Ok(None) };
     let window = Window { start: 1, count: exchange.tenant.max_results };
     let asked = Asked { sight: Sight::Everything, ..Asked::new(Some(&filter), window) };
     let found = match search::search(exchange, resource, asked).await {
@@ -87,6 +84,8 @@ async fn find(
         Err(ExchangeError::NotSupported { .. } | ExchangeError::TooMany { .. }) => return Ok(None),
         other => other?,
     };
+    let ids: Vec<String> = found.page.iter().map(|hit| hit.located.id.clone()).collect();
+    let deleted = exchange.retired_among(resource, Retired::Deleted, &ids).await?;
     let is_deleted = |hit: &Hit| deleted.iter().any(|entry| entry.id == hit.located.id);
     let hit = found.page.into_iter().find(is_deleted);
     Ok(hit.map(|Hit { located, native, .. }| (located, native)))

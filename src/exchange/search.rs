@@ -357,7 +357,7 @@ async fn unfiltered(
 ) -> Result<(), ExchangeError> {
     let (exchange, resource) = (sieve.exchange, sieve.resource);
     let list = listed(resource)?;
-    let is_whole = sieve.is_plain() && exchange.retired(resource).await?.is_empty();
+    let is_whole = sieve.is_plain() && exchange.retired(resource).await?.is_none();
     let seekable =
         list.pages.as_ref().filter(|pages| native::can_seek(pages) && pages.total.is_some());
     if let (true, Some(pages)) = (is_whole, seekable) {

@@ -11,14 +11,15 @@ use crate::convert::record;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::recent::Fate;
+use crate::exchange::retired::{self, RetiredWalk};
 use crate::exchange::state::{self, Located};
-use crate::mapping::model::{Deactivate, IdSourceRule, Request, ResourceMapping};
+use crate::mapping::model::{IdSourceRule, Request, ResourceMapping};
 use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::Filter;
 use crate::scim::filter::eval::CompiledFilter;
 use crate::scim::resource::Resource;
 use crate::scim::segment;
-use crate::sidecar::entry::{Entry, EntryState};
+use crate::sidecar::entry::{Entry, EntryState, Retired};
 
 /// A resource that matches.
 pub struct Hit {
@@ -120,6 +121,8 @@ pub struct Sieve<'a> {
     read: usize,
     /// What was written a moment ago.
     recent: BTreeMap<String, Fate>,
+    /// Records that the side-car took for switched off.
+    returned: u64,
 }
 
 impl<'a> Sieve<'a> {
@@ -143,6 +146,7 @@ impl<'a> Sieve<'a> {
             sight,
             read: 0,
             recent: exchange.recent(resource),
+            returned: 0,
         }
     }
 
@@ -165,7 +169,7 @@ impl<'a> Sieve<'a> {
     pub fn forget(&mut self) {
         self.seen.clear();
         self.page.clear();
-        self.matched = 0;
+        (self.matched, self.returned) = (0, 0);
     }
 
     /// Whether the window has all that it can hold.
@@ -365,15 +369,53 @@ impl<'a> Sieve<'a> {
 
     /// Takes resources that live in the side-car alone.
     pub async fn take_switched_off(&mut self) -> Result<(), ExchangeError> {
-        for (located, native) in switched_off(self.exchange, self.resource).await? {
-            self.offer(located, native).await?;
+        if !retired::has_switched_off(self.resource) {
+            return Ok(());
+        }
+        let all = self.exchange.retired(self.resource).await?.off;
+        // Nobody looks at those outside of the window, unless one of them has been seen already.
+        if !self.is_choosy() && self.returned == 0 {
+            return self.take_window_of_switched_off(all).await;
+        }
+        let mut walk = RetiredWalk::new(Retired::Off);
+        while let Some(page) = walk.next(self.exchange, self.resource).await? {
+            for entry in &page {
+                self.offer_kept(entry).await?;
+            }
         }
         Ok(())
     }
 
+    async fn take_window_of_switched_off(&mut self, all: u64) -> Result<(), ExchangeError> {
+        let before = self.matched;
+        let total = before.saturating_add(all);
+        let mut skip = (self.window.start - 1).saturating_sub(before);
+        self.matched = before.saturating_add(skip).min(total);
+        while self.matched < total && self.window.has(self.matched) {
+            let rest = self.window.count.saturating_sub(self.page.len() as u64);
+            let limit = u32::try_from(rest).unwrap_or(u32::MAX);
+            let entries = self.exchange.switched_off(self.resource, skip, limit).await?;
+            if entries.is_empty() {
+                break;
+            }
+            skip += entries.len() as u64;
+            for entry in &entries {
+                self.offer_kept(entry).await?;
+            }
+        }
+        self.matched = total;
+        Ok(())
+    }
+
+    /// Takes a resource that lives in the side-car alone.
+    pub async fn offer_kept(&mut self, entry: &Entry) -> Result<(), ExchangeError> {
+        let EntryState::Off(native) = &entry.state else { return Ok(()) };
+        self.offer(retired::located(entry), native.clone()).await
+    }
+
     /// Which resource each record of an answer is; `None` for records that clients may not see.
     async fn locate_listed(
-        &self,
+        &mut self,
         from: &Request,
         records: &[Value],
     ) -> Result<Vec<Option<Located>>, ExchangeError> {
@@ -384,19 +426,26 @@ impl<'a> Sieve<'a> {
     }
 
     /// Which resource each key leads to. Issued ids that nobody has seen yet are proposals.
-    async fn locate_keys(&self, keys: Vec<String>) -> Result<Vec<Option<Located>>, ExchangeError> {
+    async fn locate_keys(
+        &mut self,
+        keys: Vec<String>,
+    ) -> Result<Vec<Option<Located>>, ExchangeError> {
         let (exchange, resource) = (self.exchange, self.resource);
         let mut entries = Vec::new();
         if state::uses_sidecar(resource) {
             let partition = exchange.tenant.partition();
             entries = exchange.tenant.sidecar.by_keys(&partition, &resource.name, &keys).await?;
         }
+        let is_off = |entry: &&Entry| Retired::Off.is(&entry.state);
+        self.returned += entries.iter().filter(is_off).count() as u64;
+        let mut entries: BTreeMap<String, Entry> =
+            entries.into_iter().map(|entry| (entry.key.clone(), entry)).collect();
         let is_issued = resource.id.source == IdSourceRule::Issued;
         let located = keys.into_iter().map(|key| {
             if self.recent.get(&key) == Some(&Fate::Gone) {
                 return None;
             }
-            match entries.iter().find(|entry| entry.key == key).cloned() {
+            match entries.remove(&key) {
                 Some(Entry { state: EntryState::Deleted, .. }) if self.sight == Sight::Clients => {
                     None
                 }
@@ -425,22 +474,6 @@ impl<'a> Sieve<'a> {
         }
         can_be
     }
-}
-
-/// Resources that live in the side-car alone, with their last records, in the order of their ids.
-pub async fn switched_off(
-    exchange: &Exchange<'_>,
-    resource: &ResourceMapping,
-) -> Result<Vec<(Located, Value)>, ExchangeError> {
-    if !matches!(resource.deactivate, Deactivate::Delete) {
-        return Ok(Vec::new());
-    }
-    let off = exchange.retired(resource).await?.iter().filter_map(|entry| {
-        let EntryState::Off(native) = &entry.state else { return None };
-        let (id, key) = (entry.id.clone(), entry.key.clone());
-        Some((Located { id, key, entry: Some(entry.clone()) }, native.clone()))
-    });
-    Ok(off.collect())
 }
 
 /// Collections behind requests of their own whose attribute one of the paths names.

@@ -5,7 +5,7 @@ use crate::convert::sort;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::search::{self, Asked, Found, Reading};
-use crate::exchange::sieve::{Hit, Window, mentioned, switched_off};
+use crate::exchange::sieve::{Hit, Window, mentioned};
 use crate::mapping::model::ResourceMapping;
 use crate::scim::deviation::Deviation;
 use crate::scim::query::{Query, QueryError, SortOrder};
@@ -48,7 +48,7 @@ pub async fn order(
     // What is not in the application's list is not in its order either.
     let is_listed = search::narrowing(exchange, resource, query.filter.as_ref()).await?.is_some();
     let is_settled = exchange.recent(resource).is_empty();
-    if is_listed && is_settled && switched_off(exchange, resource).await?.is_empty() {
+    if is_listed && is_settled && exchange.retired(resource).await?.off == 0 {
         return Ok(Order::Native(parameters));
     }
     Ok(Order::Here(sorting))

@@ -15,8 +15,9 @@ use crate::convert::parameters::Parameters;
 use crate::exchange::cursor::{Place, Position};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{Exchange, Walk};
+use crate::exchange::retired;
 use crate::exchange::search::{self, Breadth, Narrowing};
-use crate::exchange::sieve::{Hit, Sieve, Sight, Window, switched_off};
+use crate::exchange::sieve::{Hit, Sieve, Sight, Window};
 use crate::exchange::sorted::{self, Order};
 use crate::mapping::model::{Request, ResourceMapping};
 use crate::scim::filter::ast::Filter;
@@ -152,14 +153,21 @@ impl Trail<'_> {
         };
         // Behind the list stand the resources that live in the side-car alone.
         sieve.sift(self.filter)?;
-        let left = switched_off(self.exchange, self.resource).await?;
-        let all = left.len();
-        for (located, native) in left.into_iter().skip(off) {
-            if sieve.is_full() {
-                break;
+        let all = match retired::has_switched_off(self.resource) {
+            true => self.exchange.retired(self.resource).await?.off,
+            false => 0,
+        };
+        while off < all && !sieve.is_full() {
+            let rest = self.count.saturating_sub(sieve.page.len() as u64);
+            let limit = u32::try_from(rest).unwrap_or(u32::MAX);
+            let entries = self.exchange.switched_off(self.resource, off, limit).await?;
+            if entries.is_empty() {
+                off = all;
             }
-            off += 1;
-            sieve.offer(located, native).await?;
+            for entry in entries {
+                off += 1;
+                sieve.offer_kept(&entry).await?;
+            }
         }
         let given = begun.saturating_add(sieve.page.len() as u64);
         let next = (off < all).then_some(Position::Off(off, given));
@@ -227,7 +235,7 @@ impl Trail<'_> {
         walk.asked.clone_from(&place.asked);
         let is_whole = self.filter.is_none()
             && sieve.is_plain()
-            && exchange.retired(resource).await?.is_empty();
+            && exchange.retired(resource).await?.is_none();
         let mut skip = place.skip;
         loop {
             let before = here(&walk, &place);

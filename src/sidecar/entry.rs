@@ -36,3 +36,60 @@ pub enum EntryState {
     /// `delete: deactivate`: SCIM clients have deleted it, the native record lives on.
     Deleted,
 }
+
+/// A way of having left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retired {
+    /// [`EntryState::Off`].
+    Off,
+    /// [`EntryState::Deleted`].
+    Deleted,
+}
+
+impl Retired {
+    /// Whether an entry has left in this way.
+    pub fn is(self, state: &EntryState) -> bool {
+        match state {
+            EntryState::Live => false,
+            EntryState::Off(_) => self == Self::Off,
+            EntryState::Deleted => self == Self::Deleted,
+        }
+    }
+}
+
+/// How many resources of one type have left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RetiredCount {
+    /// Those that are off.
+    pub off: u64,
+    /// Those that are deleted.
+    pub deleted: u64,
+}
+
+impl RetiredCount {
+    /// Whether nobody has left.
+    pub fn is_none(self) -> bool {
+        self == Self::default()
+    }
+
+    /// How many have left in one way.
+    pub fn of(self, way: Retired) -> u64 {
+        match way {
+            Retired::Off => self.off,
+            Retired::Deleted => self.deleted,
+        }
+    }
+}
+
+/// Which of the entries that have left are read.
+#[derive(Debug, Clone, Copy)]
+pub struct RetiredPage<'a> {
+    /// Which way they have left.
+    pub way: Retired,
+    /// Those with greater ids than this one.
+    pub after: Option<&'a str>,
+    /// How many of those are passed over.
+    pub skip: u64,
+    /// How many are read at most.
+    pub limit: u32,
+}

@@ -1,36 +1,60 @@
 //! Entries in memory, for tests, dialogues and dry runs: nothing outlives the process. It is held
-//! to the same contract as the databases; speed and durability are deliberately absent.
+//! to the same contract as the databases; durability is deliberately absent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::sidecar::entry::{Entry, EntryState, Partition};
+use crate::sidecar::entry::{Entry, Partition, Retired, RetiredCount, RetiredPage};
 use crate::sidecar::port::{Sidecar, StoreError};
 
-/// The entries of every partition and resource type, by SCIM id.
+/// The entries of every partition and resource type.
 #[derive(Debug, Default)]
 pub struct MemorySidecar {
     shelves: Mutex<BTreeMap<(Partition, String), Shelf>>,
 }
 
-type Shelf = BTreeMap<String, Entry>;
+/// The entries of one type.
+#[derive(Debug, Default)]
+struct Shelf {
+    /// By SCIM id.
+    entries: BTreeMap<String, Entry>,
+    /// SCIM ids by native key.
+    ids: BTreeMap<String, String>,
+}
 
-impl MemorySidecar {
-    fn read(&self, partition: &Partition, resource: &str) -> Shelf {
-        let place = (partition.clone(), resource.to_owned());
-        self.locked().get(&place).cloned().unwrap_or_default()
+impl Shelf {
+    fn of_key(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(self.ids.get(key)?)
     }
 
-    fn write<T>(
+    fn put(&mut self, entry: &Entry) {
+        self.take(&entry.id);
+        if let Some(other) = self.ids.get(&entry.key).cloned() {
+            self.take(&other);
+        }
+        self.ids.insert(entry.key.clone(), entry.id.clone());
+        self.entries.insert(entry.id.clone(), entry.clone());
+    }
+
+    fn take(&mut self, id: &str) {
+        if let Some(entry) = self.entries.remove(id) {
+            self.ids.remove(&entry.key);
+        }
+    }
+}
+
+impl MemorySidecar {
+    fn on<T>(
         &self,
         partition: &Partition,
         resource: &str,
-        change: impl FnOnce(&mut Shelf) -> T,
+        look: impl FnOnce(&mut Shelf) -> T,
     ) -> T {
         let place = (partition.clone(), resource.to_owned());
-        change(self.locked().entry(place).or_default())
+        look(self.locked().entry(place).or_default())
     }
 
     fn locked(&self) -> MutexGuard<'_, BTreeMap<(Partition, String), Shelf>> {
@@ -48,8 +72,9 @@ impl Sidecar for MemorySidecar {
         ids: &[String],
     ) -> Result<Vec<Entry>, StoreError> {
         let wanted: BTreeSet<&String> = ids.iter().collect();
-        let mut shelf = self.read(partition, resource);
-        Ok(wanted.into_iter().filter_map(|id| shelf.remove(id)).collect())
+        Ok(self.on(partition, resource, |shelf| {
+            wanted.into_iter().filter_map(|id| shelf.entries.get(id).cloned()).collect()
+        }))
     }
 
     async fn by_keys(
@@ -59,8 +84,9 @@ impl Sidecar for MemorySidecar {
         keys: &[String],
     ) -> Result<Vec<Entry>, StoreError> {
         let wanted: BTreeSet<&String> = keys.iter().collect();
-        let shelf = self.read(partition, resource);
-        Ok(shelf.into_values().filter(|entry| wanted.contains(&entry.key)).collect())
+        Ok(self.on(partition, resource, |shelf| {
+            wanted.into_iter().filter_map(|key| shelf.of_key(key).cloned()).collect()
+        }))
     }
 
     async fn claim(
@@ -70,16 +96,16 @@ impl Sidecar for MemorySidecar {
         key: &str,
         proposed_id: &str,
     ) -> Result<Entry, StoreError> {
-        self.write(partition, resource, |shelf| {
-            if let Some(entry) = shelf.values().find(|entry| entry.key == key) {
+        self.on(partition, resource, |shelf| {
+            if let Some(entry) = shelf.of_key(key) {
                 return Ok(entry.clone());
             }
-            if shelf.contains_key(proposed_id) {
+            if shelf.entries.contains_key(proposed_id) {
                 return Err(StoreError::Corrupt(Box::new(IdTaken)));
             }
             let entry =
                 Entry { id: proposed_id.to_owned(), key: key.to_owned(), ..Entry::default() };
-            shelf.insert(entry.id.clone(), entry.clone());
+            shelf.put(&entry);
             Ok(entry)
         })
     }
@@ -90,10 +116,7 @@ impl Sidecar for MemorySidecar {
         resource: &str,
         entry: &Entry,
     ) -> Result<(), StoreError> {
-        self.write(partition, resource, |shelf| {
-            shelf.retain(|_, other| other.key != entry.key);
-            shelf.insert(entry.id.clone(), entry.clone());
-        });
+        self.on(partition, resource, |shelf| shelf.put(entry));
         Ok(())
     }
 
@@ -103,7 +126,7 @@ impl Sidecar for MemorySidecar {
         resource: &str,
         id: &str,
     ) -> Result<(), StoreError> {
-        self.write(partition, resource, |shelf| shelf.remove(id));
+        self.on(partition, resource, |shelf| shelf.take(id));
         Ok(())
     }
 
@@ -111,9 +134,28 @@ impl Sidecar for MemorySidecar {
         &self,
         partition: &Partition,
         resource: &str,
+        page: RetiredPage<'_>,
     ) -> Result<Vec<Entry>, StoreError> {
-        let shelf = self.read(partition, resource);
-        Ok(shelf.into_values().filter(|entry| entry.state != EntryState::Live).collect())
+        let RetiredPage { way, after, skip, limit } = page;
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        Ok(self.on(partition, resource, |shelf| {
+            let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+            let behind = shelf.entries.range::<str, _>(behind).map(|(_, entry)| entry);
+            let left = behind.filter(|entry| way.is(&entry.state));
+            left.skip(skip).take(limit as usize).cloned().collect()
+        }))
+    }
+
+    async fn count_retired(
+        &self,
+        partition: &Partition,
+        resource: &str,
+    ) -> Result<RetiredCount, StoreError> {
+        Ok(self.on(partition, resource, |shelf| {
+            let count =
+                |way: Retired| shelf.entries.values().filter(|it| way.is(&it.state)).count() as u64;
+            RetiredCount { off: count(Retired::Off), deleted: count(Retired::Deleted) }
+        }))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::sidecar::entry::{Entry, Partition};
+use crate::sidecar::entry::{Entry, Partition, RetiredCount, RetiredPage};
 
 /// A store of entries. Every method may be called concurrently.
 #[async_trait]
@@ -49,12 +49,20 @@ pub trait Sidecar: Send + Sync {
         id: &str,
     ) -> Result<(), StoreError>;
 
-    /// Entries that are not `Live`, ordered by id.
+    /// A page of the entries that are not `Live`, ordered by id, byte by byte.
     async fn retired(
         &self,
         partition: &Partition,
         resource: &str,
+        page: RetiredPage<'_>,
     ) -> Result<Vec<Entry>, StoreError>;
+
+    /// How many entries are not `Live`.
+    async fn count_retired(
+        &self,
+        partition: &Partition,
+        resource: &str,
+    ) -> Result<RetiredCount, StoreError>;
 }
 
 /// The store failed.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::auth::token::{TokenHash, TokenRecord};
-use crate::sidecar::entry::{Entry, EntryState};
+use crate::sidecar::entry::{Entry, EntryState, Retired};
 use crate::sidecar::port::StoreError;
 use crate::store::error::{Inconsistent, corrupt};
 
@@ -45,6 +45,14 @@ impl EntryRow {
             _ => return Err(corrupt(Inconsistent::State)),
         };
         Ok(Entry { id: self.id, key: self.native_key, attributes, state })
+    }
+}
+
+/// A way of having left, as `entries` says it.
+pub(in crate::store) fn state_of(way: Retired) -> &'static str {
+    match way {
+        Retired::Off => "off",
+        Retired::Deleted => "deleted",
     }
 }
 

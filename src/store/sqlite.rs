@@ -13,10 +13,10 @@ use sqlx::{Executor, QueryBuilder};
 
 use crate::auth::port::{TokenName, TokenStore};
 use crate::auth::token::TokenRecord;
-use crate::sidecar::entry::{Entry, Partition};
+use crate::sidecar::entry::{Entry, Partition, RetiredCount, RetiredPage};
 use crate::sidecar::port::{Sidecar, StoreError};
 use crate::store::error::{Inconsistent, corrupt, failed, unavailable};
-use crate::store::row::{EntryRow, TokenRow};
+use crate::store::row::{self, EntryRow, TokenRow};
 use crate::store::sqlite_open::{Home, Opened, open};
 
 /// How long a statement waits for another writer.
@@ -233,10 +233,32 @@ impl Sidecar for SqliteStore {
         &self,
         partition: &Partition,
         resource: &str,
+        page: RetiredPage<'_>,
     ) -> Result<Vec<Entry>, StoreError> {
         let mut query = select_entries(partition, resource);
-        query.push(" AND state <> 'live' ORDER BY id");
+        // The first condition is the index's own.
+        query.push(" AND state <> 'live' AND state = ").push_bind(row::state_of(page.way));
+        if let Some(after) = page.after {
+            query.push(" AND id > ").push_bind(after);
+        }
+        query.push(" ORDER BY id LIMIT ").push_bind(i64::from(page.limit));
+        query.push(" OFFSET ").push_bind(i64::try_from(page.skip).unwrap_or(i64::MAX));
         self.fetch_entries(query).await
+    }
+
+    async fn count_retired(
+        &self,
+        partition: &Partition,
+        resource: &str,
+    ) -> Result<RetiredCount, StoreError> {
+        let query = sqlx::query_as(
+            "SELECT COUNT(*) FILTER (WHERE state = 'off'), \
+             COUNT(*) FILTER (WHERE state = 'deleted') FROM entries \
+             WHERE tenant = ? AND mapping = ? AND resource = ? AND state <> 'live'",
+        );
+        let query = query.bind(&partition.tenant).bind(&partition.mapping).bind(resource);
+        let (off, deleted): (i64, i64) = query.fetch_one(&self.pool).await.map_err(failed)?;
+        Ok(RetiredCount { off: off.unsigned_abs(), deleted: deleted.unsigned_abs() })
     }
 }
 

@@ -3,6 +3,7 @@
 mod bulk;
 mod check;
 mod corpus;
+mod counted;
 mod dialects;
 mod dialogues;
 mod end_to_end;
@@ -27,5 +28,6 @@ mod scim_validation;
 mod simulated;
 mod store_contract;
 mod tidy;
+mod tombstones;
 mod upstream;
 mod versions;

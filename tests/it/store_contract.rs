@@ -10,7 +10,9 @@ use scimbridge::auth::memory::MemoryTokens;
 use scimbridge::auth::port::{TokenName, TokenStore};
 use scimbridge::auth::token::{Token, TokenHash, TokenRecord};
 use scimbridge::id::SystemIds;
-use scimbridge::sidecar::entry::{Entry, EntryState, Partition};
+use scimbridge::sidecar::entry::{
+    Entry, EntryState, Partition, Retired, RetiredCount, RetiredPage,
+};
 use scimbridge::sidecar::memory::MemorySidecar;
 use scimbridge::sidecar::port::{Sidecar, StoreError};
 use scimbridge::store::sqlite::SqliteStore;
@@ -183,8 +185,21 @@ async fn retired_entries_come_in_order(store: &dyn Sidecar) {
         store.save(&people, "User", &entry).await.unwrap();
     }
     store.save(&people, "Group", &deleted("1")).await.unwrap();
-    let expected = [deleted("10"), off("2"), off("B"), deleted("a"), off("b")];
-    assert_eq!(store.retired(&people, "User").await.unwrap(), expected);
+    let read = async |way, after, skip, limit| {
+        let page = RetiredPage { way, after, skip, limit };
+        store.retired(&people, "User", page).await.unwrap()
+    };
+    assert_eq!(read(Retired::Off, None, 0, 9).await, [off("2"), off("B"), off("b")]);
+    assert_eq!(read(Retired::Deleted, None, 0, 9).await, [deleted("10"), deleted("a")]);
+    assert_eq!(read(Retired::Off, None, 0, 2).await, [off("2"), off("B")]);
+    assert_eq!(read(Retired::Off, Some("2"), 0, 1).await, [off("B")]);
+    assert_eq!(read(Retired::Off, Some("2"), 1, 9).await, [off("b")]);
+    assert_eq!(read(Retired::Off, Some("b"), 0, 9).await, []);
+    assert_eq!(read(Retired::Off, None, 3, 9).await, []);
+    let count = store.count_retired(&people, "User").await.unwrap();
+    assert_eq!(count, RetiredCount { off: 3, deleted: 2 });
+    let count = store.count_retired(&people, "Nobody").await.unwrap();
+    assert!(count.is_none());
 }
 
 async fn long_lists_are_answered_whole(store: &dyn Sidecar) {

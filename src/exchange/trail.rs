@@ -15,7 +15,6 @@ use crate::convert::parameters::Parameters;
 use crate::exchange::cursor::{Place, Position};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{Exchange, Walk};
-use crate::exchange::retired;
 use crate::exchange::search::{self, Breadth, Narrowing};
 use crate::exchange::sieve::{Hit, Sieve, Sight, Window};
 use crate::exchange::sorted::{self, Order};
@@ -153,10 +152,7 @@ impl Trail<'_> {
         };
         // Behind the list stand the resources that live in the side-car alone.
         sieve.sift(self.filter)?;
-        let all = match retired::has_switched_off(self.resource) {
-            true => self.exchange.retired(self.resource).await?.off,
-            false => 0,
-        };
+        let all = self.exchange.retired(self.resource).await?.off;
         while off < all && !sieve.is_full() {
             let rest = self.count.saturating_sub(sieve.page.len() as u64);
             let limit = u32::try_from(rest).unwrap_or(u32::MAX);

@@ -1,4 +1,5 @@
 //! What requests cost beside many resources that have left: no more than beside a few.
+#![cfg(test)]
 
 use std::sync::Arc;
 

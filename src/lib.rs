@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod current;
 pub mod id;
+pub mod watch;
 
 pub mod native;
 pub mod scim;

@@ -25,6 +25,7 @@ use crate::mapping::expression::Ambient;
 use crate::mapping::model::Mapping;
 use crate::store::sqlite::SqliteStore;
 use crate::upstream::client::HttpUpstream;
+use crate::watch::meters::Meters;
 
 /// A tenant cannot be served as configured.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +109,7 @@ struct Lasting {
     locks: Arc<Locks>,
     recent: Arc<Recent>,
     deviations: Arc<DeviationCounters>,
+    meters: Arc<Meters>,
 }
 
 /// A tenant, and all that it was built from.
@@ -160,10 +162,13 @@ impl Workshop {
             }
             match self.build(tenant, &mut assembled) {
                 Ok(built) => {
+                    let lasting = assembled.lasting.get(&tenant.name);
+                    let meters = lasting.map(|it| Arc::clone(&it.meters)).unwrap_or_default();
                     assembled.served.push(Served {
                         tenant: Arc::clone(&built.tenant),
                         base_path: tenant.base_segments().map(str::to_owned).collect(),
                         public_url: tenant.public_url.as_deref().map(Arc::from),
+                        meters,
                     });
                     assembled.built.insert(tenant.name.clone(), built);
                 }

@@ -14,6 +14,8 @@ use crate::exchange::render;
 use crate::exchange::request::{Caller, ScimRequest};
 use crate::exchange::response::ScimResponse;
 use crate::exchange::tenant::Tenant;
+use crate::watch::meters::Meters;
+use crate::watch::watched;
 
 /// A tenant and where it is served.
 pub struct Served {
@@ -23,6 +25,8 @@ pub struct Served {
     pub base_path: Vec<String>,
     /// What stands in place of `scheme://host` in locations.
     pub public_url: Option<Arc<str>>,
+    /// Where its requests are counted.
+    pub meters: Arc<Meters>,
 }
 
 /// Every tenant of the process, as configured at one moment. A reload makes another one; requests
@@ -63,6 +67,10 @@ impl Endpoint for Bridge {
         Ok(Caller { principal: Arc::new(principal), client: knock.peer })
     }
 
+    fn meters(&self, route: &Route) -> Option<Arc<Meters>> {
+        self.tenants.get(route.tenant).map(|served| Arc::clone(&served.meters))
+    }
+
     async fn answer(&self, route: &Route, request: ScimRequest) -> ScimResponse {
         let Some(served) = self.tenants.get(route.tenant).map(Arc::clone) else {
             return unauthorized("the tenant is not known");
@@ -70,7 +78,7 @@ impl Endpoint for Bridge {
         // A task of its own: whoever gives up waiting does not stop writes half-way, and the
         // resource stays locked until they are through.
         let work = async move { engine::answer(&served.tenant, request).await };
-        match tokio::spawn(work.in_current_span()).await {
+        match tokio::spawn(watched::carried(work.in_current_span())).await {
             Ok(response) => response,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),

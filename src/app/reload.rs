@@ -171,6 +171,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
 fn counted(served: &[crate::app::bridge::Served]) -> Vec<Counted> {
     let counted = served.iter().map(|served| Counted {
         tenant: served.tenant.name.clone(),
+        meters: Arc::clone(&served.meters),
         deviations: Arc::clone(&served.tenant.deviations),
     });
     counted.collect()

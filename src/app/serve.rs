@@ -82,6 +82,11 @@ impl Service {
         self.gateway.address()
     }
 
+    /// Where operators look.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.console.address()
+    }
+
     /// The way to another configuration.
     pub fn reload(&self) -> &Arc<Reload> {
         &self.reload

@@ -1,80 +1,249 @@
 //! `/metrics`, in the text format of Prometheus (version 0.0.4).
 //!
-//! One family so far: where clients leave the letter of the RFCs. Nothing here says anything that
-//! needs a token: tenants by name, and counts.
+//! Nothing here says anything that needs a token: tenants by name, and counts. Every label comes
+//! from a list that the bridge or its configuration knows beforehand, never from a request.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::encoding::prometheus_text::encode;
+use prometheus_client::registry::Registry;
 
+use crate::console::exposition::Families;
+use crate::console::process::{Process, Usage};
 use crate::current::Current;
 use crate::exchange::counters::DeviationCounters;
-
-const DEVIATIONS: &str = "scimbridge_dialect_deviations_total";
+use crate::watch::meters::Meters;
 
 /// What is counted for one tenant.
 #[derive(Debug, Clone)]
 pub struct Counted {
     /// The tenant's name.
     pub tenant: String,
+    /// By those who serve its requests.
+    pub meters: Arc<Meters>,
     /// Where its clients left the letter of the RFCs.
     pub deviations: Arc<DeviationCounters>,
 }
 
 /// The path, ready to be merged into the operators' port.
 pub fn routes(tenants: Arc<Current<Vec<Counted>>>) -> Router {
-    Router::new().route("/metrics", get(metrics)).with_state(tenants)
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Everything { tenants, process: Process::new() }));
+    Router::new().route("/metrics", get(metrics)).with_state(Arc::new(registry))
 }
 
-async fn metrics(State(tenants): State<Arc<Current<Vec<Counted>>>>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&tenants.load()))
-}
-
-/// All kinds are told, also those that never occurred: a rate needs its zero.
-fn text(tenants: &[Counted]) -> String {
-    let mut text = format!(
-        "# HELP {DEVIATIONS} Requests' deviations from the letter of RFC 7643 and 7644, by kind.\n\
-         # TYPE {DEVIATIONS} counter\n"
-    );
-    for Counted { tenant, deviations } in tenants {
-        let tenant = label(tenant);
-        for (kind, count) in deviations.counts() {
-            let kind = kind.keyword();
-            let line = format!("{DEVIATIONS}{{tenant=\"{tenant}\",kind=\"{kind}\"}} {count}\n");
-            text.push_str(&line);
+async fn metrics(State(registry): State<Arc<Registry>>) -> Response {
+    let mut text = String::new();
+    match encode(&mut text, &registry) {
+        Ok(()) => {
+            ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
         }
+        Err(fmt::Error) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
-    text
 }
 
-/// A label's value; the format escapes three characters.
-fn label(value: &str) -> String {
-    value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+/// Reads everything when it is asked.
+#[derive(Debug)]
+struct Everything {
+    tenants: Arc<Current<Vec<Counted>>>,
+    process: Process,
+}
+
+impl Collector for Everything {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut families = Families::new(encoder);
+        let tenants = self.tenants.load();
+        requests(&mut families, &tenants)?;
+        native(&mut families, &tenants)?;
+        clients(&mut families, &tenants)?;
+        process(&mut families, &self.process)
+    }
+}
+
+fn requests(families: &mut Families<'_>, tenants: &[Counted]) -> fmt::Result {
+    families.histograms(
+        "scimbridge_request_duration_seconds",
+        "Time from a request's head until its answer is ready.",
+        tenants.iter().flat_map(|counted| {
+            counted.meters.requests().map(move |(operation, outcome, reading)| {
+                let labels = vec![
+                    ("tenant", &*counted.tenant),
+                    ("operation", operation),
+                    ("outcome", outcome),
+                ];
+                (labels, reading)
+            })
+        }),
+    )?;
+    families.gauges(
+        "scimbridge_requests_in_flight",
+        "Requests being answered.",
+        tenants.iter().map(|counted| {
+            (vec![("tenant", &*counted.tenant)], gauge(counted.meters.in_flight.get()))
+        }),
+    )?;
+    families.histograms(
+        "scimbridge_native_calls_per_request",
+        "Calls to the application, attempts included, that one request caused.",
+        tenants.iter().flat_map(|counted| {
+            counted.meters.calls().map(move |(operation, reading)| {
+                (vec![("tenant", &*counted.tenant), ("operation", operation)], reading)
+            })
+        }),
+    )
+}
+
+fn native(families: &mut Families<'_>, tenants: &[Counted]) -> fmt::Result {
+    families.histograms(
+        "scimbridge_native_call_duration_seconds",
+        "Time of one attempt of a call to the application.",
+        tenants.iter().flat_map(|counted| {
+            counted.meters.native().map(move |(method, outcome, reading)| {
+                (
+                    vec![("tenant", &*counted.tenant), ("method", method), ("outcome", outcome)],
+                    reading,
+                )
+            })
+        }),
+    )?;
+    families.counters(
+        "scimbridge_native_retries",
+        "Calls to the application that were made again.",
+        tenants
+            .iter()
+            .map(|counted| (vec![("tenant", &*counted.tenant)], counted.meters.retries.get())),
+    )
+}
+
+fn clients(families: &mut Families<'_>, tenants: &[Counted]) -> fmt::Result {
+    families.counters(
+        "scimbridge_authentication_failures",
+        "Requests without a token that opens the tenant.",
+        tenants.iter().map(|counted| {
+            (vec![("tenant", &*counted.tenant)], counted.meters.refused_callers.get())
+        }),
+    )?;
+    // All kinds are told, also those that never occurred: a rate needs its zero.
+    families.counters(
+        "scimbridge_dialect_deviations",
+        "Requests' deviations from the letter of RFC 7643 and 7644, by kind.",
+        tenants.iter().flat_map(|counted| {
+            counted.deviations.counts().map(move |(kind, count)| {
+                (vec![("tenant", &*counted.tenant), ("kind", kind.keyword())], count)
+            })
+        }),
+    )
+}
+
+fn process(families: &mut Families<'_>, process: &Process) -> fmt::Result {
+    families.gauges(
+        "scimbridge_build_info",
+        "1, with the version that runs.",
+        [(vec![("version", env!("CARGO_PKG_VERSION"))], 1.0)],
+    )?;
+    families.gauges(
+        "process_start_time_seconds",
+        "When the process began to serve, in seconds since 1970.",
+        [(Vec::new(), process.began())],
+    )?;
+    let Some(Usage { resident, open_files, threads }) = Process::usage() else { return Ok(()) };
+    for (name, help, value) in [
+        ("process_resident_memory_bytes", "Memory in use.", resident),
+        ("process_open_fds", "Open files and connections.", open_files),
+        ("process_threads", "Threads.", threads),
+    ] {
+        families.gauges(
+            name,
+            help,
+            [(Vec::new(), gauge(i64::try_from(value).unwrap_or(i64::MAX)))],
+        )?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of what is in memory stay below 2^53")]
+fn gauge(value: i64) -> f64 {
+    value as f64
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
-    use crate::console::metrics::{Counted, text};
-    use crate::exchange::counters::DeviationCounters;
+    use prometheus_client::encoding::prometheus_text::encode;
+    use prometheus_client::registry::Registry;
+
+    use crate::console::metrics::{Counted, Everything};
+    use crate::console::process::Process;
+    use crate::current::Current;
     use crate::scim::deviation::{Deviation, Deviations};
+    use crate::watch::operation::{Operation, Outcome};
+
+    fn counted(tenant: &str) -> Counted {
+        let tenant = tenant.to_owned();
+        Counted { tenant, meters: Arc::default(), deviations: Arc::default() }
+    }
+
+    fn text(counted: Counted) -> String {
+        let mut registry = Registry::default();
+        let tenants = Arc::new(Current::new(vec![counted]));
+        registry.register_collector(Box::new(Everything { tenants, process: Process::new() }));
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        text
+    }
+
+    #[track_caller]
+    fn has(text: &str, line: &str) {
+        assert!(text.lines().any(|one| one == line), "{line}\n{text}");
+    }
 
     #[test]
     fn deviations_are_counted_by_tenant_and_kind() {
-        let deviations = Arc::new(DeviationCounters::default());
         let mut noted = Deviations::default();
         noted.note(Deviation::StringBoolean);
         noted.note(Deviation::StringBoolean);
-        deviations.add(&noted);
-        deviations.add(&noted);
-        let text = text(&[Counted { tenant: "a\"b".to_owned(), deviations }]);
-        let line = r#"scimbridge_dialect_deviations_total{tenant="a\"b",kind="stringBoolean"} 4"#;
-        assert!(text.lines().any(|one| one == line), "{text}");
-        assert_eq!(text.lines().count(), 2 + Deviation::ALL.len());
+        let counted = counted("a\"b");
+        counted.deviations.add(&noted);
+        counted.deviations.add(&noted);
+        let text = text(counted);
+        has(&text, r#"scimbridge_dialect_deviations_total{tenant="a\"b",kind="stringBoolean"} 4"#);
+        let family = text.lines().filter(|line| line.starts_with("scimbridge_dialect_deviations"));
+        assert_eq!(family.count(), Deviation::ALL.len());
+    }
+
+    #[test]
+    fn times_are_told_by_tenant_operation_and_outcome() {
+        let counted = counted("acme");
+        let meters = &counted.meters;
+        meters.answered(Operation::Patch, Outcome::Success, Duration::from_millis(7), 2);
+        meters.called("GET", Outcome::Unreachable, Duration::from_millis(40));
+        let text = text(counted);
+        let request = r#"tenant="acme",operation="patch",outcome="success""#;
+        for (bound, count) in [("0.005", 0), ("0.01", 1), ("60", 1), ("+Inf", 1)] {
+            let labels = format!("{request},le=\"{bound}\"");
+            has(&text, &format!("scimbridge_request_duration_seconds_bucket{{{labels}}} {count}"));
+        }
+        has(&text, &format!("scimbridge_request_duration_seconds_count{{{request}}} 1"));
+        let calls = r#"tenant="acme",operation="patch""#;
+        has(&text, &format!("scimbridge_native_calls_per_request_sum{{{calls}}} 2.0"));
+        let call = r#"tenant="acme",method="GET",outcome="unreachable""#;
+        has(&text, &format!("scimbridge_native_call_duration_seconds_sum{{{call}}} 0.04"));
+        has(&text, r#"scimbridge_native_retries_total{tenant="acme"} 0"#);
+        has(&text, r#"scimbridge_requests_in_flight{tenant="acme"} 0.0"#);
+        has(&text, "# TYPE scimbridge_native_retries_total counter");
+        has(&text, "# TYPE scimbridge_requests_in_flight gauge");
+        let version = env!("CARGO_PKG_VERSION");
+        has(&text, &format!("scimbridge_build_info{{version=\"{version}\"}} 1.0"));
     }
 }

@@ -1,5 +1,7 @@
 //! Look-ups: the calls that are made before a request, and what they picked.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::convert::error::ConvertError;
@@ -34,6 +36,7 @@ pub fn build(lookup: &Lookup, scope: &Scope<'_>) -> Result<NativeRequest, Conver
     Ok(NativeRequest {
         method: lookup.method,
         path: lookup.path.url_path(scope)?,
+        template: Some(Arc::clone(lookup.path.source())),
         query: request::pairs(&lookup.query, scope)?,
         headers: request::pairs(&lookup.headers, scope)?,
         body: request::encoded(lookup.encoding, body),

@@ -1,5 +1,7 @@
 //! A request of the mapping, filled in.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::convert::error::ConvertError;
@@ -64,6 +66,7 @@ fn filled(
     Ok(NativeRequest {
         method: request.method,
         path: request.path.url_path(scope)?,
+        template: Some(Arc::clone(request.path.source())),
         query: pairs(&request.query, scope)?,
         headers,
         body: encoded(request.encoding, body),
@@ -179,6 +182,7 @@ pub fn get(path: String, query: Vec<(String, String)>) -> NativeRequest {
     NativeRequest {
         method: Method::Get,
         path,
+        template: None,
         query,
         headers: Vec::new(),
         body: Body::None,

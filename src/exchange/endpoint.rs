@@ -13,6 +13,8 @@ use http::{HeaderMap, header};
 use crate::exchange::request::{Caller, ScimRequest};
 use crate::exchange::response::ScimResponse;
 use crate::scim::error::error_body;
+use crate::watch::meters::Meters;
+use crate::watch::span::Spans;
 
 /// The tenants of the bridge, as the transport sees them.
 #[async_trait]
@@ -33,6 +35,16 @@ pub trait Endpoint: Send + Sync + 'static {
     /// Answers one request. `request.method` is never `HEAD`: the transport turns it into `GET`
     /// and leaves the body out.
     async fn answer(&self, route: &Route, request: ScimRequest) -> ScimResponse;
+
+    /// Where a tenant's requests are counted; `None` counts nothing.
+    fn meters(&self, _route: &Route) -> Option<Arc<Meters>> {
+        None
+    }
+
+    /// Where spans of distributed traces go; `None` records nothing.
+    fn spans(&self) -> Option<Arc<dyn Spans>> {
+        None
+    }
 }
 
 /// What is known of a caller before he is authenticated.

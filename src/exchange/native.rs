@@ -1,7 +1,7 @@
 //! Calls to the application: one record, a list, a collection.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -467,7 +467,9 @@ impl<'m> Walk<'m> {
         if let At::Link(link) = at {
             let link = exchange.tenant.upstream.follow(&self.asked, link)?;
             let headers = request::pairs(&self.request.headers, &scope)?;
-            return Ok(NativeRequest { headers, ..request::get(link.path, link.query) });
+            let template = Some(Arc::clone(self.request.path.source()));
+            let next = request::get(link.path, link.query);
+            return Ok(NativeRequest { template, headers, ..next });
         }
         let mut parameters = self
             .pages

@@ -106,6 +106,17 @@ pub(crate) fn resource_name(segments: &[String]) -> &str {
     segments.first().map(String::as_str).filter(plain).unwrap_or("-")
 }
 
+/// The path below the base with `{id}` in the place of whatever names somebody.
+pub(crate) fn route(segments: &[String]) -> String {
+    let name = resource_name(segments);
+    match segments {
+        [] => "/".to_owned(),
+        [_] => format!("/{name}"),
+        [.., last] if last == ".search" => format!("/{name}/.search"),
+        _ => format!("/{name}/{{id}}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue, Method};

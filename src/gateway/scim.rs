@@ -8,12 +8,11 @@ use std::any::Any;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::{HeaderName, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
 use pingora::http::RequestHeader;
 use pingora::proxy::{ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
@@ -31,6 +30,10 @@ use crate::gateway::refusal::Refusal;
 use crate::gateway::serving::Serving;
 use crate::gateway::{answer, body, head, head_watch, path};
 use crate::id::{IdSource as _, SystemIds};
+use crate::watch::context::TraceContext;
+use crate::watch::operation::Operation;
+use crate::watch::span::Spans;
+use crate::watch::watched::{TRACEPARENT, TRACESTATE, Watched};
 
 /// The SCIM service of all tenants.
 pub(crate) struct Scim<E> {
@@ -48,10 +51,11 @@ impl<E> Scim<E> {
 /// What is known of one request so far, for its log line.
 pub(crate) struct Passage {
     _boarding: Boarding,
-    started: Instant,
-    request_id: String,
+    watched: Arc<Watched>,
     tenant: Option<Arc<str>>,
     resource: String,
+    operation: Operation,
+    route: String,
 }
 
 /// A request whose head has been accepted.
@@ -70,10 +74,12 @@ impl<E: Endpoint> ProxyHttp for Scim<E> {
     fn new_ctx(&self) -> Passage {
         Passage {
             _boarding: self.flight.board(),
-            started: Instant::now(),
-            request_id: String::new(),
+            // Of a request whose head nobody has read yet.
+            watched: Watched::new(Some(String::new()), None, String::new(), None),
             tenant: None,
             resource: String::new(),
+            operation: Operation::Other,
+            route: "/".to_owned(),
         }
     }
 
@@ -93,13 +99,15 @@ impl<E: Endpoint> ProxyHttp for Scim<E> {
     ) -> pingora::Result<bool> {
         let serving = self.current.load();
         session.set_write_timeout(Some(serving.limits.write_timeout));
-        passage.request_id =
-            head::request_id(&session.req_header().headers).unwrap_or_else(|| SystemIds.uuid());
+        passage.watched = watched(&session.req_header().headers, serving.endpoint.spans());
         let served = AssertUnwindSafe(serving.serve(session, passage)).catch_unwind().await;
         let response = match served {
             Ok(Ok(response) | Err(response)) => response,
             Err(_) => {
-                tracing::error!(request_id = passage.request_id, "answering a request panicked");
+                tracing::error!(
+                    request_id = passage.watched.request_id(),
+                    "answering a request panicked"
+                );
                 Refusal::Internal.response()
             }
         };
@@ -137,12 +145,14 @@ impl<E: Endpoint> Serving<E> {
         let request = request(session.req_header(), admitted, body, passage);
         let span = tracing::info_span!(
             "scim",
-            request_id = passage.request_id,
+            request_id = passage.watched.request_id(),
+            trace_id = %passage.watched.context().trace,
             tenant = &*route.name,
             method = request.method.as_str(),
             resource = passage.resource,
         );
         let answer = self.endpoint.answer(&route, request).instrument(span);
+        let answer = Arc::clone(&passage.watched).around(answer);
         Ok(timeout(self.limits.answer_timeout, answer)
             .await
             .map_err(|_| Refusal::AnswerTimedOut)?)
@@ -165,10 +175,17 @@ impl<E: Endpoint> Serving<E> {
         let route =
             self.endpoint.route(host, &path::leading(&segments)).ok_or(Refusal::NotFound)?;
         passage.tenant = Some(Arc::clone(&route.name));
-        let caller = self.endpoint.authenticate(&route, &Knock { headers: &head.headers, peer })?;
+        if let Some(meters) = self.endpoint.meters(&route) {
+            passage.watched.count_in(&meters);
+        }
+        let knock = Knock { headers: &head.headers, peer };
+        let caller = self.endpoint.authenticate(&route, &knock);
+        let caller = caller.inspect_err(|_| passage.watched.caller_refused())?;
         let target = path::target(&segments, route.depth);
         let segments = target.segments.ok_or(Refusal::NotFound)?;
         head::resource_name(&segments).clone_into(&mut passage.resource);
+        passage.operation = Operation::of(&head.method, &segments);
+        passage.route = head::route(&segments);
         let method = head::method(&head.method)?;
         let base = match &route.public_url {
             Some(url) => format!("{url}{}", target.base),
@@ -187,19 +204,26 @@ async fn reply(session: &mut Session, passage: &Passage, response: ScimResponse,
         session.set_keepalive(Some(limits.idle_timeout.as_secs().max(1)));
     }
     let status = response.status;
-    if let Err(error) = send(session, response, &passage.request_id).await {
-        tracing::debug!(request_id = passage.request_id, %error, "no answer could be written");
+    let watched = &passage.watched;
+    let method = head::method(&session.req_header().method);
+    let method = method.as_ref().map_or("-", Method::as_str);
+    // Before it is written: whoever has an answer finds it counted.
+    watched.answered(passage.operation, method, &passage.route, status);
+    let request_id = watched.request_id();
+    if let Err(error) = send(session, response, request_id).await {
+        tracing::debug!(request_id, %error, "no answer could be written");
         session.set_keepalive(None);
     } else if !all_read {
         body::discard(session, limits).await;
     }
     tracing::info!(
-        request_id = passage.request_id,
+        request_id,
+        trace_id = %watched.context().trace,
         tenant = passage.tenant.as_deref().unwrap_or("-"),
-        method = head::method(&session.req_header().method).as_ref().map_or("-", Method::as_str),
+        method,
         resource = passage.resource,
         status,
-        milliseconds = passage.started.elapsed().as_millis(),
+        milliseconds = watched.elapsed().as_millis(),
         "request",
     );
 }
@@ -245,7 +269,7 @@ fn request(
         if_match: owned(header::IF_MATCH),
         if_none_match: owned(header::IF_NONE_MATCH),
         base,
-        request_id: passage.request_id.clone(),
+        request_id: passage.watched.request_id().to_owned(),
         caller,
     }
 }
@@ -253,6 +277,16 @@ fn request(
 /// The address at the other end; one of IPv4 is told as such on a socket for both, too.
 fn peer(session: &Session) -> Option<IpAddr> {
     Some(session.client_addr()?.as_inet()?.ip().to_canonical())
+}
+
+/// What is watched of a request, from what its head says about itself.
+fn watched(headers: &HeaderMap, spans: Option<Arc<dyn Spans>>) -> Arc<Watched> {
+    let one = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    // A field that may stand there once only says nothing when it stands there twice.
+    let is_single = headers.get_all(&TRACEPARENT).iter().count() == 1;
+    let traceparent = one(&TRACEPARENT).filter(|_| is_single);
+    let caller = traceparent.and_then(|text| TraceContext::continued(text, one(&TRACESTATE)));
+    Watched::new(head::request_id(headers), caller, SystemIds.uuid(), spans)
 }
 
 /// The authority the client addressed: HTTP/2 has it in a pseudo-header. Empty when there is none.

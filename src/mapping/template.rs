@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
@@ -20,6 +21,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 #[derive(Debug, Clone)]
 pub struct Template {
     parts: Vec<Part>,
+    source: Arc<str>,
 }
 
 #[derive(Debug, Clone)]
@@ -128,12 +130,19 @@ impl Template {
         if !literal.is_empty() {
             parts.push(Part::Literal(literal));
         }
-        Ok(Self { parts })
+        Ok(Self { parts, source: source.into() })
     }
 
     /// A template without holes; braces in the text mean themselves.
     pub fn constant(text: impl Into<String>) -> Self {
-        Self { parts: vec![Part::Literal(text.into())] }
+        let text = text.into();
+        let source = text.as_str().into();
+        Self { parts: vec![Part::Literal(text)], source }
+    }
+
+    /// The template as it is written in the file: names in place of values.
+    pub fn source(&self) -> &Arc<str> {
+        &self.source
     }
 
     /// The value: of any type when the template is one hole, else text, or null when a hole is

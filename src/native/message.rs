@@ -1,5 +1,7 @@
 //! A request to the application and its answer, as data.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 /// An HTTP method the mapping language knows.
@@ -50,6 +52,8 @@ pub struct NativeRequest {
     pub method: Method,
     /// Path below `base_url`, with a leading slash, percent-encoded.
     pub path: String,
+    /// The path as the mapping writes it, with names in place of values; for those who watch.
+    pub template: Option<Arc<str>>,
     /// Query parameters, not yet encoded, in order.
     pub query: Vec<(String, String)>,
     /// Headers beyond those every request of the mapping carries.

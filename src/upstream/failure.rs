@@ -27,6 +27,16 @@ impl Failure {
         }
     }
 
+    /// The same, to be looked at.
+    pub(crate) fn error(&self) -> &UpstreamError {
+        match self {
+            Self::Unsent(error)
+            | Self::Unanswered(error)
+            | Self::CutOff(error)
+            | Self::Hopeless(error) => error,
+        }
+    }
+
     /// The call has no turn in its time.
     pub(crate) fn throttled(Full(retry_after): Full) -> Self {
         Self::Hopeless(UpstreamError::Throttled { retry_after })

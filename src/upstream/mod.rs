@@ -17,6 +17,7 @@ mod link;
 mod locate;
 mod moment;
 mod pem;
+mod report;
 mod retry;
 mod sender;
 pub mod setup;

@@ -18,7 +18,8 @@ use crate::upstream::gate::Gate;
 use crate::upstream::link::Base;
 use crate::upstream::setup::{self, Setup, UpstreamSetupError};
 use crate::upstream::sign_in::credential::Credential;
-use crate::upstream::{body, connection, header};
+use crate::upstream::{body, connection, header, report};
+use crate::watch::watched::NativeCall;
 
 /// The connection pool and what every request carries.
 pub(crate) struct Transport {
@@ -70,25 +71,12 @@ impl Transport {
         attempt: u32,
         deadline: Instant,
     ) -> Result<NativeResponse, Failure> {
-        let outgoing = self.build(request, credential)?;
+        let mut outgoing = self.build(request, credential)?;
         let _permit = self.gate.pass(deadline).await.map_err(Failure::throttled)?;
-        let begun = Instant::now();
+        let call = NativeCall::begin(request.method.name(), request.template.clone(), attempt);
+        call.tell(outgoing.headers_mut());
         let outcome = self.exchange(outgoing).await;
-        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        // Paths and queries name people; only what is harmless is logged.
-        let method = request.method.name();
-        match &outcome {
-            Ok(answer) => {
-                tracing::debug!(
-                    method,
-                    status = answer.status,
-                    milliseconds,
-                    attempt,
-                    "native call"
-                );
-            }
-            Err(_) => tracing::debug!(method, milliseconds, attempt, "native call without answer"),
-        }
+        report::finished(call, &outcome);
         outcome
     }
 

@@ -33,6 +33,7 @@ async fn alive_is_not_yet_ready() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let metrics = routes(Arc::new(Current::new(vec![Counted {
         tenant: "acme".to_owned(),
+        meters: Arc::default(),
         deviations: Arc::default(),
     }])));
     let health = start(listener, Arc::clone(&switch) as Arc<dyn Readiness>, metrics).unwrap();

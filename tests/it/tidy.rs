@@ -11,6 +11,7 @@ use std::path::Path;
 /// Rooms from the ground up. A room imports from itself and from the floors before its own.
 const FLOORS: &[&[&str]] = &[
     &["clock", "current", "id", "secret"],
+    &["watch"],
     &["native", "scim"],
     &["mapping"],
     &["convert"],
@@ -54,6 +55,7 @@ const DOORS: &[(&str, &str)] = &[
     ("reqwest", "upstream"),
     ("sqlx", "store"),
     ("axum", "console"),
+    ("prometheus_client", "console"),
     ("figment", "config"),
     ("legacy_app", "app"),
     ("clap", "cli"),

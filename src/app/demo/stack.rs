@@ -125,7 +125,12 @@ impl Demo {
         let token = token.unwrap_or_else(|| Token::generate(&*ids).expose().to_owned());
         let known = ConfiguredToken::new("demo", "demo", &token).map_err(|_| DemoError::Token)?;
         let tokens = Arc::new(SharedTokens::new(TokenTable::new([], [known])));
-        let served = Served { tenant: Arc::new(tenant), base_path: Vec::new(), public_url: None };
+        let served = Served {
+            tenant: Arc::new(tenant),
+            base_path: Vec::new(),
+            public_url: None,
+            meters: Arc::default(),
+        };
         let bridge = Bridge::new(vec![served], tokens, Arc::clone(&clock));
         let gateway = Gateway::start(listener, &Options::default(), Arc::new(bridge))?;
         let base = format!("http://{}/scim/v2", gateway.address());

@@ -220,6 +220,7 @@ async fn run(
     let request = NativeRequest {
         method: step.method,
         path: step.path,
+        template: None,
         query: step.query,
         headers: Vec::new(),
         body: step.body.map_or(Body::None, Body::Json),

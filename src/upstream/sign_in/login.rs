@@ -50,6 +50,7 @@ impl Login {
         Some(NativeRequest {
             method: self.method,
             path: self.path.clone(),
+            template: None,
             query: Vec::new(),
             headers: self.headers.iter().map(field).collect(),
             body: match &self.body {

@@ -188,6 +188,7 @@ impl OAuth2 {
         Some(NativeRequest {
             method: Method::Post,
             path: self.path.clone(),
+            template: None,
             query: self.query.clone(),
             headers: Vec::new(),
             body: Body::Form(form),

@@ -16,10 +16,20 @@ pub(crate) struct Call {
     pub(crate) method: String,
     /// Path and query, byte for byte.
     pub(crate) target: String,
+    /// In the order received, names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
 }
 
 impl Call {
+    /// The only header of that name, given in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(known, _)| known == name);
+        let value = values.next().map(|(_, value)| value.as_str());
+        assert!(values.next().is_none(), "{name} stands there twice: {self:?}");
+        value
+    }
+
     /// `GET /path?query`.
     pub(crate) fn line(&self) -> String {
         format!("{} {}", self.method, self.target)
@@ -176,14 +186,16 @@ async fn receive(stream: &mut TcpStream) -> Option<Call> {
     let mut lines = head.trim_end().split("\r\n");
     let line = lines.next()?.strip_suffix(" HTTP/1.1")?;
     let (method, target) = line.split_once(' ')?;
-    let length = lines
+    let headers: Vec<(String, String)> = lines
         .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .map_or(0, |(_, length)| length.trim().parse().unwrap());
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let length = length.map_or(0, |(_, length)| length.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
     let (method, target) = (method.to_owned(), target.to_owned());
-    Some(Call { method, target, body: String::from_utf8(body).unwrap() })
+    Some(Call { method, target, headers, body: String::from_utf8(body).unwrap() })
 }
 
 /// An address that refuses every connection, and that nobody else can take while this lives.

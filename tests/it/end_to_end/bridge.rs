@@ -27,6 +27,7 @@ pub(crate) const NATIVE_KEY: &str = "native-key";
 /// The service, its folder, and the token of its first tenant.
 pub(crate) struct Bridge {
     pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
     service: Service,
     _folder: TempDir,
 }
@@ -56,7 +57,12 @@ impl Bridge {
             ..Config::default()
         };
         let service = Service::start(&config).await.unwrap();
-        Self { address: service.scim_address(), service, _folder: folder }
+        Self {
+            address: service.scim_address(),
+            admin: service.admin_address(),
+            service,
+            _folder: folder,
+        }
     }
 
     pub(crate) async fn get(&self, target: &str) -> Answer {

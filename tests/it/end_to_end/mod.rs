@@ -18,3 +18,4 @@ mod paths;
 mod stopping;
 mod tokens;
 mod trying;
+mod watching;

@@ -132,6 +132,7 @@ pub(crate) fn request(method: Method, path: &str) -> NativeRequest {
     NativeRequest {
         method,
         path: path.to_owned(),
+        template: None,
         query: vec![],
         headers: vec![],
         body: Body::None,

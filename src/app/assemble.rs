@@ -23,7 +23,7 @@ use crate::exchange::tenant::{Locks, Tenant};
 use crate::id::{IdSource, SystemIds};
 use crate::mapping::expression::Ambient;
 use crate::mapping::model::Mapping;
-use crate::store::sqlite::SqliteStore;
+use crate::store::open::Store;
 use crate::upstream::client::HttpUpstream;
 use crate::watch::meters::Meters;
 
@@ -94,7 +94,7 @@ pub enum AssembleError {
 /// What tenants are made with, and what outlives each of their configurations.
 pub struct Workshop {
     /// Where tenants keep what they must remember.
-    pub store: SqliteStore,
+    pub store: Store,
     /// What seals their cursors.
     pub seal: Arc<dyn Seal>,
     /// Their time.
@@ -134,7 +134,7 @@ pub struct Assembled {
 
 impl Workshop {
     /// A workshop that has built nothing yet.
-    pub fn new(store: SqliteStore, seal: Arc<dyn Seal>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(store: Store, seal: Arc<dyn Seal>, clock: Arc<dyn Clock>) -> Self {
         Self { store, seal, clock, lasting: BTreeMap::new(), built: BTreeMap::new() }
     }
 

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::app::seal::{KEY_LENGTH, SealKey};
 use crate::id::IdSource;
 use crate::sidecar::port::StoreError;
-use crate::store::sqlite::SqliteStore;
+use crate::store::open::Store;
 
 /// The name under which the store keeps the key of cursors.
 const CURSOR: &str = "cursor";
@@ -27,7 +27,7 @@ pub enum KeyError {
 }
 
 /// What seals the cursors of all processes that have this store.
-pub async fn cursors(store: &SqliteStore, ids: &dyn IdSource) -> Result<SealKey, KeyError> {
+pub async fn cursors(store: &Store, ids: &dyn IdSource) -> Result<SealKey, KeyError> {
     let key = store.key(CURSOR, propose(ids)).await?;
     SealKey::new(&key).ok_or(KeyError::Unusable)
 }
@@ -42,7 +42,7 @@ mod tests {
     use crate::app::key::{cursors, propose};
     use crate::exchange::cursor::Seal;
     use crate::id::SystemIds;
-    use crate::store::sqlite::SqliteStore;
+    use crate::store::open::Store;
 
     #[test]
     fn no_two_proposals_are_the_same() {
@@ -51,13 +51,13 @@ mod tests {
 
     #[tokio::test]
     async fn processes_with_one_store_open_each_others_cursors() {
-        let store = SqliteStore::open("sqlite::memory:").await.unwrap();
+        let store = Store::open("sqlite::memory:").await.unwrap();
         let one = cursors(&store, &SystemIds).await.unwrap();
         let other = cursors(&store, &SystemIds).await.unwrap();
         let sealed = one.seal(b"people", b"page 2");
         assert_eq!(other.open(b"people", &sealed).as_deref(), Some(b"page 2".as_slice()));
 
-        let elsewhere = SqliteStore::open("sqlite::memory:").await.unwrap();
+        let elsewhere = Store::open("sqlite::memory:").await.unwrap();
         let stranger = cursors(&elsewhere, &SystemIds).await.unwrap();
         assert_eq!(stranger.open(b"people", &sealed), None);
     }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use crate::console::health::{Check, Readiness};
-use crate::store::sqlite::SqliteStore;
+use crate::store::open::Store;
 
 /// Ready when the store answers: mappings have been loaded before the port opened.
 pub struct StoreReadiness {
-    store: SqliteStore,
+    store: Store,
 }
 
 impl StoreReadiness {
     /// Asks this store.
-    pub fn new(store: SqliteStore) -> Self {
+    pub fn new(store: Store) -> Self {
         Self { store }
     }
 }

@@ -16,14 +16,14 @@ use crate::console::metrics;
 use crate::exchange::cursor::Seal;
 use crate::gateway::listener::{Gateway, Running};
 use crate::id::SystemIds;
-use crate::store::sqlite::SqliteStore;
+use crate::store::open::Store;
 
 /// Everything that runs.
 pub struct Service {
     gateway: Running,
     console: health::Running,
     refresher: tokio::task::JoinHandle<()>,
-    store: SqliteStore,
+    store: Store,
     reload: Arc<Reload>,
 }
 
@@ -56,7 +56,7 @@ pub enum ServeError {
 impl Service {
     /// Starts the bridge; both ports are open when this returns.
     pub async fn start(config: &Config) -> Result<Self, ServeError> {
-        let store = SqliteStore::open(&config.store.url).await?;
+        let store = Store::open(&config.store.url).await?;
         let seal: Arc<dyn Seal> = Arc::new(key::cursors(&store, &SystemIds).await?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let workshop = Workshop::new(store.clone(), seal, clock);

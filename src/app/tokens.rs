@@ -9,14 +9,14 @@ use crate::auth::port::TokenStore as _;
 use crate::auth::token::ConfiguredToken;
 use crate::current::Current;
 use crate::sidecar::port::StoreError;
-use crate::store::sqlite::SqliteStore;
+use crate::store::open::Store;
 
 /// How often the table is read again.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Reads the store's tokens into the table.
 pub async fn refresh(
-    store: &SqliteStore,
+    store: &Store,
     configured: &[ConfiguredToken],
     shared: &SharedTokens,
 ) -> Result<(), StoreError> {
@@ -29,7 +29,7 @@ pub async fn refresh(
 /// is locked out by a database that is being restored.
 #[expect(clippy::infinite_loop, reason = "the task is aborted when the bridge stops")]
 pub async fn keep_fresh(
-    store: SqliteStore,
+    store: Store,
     configured: Arc<Current<Vec<ConfiguredToken>>>,
     shared: Arc<SharedTokens>,
 ) {

@@ -13,7 +13,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::error::ConfigError;
 use crate::config::load::load;
 use crate::id::{IdSource as _, SystemIds};
-use crate::store::sqlite::SqliteStore;
+use crate::store::open::Store;
 
 /// Why a token command could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +64,7 @@ async fn issue(
     if !config.tenants.iter().any(|known| known.name == tenant) {
         return Err(TokenError::UnknownTenant(tenant.to_owned()));
     }
-    let store = SqliteStore::open(&config.store.url).await?;
+    let store = Store::open(&config.store.url).await?;
     let now = SystemClock.now();
     let life = SignedDuration::from_hours(24 * i64::from(days));
     let expires = now.checked_add(life).map_err(|_| TokenError::TooLong)?;
@@ -90,7 +90,7 @@ async fn issue(
 
 async fn list(tenant: Option<&str>, config: Option<&Path>) -> Result<(), TokenError> {
     let config = load(config)?;
-    let store = SqliteStore::open(&config.store.url).await?;
+    let store = Store::open(&config.store.url).await?;
     let now = SystemClock.now();
     output::line(
         "id                                    tenant            label             issued      expires     state",
@@ -116,7 +116,7 @@ async fn list(tenant: Option<&str>, config: Option<&Path>) -> Result<(), TokenEr
 
 async fn revoke(name: TokenName<'_>, config: Option<&Path>) -> Result<(), TokenError> {
     let config = load(config)?;
-    let store = SqliteStore::open(&config.store.url).await?;
+    let store = Store::open(&config.store.url).await?;
     let was_there = store.revoke(name, SystemClock.now()).await?;
     store.close().await;
     if !was_there {

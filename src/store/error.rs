@@ -1,16 +1,26 @@
 //! From the database's failures to [`StoreError`].
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
+use sqlx::postgres::PgDatabaseError;
+use sqlx::sqlite::SqliteError;
 
 use crate::sidecar::port::StoreError;
 
 /// Why a database cannot be opened; the source of a [`StoreError`].
 #[derive(Debug, thiserror::Error)]
 pub(in crate::store) enum OpenError {
-    #[error("the database's address must be sqlite:FILE or sqlite::memory:")]
+    #[error(
+        "the database's address must be sqlite:FILE, sqlite::memory: or postgres://USER:PASSWORD@HOST/DATABASE"
+    )]
     Address,
+    #[error("the database's encoding is {0}; it must be UTF8")]
+    Encoding(String),
+    #[error("the server did not answer within {0:?}")]
+    Slow(Duration),
     #[error("the folder {0} of the database does not exist")]
     NoFolder(PathBuf),
     #[error("the database file {path} cannot be created")]
@@ -30,6 +40,8 @@ pub(in crate::store) enum Inconsistent {
     IdTaken,
     #[error("an entry's state contradicts its last record")]
     State,
+    #[error("other bridges change the same entry again and again")]
+    Contended,
     #[error("a token's hash does not have 32 bytes")]
     Hash,
     #[error("a key does not have 32 bytes")]
@@ -72,8 +84,16 @@ fn is_lasting(error: &sqlx::Error) -> bool {
         | sqlx::Error::ColumnIndexOutOfBounds { .. }
         | sqlx::Error::Decode(_)
         | sqlx::Error::TypeNotFound { .. } => true,
-        // SQLITE_CORRUPT, SQLITE_CONSTRAINT and SQLITE_NOTADB.
-        sqlx::Error::Database(_) => matches!(sqlite_code(error), Some(11 | 19 | 26)),
+        sqlx::Error::Database(_) => match (sqlite_code(error), postgres_state(error)) {
+            // SQLITE_CORRUPT, SQLITE_CONSTRAINT and SQLITE_NOTADB.
+            (Some(code), _) => matches!(code, 11 | 19 | 26),
+            // Data that does not fit, constraints, statements that do not fit the schema, limits
+            // and damage. Everything else passes: connections, locks, memory, disk, shutdowns.
+            (None, Some(state)) => {
+                ["22", "23", "42", "54", "XX"].iter().any(|class| state.starts_with(class))
+            }
+            (None, None) => false,
+        },
         // sqlx's own enum, which may grow.
         _ => false,
     }
@@ -91,8 +111,34 @@ pub(in crate::store) fn is_set_up_race(error: &StoreError) -> bool {
     }
 }
 
+/// Whether another of this id, key or hash is there already.
+pub(in crate::store) fn is_taken(error: &StoreError) -> bool {
+    let (StoreError::Unavailable(source) | StoreError::Corrupt(source)) = error;
+    let error: Option<&sqlx::Error> = source.downcast_ref();
+    let error = error.and_then(sqlx::Error::as_database_error);
+    error.is_some_and(DatabaseError::is_unique_violation)
+}
+
+/// Whether the connection broke, so that another one may work.
+pub(in crate::store) fn is_broken_off(error: &StoreError) -> bool {
+    let StoreError::Unavailable(source) = error else { return false };
+    match source.downcast_ref::<sqlx::Error>() {
+        Some(sqlx::Error::Io(_)) => true,
+        // admin_shutdown and crash_shutdown: said on a connection that ends with it.
+        Some(error) => matches!(postgres_state(error), Some("57P01" | "57P02")),
+        None => false,
+    }
+}
+
+/// PostgreSQL's SQLSTATE.
+fn postgres_state(error: &sqlx::Error) -> Option<&str> {
+    let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+    Some(error.code())
+}
+
 /// SQLite's primary result code: the lowest byte of the extended one, which sqlx gives as text.
 fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
-    let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
+    let error = error.as_database_error()?.try_downcast_ref::<SqliteError>()?;
+    let code: u32 = error.code()?.parse().ok()?;
     Some(code & 0xff)
 }

@@ -1,11 +1,32 @@
-//! What must outlive the process: issued tokens, side-car entries and keys, in SQLite through sqlx.
+//! What must outlive the process, in SQLite or PostgreSQL through sqlx: issued tokens, side-car
+//! entries, keys.
 //!
 //! The ports lie below, in `auth` and `sidecar`; one contract test holds every implementation to
-//! the same behaviour. Statements name columns one by one and every value is bound. Migrations
-//! are compiled in and only ever added; PostgreSQL, for replicas that share their state, is
-//! deliberately absent so far.
+//! the same behaviour. [`open::Store`] is all of them at once, and nobody outside this room knows
+//! which database it is.
+//!
+//! **A further port** gets a file of its own (`tokens` is the shortest example): an
+//! `impl Port for Store` whose methods hand a `Statement` to `self.database.read`, `.write` or a
+//! `Transaction` and read the answer's `Row`s by column name. One text serves both databases:
+//! places are `$1`, `$2`, a list is `IN ($*)`; `ON CONFLICT` and `RETURNING` mean the same on
+//! both, a NULL that is compared wants `CAST($1 AS TEXT)`, and everything else is plain SQL.
+//! Columns are `TEXT` (JSON, too), `INTEGER`/`BIGINT` (also for yes and no, and for instants in
+//! microseconds) and `BLOB`/`BYTEA`. Its tables are made in `migrations/sqlite` and in
+//! `migrations/postgres` under the same number; there every text that is compared or ordered says
+//! `COLLATE "C"`, and the SQLite tables are `STRICT`. Migrations are compiled in, are only ever
+//! added, and a released one is never changed. Then the port's contract is run on memory, SQLite
+//! and PostgreSQL in `tests/it/store_contract.rs`.
+//!
+//! Statements name columns one by one and every value is bound.
 
+mod database;
+mod entries;
 mod error;
+mod keys;
+pub mod open;
+mod postgres;
 mod row;
-pub mod sqlite;
-mod sqlite_open;
+mod sqlite;
+mod statement;
+mod text;
+mod tokens;

@@ -1,5 +1,5 @@
-//! The contracts of the ports `Sidecar` and `TokenStore`, held by every implementation: in
-//! memory, on SQLite in memory and on an SQLite file; then what only a file can show.
+//! The contracts of the ports of the store, held by every implementation: in memory, on SQLite
+//! in memory, on an SQLite file, and on PostgreSQL.
 #![cfg(test)]
 
 use std::path::Path;
@@ -8,65 +8,107 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use scimbridge::auth::memory::MemoryTokens;
 use scimbridge::auth::port::{TokenName, TokenStore};
-use scimbridge::auth::token::{Token, TokenHash, TokenRecord};
-use scimbridge::id::SystemIds;
+use scimbridge::auth::token::{TokenHash, TokenRecord};
 use scimbridge::sidecar::entry::{
     Entry, EntryState, Partition, Retired, RetiredCount, RetiredPage,
 };
 use scimbridge::sidecar::memory::MemorySidecar;
 use scimbridge::sidecar::port::{Sidecar, StoreError};
-use scimbridge::store::sqlite::SqliteStore;
+use scimbridge::store::open::Store;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-#[tokio::test]
+use crate::postgres::{Database, tell};
+
+/// Holds a store to every clause of its port, and says how many that were.
+macro_rules! hold {
+    ($port:literal, $implementation:expr, $store:expr; $($clause:ident),* $(,)?) => {{
+        let mut held = 0;
+        $($clause($store).await; held += 1;)*
+        tell(&format!("contract of {} on {}: {held} clauses held", $port, $implementation));
+    }};
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sidecar_in_memory() {
-    sidecar_contract(Arc::new(MemorySidecar::default())).await;
+    sidecar_contract("memory", Arc::new(MemorySidecar::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn sidecar_on_sqlite_in_memory() {
-    sidecar_contract(Arc::new(SqliteStore::open("sqlite::memory:").await.unwrap())).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn sidecar_on_an_sqlite_file() {
+async fn sidecar_on_sqlite() {
+    sidecar_contract("SQLite in memory", Arc::new(in_memory().await)).await;
     let folder = folder();
-    sidecar_contract(Arc::new(open(folder.path()).await)).await;
+    sidecar_contract("an SQLite file", Arc::new(open(folder.path()).await)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sidecar_on_postgresql() {
+    let Some(database) = Database::new().await else { return };
+    sidecar_contract("PostgreSQL", Arc::new(Store::open(&database.url).await.unwrap())).await;
 }
 
 #[tokio::test]
 async fn tokens_in_memory() {
-    token_contract(&MemoryTokens::default()).await;
+    token_contract("memory", &MemoryTokens::default()).await;
 }
 
 #[tokio::test]
-async fn tokens_on_sqlite_in_memory() {
-    token_contract(&SqliteStore::open("sqlite::memory:").await.unwrap()).await;
-}
-
-#[tokio::test]
-async fn tokens_on_an_sqlite_file() {
+async fn tokens_on_sqlite() {
+    token_contract("SQLite in memory", &in_memory().await).await;
     let folder = folder();
-    token_contract(&open(folder.path()).await).await;
+    token_contract("an SQLite file", &open(folder.path()).await).await;
 }
 
-/// Each part works in a tenant of its own.
-async fn sidecar_contract(store: Arc<dyn Sidecar>) {
-    claims_give_one_entry_per_key(&*store).await;
-    concurrent_claims_give_one_id(store.clone()).await;
-    a_taken_id_cannot_be_proposed(&*store).await;
-    partitions_and_types_are_separate(&*store).await;
-    states_and_attributes_round_trip(&*store).await;
-    saving_replaces_by_id_and_by_key(&*store).await;
-    removing_frees_id_and_key(&*store).await;
-    retired_entries_come_in_order(&*store).await;
-    long_lists_are_answered_whole(&*store).await;
-    names_are_compared_exactly(&*store).await;
-    abandoned_calls_lose_nothing(&*store).await;
+#[tokio::test]
+async fn tokens_on_postgresql() {
+    let Some(database) = Database::new().await else { return };
+    token_contract("PostgreSQL", &Store::open(&database.url).await.unwrap()).await;
 }
 
-async fn claims_give_one_entry_per_key(store: &dyn Sidecar) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn keys_on_sqlite() {
+    let folder = folder();
+    let url = format!("sqlite:{}", folder.path().join("bridge.db").display());
+    key_contract("an SQLite file", &url).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn keys_on_postgresql() {
+    let Some(database) = Database::new().await else { return };
+    key_contract("PostgreSQL", &database.url).await;
+}
+
+/// Each clause works in a tenant of its own.
+async fn sidecar_contract(implementation: &str, store: Arc<dyn Sidecar>) {
+    hold!("Sidecar", implementation, &store;
+        claims_give_one_entry_per_key,
+        concurrent_claims_give_one_id,
+        a_taken_id_cannot_be_proposed,
+        partitions_and_types_are_separate,
+        states_and_attributes_round_trip,
+        saving_replaces_by_id_and_by_key,
+        concurrent_saves_leave_one_entry_of_a_key,
+        removing_frees_id_and_key,
+        retired_entries_come_in_order,
+        long_lists_are_answered_whole,
+        names_are_compared_exactly,
+        abandoned_calls_lose_nothing,
+    );
+}
+
+async fn token_contract(implementation: &str, store: &dyn TokenStore) {
+    hold!("TokenStore", implementation, store; tokens_are_listed_and_revoked);
+}
+
+async fn key_contract(implementation: &str, url: &str) {
+    hold!("keys", implementation, url;
+        keys_are_what_was_proposed_first,
+        concurrent_proposals_give_one_key,
+    );
+}
+
+async fn claims_give_one_entry_per_key(store: &Arc<dyn Sidecar>) {
+    let store = &**store;
     let people = partition("claims");
     assert_eq!(by_keys(store, &people, &["ada"]).await, []);
     let claimed = store.claim(&people, "User", "ada", "1").await.unwrap();
@@ -81,7 +123,7 @@ async fn claims_give_one_entry_per_key(store: &dyn Sidecar) {
     assert_eq!(store.claim(&people, "User", "eve", "4").await.unwrap(), deleted);
 }
 
-async fn concurrent_claims_give_one_id(store: Arc<dyn Sidecar>) {
+async fn concurrent_claims_give_one_id(store: &Arc<dyn Sidecar>) {
     let callers = (0..24).map(|caller| {
         let store = store.clone();
         tokio::spawn(async move {
@@ -96,10 +138,11 @@ async fn concurrent_claims_give_one_id(store: Arc<dyn Sidecar>) {
     }
     ids.dedup();
     assert_eq!(ids.len(), 1, "{ids:?}");
-    assert_eq!(by_keys(&*store, &partition("race"), &["ada"]).await[0].id, ids[0]);
+    assert_eq!(by_keys(&**store, &partition("race"), &["ada"]).await[0].id, ids[0]);
 }
 
-async fn a_taken_id_cannot_be_proposed(store: &dyn Sidecar) {
+async fn a_taken_id_cannot_be_proposed(store: &Arc<dyn Sidecar>) {
+    let store = &**store;
     let people = partition("taken");
     store.claim(&people, "User", "ada", "1").await.unwrap();
     let refused = store.claim(&people, "User", "bob", "1").await;
@@ -108,7 +151,8 @@ async fn a_taken_id_cannot_be_proposed(store: &dyn Sidecar) {
     assert_eq!(by_keys(store, &people, &["bob"]).await, []);
 }
 
-async fn partitions_and_types_are_separate(store: &dyn Sidecar) {
+async fn partitions_and_types_are_separate(store: &Arc<dyn Sidecar>) {
+    let store = &**store;
     let here = partition("here");
     let tenant = partition("there");
     let mapping = Partition { mapping: "other".to_owned(), ..here.clone() };
@@ -127,7 +171,8 @@ async fn partitions_and_types_are_separate(store: &dyn Sidecar) {
     }
 }
 
-async fn states_and_attributes_round_trip(store: &dyn Sidecar) {
+async fn states_and_attributes_round_trip(store: &Arc<dyn Sidecar>) {
+    let store = &**store;
     let people = partition("states");
     let record = json!({ "z": 1, "a": [null, true, -2.5, 18_446_744_073_709_551_615_u64], "é": "😀\u{0}'\"" });
     let states = [
@@ -148,7 +193,8 @@ async fn states_and_attributes_round_trip(store: &dyn Sidecar) {
     }
 }
 
-async fn saving_replaces_by_id_and_by_key(store: &dyn Sidecar) {
+async fn saving_replaces_by_id_and_by_key(store: &Arc<dyn Sidecar>) {
+    let store = &**store;
     let people = partition("saving");
     for (id, key) in [("1", "ada"), ("2", "bob"), ("3", "eve")] {
         store.save(&people, "User", &live(id, key)).await.unwrap();
@@ -167,7 +213,28 @@ async fn saving_replaces_by_id_and_by_key(store: &dyn Sidecar) {
     assert_eq!(found, [live("1", "eve"), live("4", "bob")]);
 }
 
-async fn removing_frees_id_and_key(store: &dyn Sidecar) {
+/// Entries of one key under many ids, written at one moment: one is left, and every key has one.
+async fn concurrent_saves_leave_one_entry_of_a_key(store: &Arc<dyn Sidecar>) {
+    let people = partition("saving together");
+    let writers = (0..24).map(|writer| {
+        let (store, people) = (store.clone(), people.clone());
+        tokio::spawn(async move {
+            for (id, key) in [(writer, "ada"), (writer, "bob"), (writer + 100, "ada")] {
+                store.save(&people, "User", &live(&id.to_string(), key)).await.unwrap();
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    for key in ["ada", "bob"] {
+        assert!(by_keys(&**store, &people, &[key]).await.len() <= 1, "{key}");
+    }
+    assert_eq!(by_keys(&**store, &people, &["ada"]).await.len(), 1);
+}
+
+async fn removing_frees_id_and_key(store: &Arc<dyn Sidecar>) {
+    let store = &**store;
     let people = partition("removing");
     store.claim(&people, "User", "ada", "1").await.unwrap();
     store.remove(&people, "User", "1").await.unwrap();
@@ -177,7 +244,8 @@ async fn removing_frees_id_and_key(store: &dyn Sidecar) {
     assert_eq!(store.claim(&people, "User", "ada", "2").await.unwrap(), live("2", "ada"));
 }
 
-async fn retired_entries_come_in_order(store: &dyn Sidecar) {
+async fn retired_entries_come_in_order(store: &Arc<dyn Sidecar>) {
+    let store = &**store;
     let people = partition("retired");
     let off = |id: &str| Entry { state: EntryState::Off(json!({ "id": id })), ..live(id, id) };
     let deleted = |id: &str| Entry { state: EntryState::Deleted, ..live(id, id) };
@@ -202,7 +270,8 @@ async fn retired_entries_come_in_order(store: &dyn Sidecar) {
     assert!(count.is_none());
 }
 
-async fn long_lists_are_answered_whole(store: &dyn Sidecar) {
+async fn long_lists_are_answered_whole(store: &Arc<dyn Sidecar>) {
+    let store = &**store;
     let people = partition("long");
     let mut wanted = Vec::new();
     for number in 0..1_100 {
@@ -226,7 +295,8 @@ async fn long_lists_are_answered_whole(store: &dyn Sidecar) {
     assert_eq!(ids(store.by_keys(&people, "User", &wanted).await.unwrap()), expected);
 }
 
-async fn names_are_compared_exactly(store: &dyn Sidecar) {
+async fn names_are_compared_exactly(store: &Arc<dyn Sidecar>) {
+    let store = &**store;
     let people = partition("exact");
     let names = ["ada", "Ada", "ada ", "ada\u{0}x", "a'da\"", "", "äda", "a%"];
     for (number, name) in names.into_iter().enumerate() {
@@ -241,7 +311,8 @@ async fn names_are_compared_exactly(store: &dyn Sidecar) {
 }
 
 /// A request that takes too long is dropped, and what it asks of the store with it, anywhere.
-async fn abandoned_calls_lose_nothing(store: &dyn Sidecar) {
+async fn abandoned_calls_lose_nothing(store: &Arc<dyn Sidecar>) {
+    let store = &**store;
     let people = partition("abandoned");
     let kept = store.claim(&people, "User", "ada", "1").await.unwrap();
     for turns in (0..8).cycle().take(160) {
@@ -279,7 +350,7 @@ async fn yielding(turns: usize) {
     }
 }
 
-async fn token_contract(store: &dyn TokenStore) {
+async fn tokens_are_listed_and_revoked(store: &dyn TokenStore) {
     let ada = record("acme", "entra", "1", "2026-01-01T00:00:00.123456Z");
     let old = TokenRecord {
         expires: Some(at("2026-06-01T00:00:00Z")),
@@ -320,153 +391,49 @@ async fn token_contract(store: &dyn TokenStore) {
     assert_eq!(store.list(None).await.unwrap(), all);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn keys_are_what_was_proposed_first() {
-    let folder = folder();
-    let memory = SqliteStore::open("sqlite::memory:").await.unwrap();
-    for store in [memory, open(folder.path()).await] {
-        assert_eq!(store.key("cursor", [1; 32]).await.unwrap(), [1; 32]);
-        assert_eq!(store.key("cursor", [2; 32]).await.unwrap(), [1; 32]);
-        assert_eq!(store.key("Cursor", [3; 32]).await.unwrap(), [3; 32]);
-        store.close().await;
-    }
-    let store = open(folder.path()).await;
-    assert_eq!(store.key("cursor", [4; 32]).await.unwrap(), [1; 32]);
+async fn keys_are_what_was_proposed_first(url: &str) {
+    let store = Store::open(url).await.unwrap();
+    assert_eq!(store.key("first", [1; 32]).await.unwrap(), [1; 32]);
+    assert_eq!(store.key("first", [2; 32]).await.unwrap(), [1; 32]);
+    assert_eq!(store.key("First", [3; 32]).await.unwrap(), [3; 32]);
+    store.close().await;
+    let store = Store::open(url).await.unwrap();
+    assert_eq!(store.key("first", [4; 32]).await.unwrap(), [1; 32]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn concurrent_proposals_give_one_key() {
-    let folder = folder();
+async fn concurrent_proposals_give_one_key(url: &str) {
     // Two processes, each with several connections.
-    let stores = [open(folder.path()).await, open(folder.path()).await];
+    let stores = [Store::open(url).await.unwrap(), Store::open(url).await.unwrap()];
     let callers = (0..24_u8).map(|caller| {
         let store = stores[usize::from(caller % 2)].clone();
-        tokio::spawn(async move { store.key("cursor", [caller; 32]).await.unwrap() })
+        tokio::spawn(async move { store.key("race", [caller; 32]).await.unwrap() })
     });
     let callers: Vec<_> = callers.collect();
-    let kept = stores[0].key("cursor", [99; 32]).await.unwrap();
+    let kept = stores[0].key("race", [99; 32]).await.unwrap();
     for caller in callers {
         assert_eq!(caller.await.unwrap(), kept);
     }
 }
 
-#[tokio::test]
-async fn memories_are_separate_and_end_with_their_store() {
-    let people = partition("acme");
-    let store = SqliteStore::open("sqlite::memory:").await.unwrap();
-    let other = SqliteStore::open("sqlite::memory:").await.unwrap();
-    store.claim(&people, "User", "ada", "1").await.unwrap();
-    assert_eq!(by_keys(&other, &people, &["ada"]).await, []);
-    store.close().await;
-    let refused = store.ready().await;
-    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
-    other.ready().await.unwrap();
-}
-
-#[tokio::test]
-async fn a_file_holds_the_hash_of_a_token_and_nothing_else_of_it() {
-    let folder = folder();
-    let store = open(folder.path()).await;
-    let token = Token::generate(&SystemIds);
-    let issued =
-        TokenRecord { hash: token.hash(), ..record("acme", "entra", "1", "2026-01-01T00:00:00Z") };
-    store.insert(&issued).await.unwrap();
-    // While it is open the log beside it holds the newest pages.
-    for _ in 0..2 {
-        let bytes = bytes_in(folder.path());
-        assert!(contains(&bytes, issued.hash.as_bytes()));
-        assert!(!contains(&bytes, token.expose().as_bytes()));
-        assert!(!contains(&bytes, &token.expose().as_bytes()[4..20]));
-        store.close().await;
-    }
-}
-
-#[tokio::test]
-async fn a_file_outlives_the_process() {
-    let folder = folder();
-    let issued = record("acme", "entra", "1", "2026-01-01T00:00:00Z");
-    let store = open(folder.path()).await;
-    store.insert(&issued).await.unwrap();
-    store.claim(&partition("acme"), "User", "ada", "1").await.unwrap();
-    store.close().await;
-    let store = open(folder.path()).await;
-    assert_eq!(store.list(None).await.unwrap(), [issued]);
-    assert_eq!(by_keys(&store, &partition("acme"), &["ada"]).await, [live("1", "ada")]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn openings_of_a_new_file_at_one_moment_share_it() {
-    let folder = folder();
-    let path = folder.path();
-    let (bridge, command, _other, _another) =
-        tokio::join!(open(path), open(path), open(path), open(path));
-    let people = partition("acme");
-    for number in 0..20 {
-        let key = format!("key-{number}");
-        let (here, there) = (format!("bridge-{number}"), format!("command-{number}"));
-        let (one, other) = tokio::join!(
-            bridge.claim(&people, "User", &key, &here),
-            command.claim(&people, "User", &key, &there),
-        );
-        assert_eq!(one.unwrap(), other.unwrap());
-    }
-}
-
-#[tokio::test]
-async fn a_file_that_is_gone_is_unavailable() {
-    let folder = folder();
-    let store = open(folder.path()).await;
-    store.ready().await.unwrap();
-    std::fs::remove_file(folder.path().join("bridge.db")).unwrap();
-    let people = partition("acme");
-    let issued = record("acme", "entra", "1", "2026-01-01T00:00:00Z");
-    let answers = [
-        store.ready().await,
-        store.claim(&people, "User", "ada", "1").await.map(drop),
-        store.save(&people, "User", &live("1", "ada")).await,
-        store.remove(&people, "User", "1").await,
-        store.insert(&issued).await,
-        store.revoke(TokenName::Id("1"), issued.created).await.map(drop),
-        store.key("cursor", [1; 32]).await.map(drop),
-    ];
-    for (number, answer) in answers.into_iter().enumerate() {
-        assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{number}: {answer:?}");
-    }
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn files_are_for_their_owner_only() {
-    use std::os::unix::fs::PermissionsExt;
-
-    let folder = folder();
-    let store = open(folder.path()).await;
-    store.claim(&partition("acme"), "User", "ada", "1").await.unwrap();
-    let mut names = Vec::new();
-    for file in std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap) {
-        let mode = file.metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{file:?}");
-        names.push(file.file_name());
-    }
-    names.sort();
-    assert_eq!(names, ["bridge.db", "bridge.db-shm", "bridge.db-wal"]);
-}
-
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     // Characters that mean something in an address are plain ones in a path.
     tempfile::Builder::new().prefix("100% mine#1 ").tempdir().unwrap()
 }
 
-async fn open(folder: &Path) -> SqliteStore {
-    let url = format!("sqlite:{}", folder.join("bridge.db").display());
-    SqliteStore::open(&url).await.unwrap()
+async fn in_memory() -> Store {
+    Store::open("sqlite::memory:").await.unwrap()
 }
 
-fn partition(tenant: &str) -> Partition {
+pub(crate) async fn open(folder: &Path) -> Store {
+    let url = format!("sqlite:{}", folder.join("bridge.db").display());
+    Store::open(&url).await.unwrap()
+}
+
+pub(crate) fn partition(tenant: &str) -> Partition {
     Partition { tenant: tenant.to_owned(), mapping: "people".to_owned() }
 }
 
-fn live(id: &str, key: &str) -> Entry {
+pub(crate) fn live(id: &str, key: &str) -> Entry {
     Entry { id: id.to_owned(), key: key.to_owned(), ..Entry::default() }
 }
 
@@ -476,7 +443,11 @@ async fn by_ids(store: &dyn Sidecar, partition: &Partition, ids: &[&str]) -> Vec
 }
 
 /// Users of these native keys, ordered by id.
-async fn by_keys(store: &dyn Sidecar, partition: &Partition, keys: &[&str]) -> Vec<Entry> {
+pub(crate) async fn by_keys(
+    store: &dyn Sidecar,
+    partition: &Partition,
+    keys: &[&str],
+) -> Vec<Entry> {
     ordered(store.by_keys(partition, "User", &owned(keys)).await.unwrap())
 }
 
@@ -493,7 +464,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn record(tenant: &str, label: &str, id: &str, created: &str) -> TokenRecord {
+pub(crate) fn record(tenant: &str, label: &str, id: &str, created: &str) -> TokenRecord {
     TokenRecord {
         id: id.to_owned(),
         tenant: tenant.to_owned(),
@@ -503,13 +474,4 @@ fn record(tenant: &str, label: &str, id: &str, created: &str) -> TokenRecord {
         expires: None,
         revoked: None,
     }
-}
-
-fn bytes_in(folder: &Path) -> Vec<u8> {
-    let files = std::fs::read_dir(folder).unwrap();
-    files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
-}
-
-fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
-    bytes.windows(wanted.len()).any(|window| window == wanted)
 }

@@ -23,7 +23,7 @@ use crate::mapping::expression::Ambient;
 use crate::mapping::model::{Api, Locator, Mapping, Retry, SignIn};
 use crate::mapping::template::Template;
 use crate::scim::value::Dialect;
-use crate::store::sqlite::SqliteStore;
+use crate::store::open::Store;
 use crate::upstream::client::HttpUpstream;
 
 /// The mapping file that the demo serves, as shipped.
@@ -105,7 +105,7 @@ impl Demo {
         let upstream =
             HttpUpstream::new(&mapping.api, &settings.all, &ambient, Arc::clone(&clock))?;
         let recorder = Arc::new(Recorder::new(Arc::new(upstream)));
-        let store = SqliteStore::open("sqlite::memory:").await?;
+        let store = Store::open("sqlite::memory:").await?;
         let seal = key::cursors(&store, &*ids).await?;
         let tenant = Tenant {
             name: "demo".to_owned(),

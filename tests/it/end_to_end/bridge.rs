@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use scimbridge::app::serve::Service;
 use scimbridge::auth::port::TokenStore as _;
 use scimbridge::auth::token::{TokenHash, TokenRecord};
-use scimbridge::config::settings::{Config, Listen, Store, Tenant, Values};
-use scimbridge::store::sqlite::SqliteStore;
+use scimbridge::config::settings::{self, Config, Listen, Tenant, Values};
+use scimbridge::store::open::Store;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -45,14 +45,14 @@ impl Bridge {
         let file = folder.path().join("mapping.yaml");
         std::fs::write(&file, mapping).unwrap();
         let url = format!("sqlite:{}", folder.path().join("bridge.db").display());
-        let store = SqliteStore::open(&url).await.unwrap();
+        let store = Store::open(&url).await.unwrap();
         for (name, _) in tenants {
             store.insert(&record(name)).await.unwrap();
         }
         store.close().await;
         let config = Config {
             listen: Listen { scim: any_port(), admin: any_port() },
-            store: Store { url },
+            store: settings::Store { url },
             tenants: tenants.iter().map(|(name, base)| tenant(name, base, &file, origin)).collect(),
             ..Config::default()
         };

@@ -48,6 +48,12 @@ impl<'t, 'd> Cursor<'t, 'd> {
         }
     }
 
+    /// Blanks that the grammar may want here or not; none in the strict dialect, which takes them
+    /// where it wants them.
+    pub(crate) fn blanks(&mut self) -> &'t str {
+        if self.dialect == Dialect::Lenient { self.take_while(is_blank) } else { "" }
+    }
+
     /// The one blank of the grammar; any number of them in the lenient dialect.
     pub(crate) fn blank(&mut self) -> Result<(), FilterError> {
         if !self.take(" ") {

@@ -156,12 +156,17 @@ fn after_term(
     while let Some(mut frame) = frames.pop() {
         frame.add(term);
         let end = cursor.mark();
-        cursor.no_blank();
+        let blanks = cursor.blanks();
         let closed = match &frame.bracket {
             Bracket::None => cursor.at_end(),
             Bracket::Group | Bracket::Not => cursor.take(")"),
             Bracket::Elements(_) => cursor.take("]"),
         };
+        // Before `and` and `or` the grammar has one blank, before an end none.
+        let wanted = if closed || dialect == Dialect::Strict { "" } else { " " };
+        if blanks != wanted {
+            cursor.note(Deviation::FilterBlanks);
+        }
         if !closed {
             read_joint(cursor, &mut frame, dialect, end)?;
             frames.push(frame);

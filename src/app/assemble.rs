@@ -26,6 +26,7 @@ use crate::mapping::model::Mapping;
 use crate::store::open::Store;
 use crate::upstream::client::HttpUpstream;
 use crate::watch::meters::Meters;
+use crate::watch::span::Spans;
 
 /// A tenant cannot be served as configured.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +100,8 @@ pub struct Workshop {
     pub seal: Arc<dyn Seal>,
     /// Their time.
     pub clock: Arc<dyn Clock>,
+    /// Where distributed traces are recorded.
+    pub spans: Option<Arc<dyn Spans>>,
     lasting: BTreeMap<String, Lasting>,
     built: BTreeMap<String, Built>,
 }
@@ -135,7 +138,7 @@ pub struct Assembled {
 impl Workshop {
     /// A workshop that has built nothing yet.
     pub fn new(store: Store, seal: Arc<dyn Seal>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, seal, clock, lasting: BTreeMap::new(), built: BTreeMap::new() }
+        Self { store, seal, clock, spans: None, lasting: BTreeMap::new(), built: BTreeMap::new() }
     }
 
     /// Builds the tenants of a configuration. Nothing that is being served changes by it; see

@@ -15,6 +15,7 @@ use crate::exchange::request::{Caller, ScimRequest};
 use crate::exchange::response::ScimResponse;
 use crate::exchange::tenant::Tenant;
 use crate::watch::meters::Meters;
+use crate::watch::span::Spans;
 use crate::watch::watched;
 
 /// A tenant and where it is served.
@@ -35,12 +36,20 @@ pub struct Bridge {
     tenants: Vec<Arc<Served>>,
     tokens: Arc<SharedTokens>,
     clock: Arc<dyn Clock>,
+    spans: Option<Arc<dyn Spans>>,
 }
 
 impl Bridge {
     /// Serves these tenants with these tokens.
     pub fn new(tenants: Vec<Served>, tokens: Arc<SharedTokens>, clock: Arc<dyn Clock>) -> Self {
-        Self { tenants: tenants.into_iter().map(Arc::new).collect(), tokens, clock }
+        let tenants = tenants.into_iter().map(Arc::new).collect();
+        Self { tenants, tokens, clock, spans: None }
+    }
+
+    /// Records distributed traces there.
+    #[must_use]
+    pub fn recording(self, spans: Option<Arc<dyn Spans>>) -> Self {
+        Self { spans, ..self }
     }
 }
 
@@ -69,6 +78,10 @@ impl Endpoint for Bridge {
 
     fn meters(&self, route: &Route) -> Option<Arc<Meters>> {
         self.tenants.get(route.tenant).map(|served| Arc::clone(&served.meters))
+    }
+
+    fn spans(&self) -> Option<Arc<dyn Spans>> {
+        self.spans.clone()
     }
 
     async fn answer(&self, route: &Route, request: ScimRequest) -> ScimResponse {

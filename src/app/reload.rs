@@ -72,6 +72,7 @@ impl Reload {
         let tokens = Arc::new(SharedTokens::default());
         let clock = Arc::clone(&workshop.clock);
         let bridge = Bridge::new(assembled.served, Arc::clone(&tokens), clock);
+        let bridge = bridge.recording(workshop.spans.clone());
         let limits = config.gateway.limits.clone();
         Ok(Self {
             serving: Arc::new(Current::new(Serving { endpoint: Arc::new(bridge), limits })),
@@ -123,12 +124,14 @@ impl Reload {
         state.workshop.keep(&assembled);
         let clock = Arc::clone(&state.workshop.clock);
         let bridge = Bridge::new(assembled.served, Arc::clone(&self.tokens), clock);
+        let bridge = bridge.recording(state.workshop.spans.clone());
         self.serving.replace(Serving { endpoint: Arc::new(bridge), limits });
         let restart = needs_restart(&state.config, &config);
         // What was not taken over stays as it was, so that the next reload tells it again.
         let (listen, store) = (state.config.listen.clone(), state.config.store.clone());
         let (log, threads) = (state.config.log.clone(), state.config.gateway.threads);
-        state.config = Config { listen, store, log, ..config };
+        let telemetry = state.config.telemetry.clone();
+        state.config = Config { listen, store, log, telemetry, ..config };
         state.config.gateway.threads = threads;
         Outcome::Applied { changes, restart }
     }
@@ -164,6 +167,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("store.url", old.store != new.store),
         ("limits.threads", old.gateway.threads != new.gateway.threads),
         ("log", old.log != new.log),
+        ("telemetry", old.telemetry != new.telemetry),
     ];
     settings.iter().filter(|(_, differs)| *differs).map(|(name, _)| (*name).to_owned()).collect()
 }

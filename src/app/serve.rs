@@ -17,6 +17,8 @@ use crate::exchange::cursor::Seal;
 use crate::gateway::listener::{Gateway, Running};
 use crate::id::SystemIds;
 use crate::store::open::Store;
+use crate::upstream::otlp::{OtlpError, OtlpSpans};
+use crate::watch::span::Spans;
 
 /// Everything that runs.
 pub struct Service {
@@ -25,6 +27,7 @@ pub struct Service {
     refresher: tokio::task::JoinHandle<()>,
     store: Store,
     reload: Arc<Reload>,
+    spans: Option<Arc<OtlpSpans>>,
 }
 
 /// The bridge cannot start.
@@ -36,6 +39,9 @@ pub enum ServeError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] crate::sidecar::port::StoreError),
+    /// Spans cannot be sent.
+    #[error(transparent)]
+    Telemetry(#[from] OtlpError),
     /// Cursors cannot be sealed.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -59,7 +65,9 @@ impl Service {
         let store = Store::open(&config.store.url).await?;
         let seal: Arc<dyn Seal> = Arc::new(key::cursors(&store, &SystemIds).await?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let workshop = Workshop::new(store.clone(), seal, clock);
+        let spans = config.telemetry.as_ref().map(OtlpSpans::start).transpose()?.map(Arc::new);
+        let mut workshop = Workshop::new(store.clone(), seal, clock);
+        workshop.spans = spans.clone().map(|spans| spans as Arc<dyn Spans>);
         let reload = Reload::begin(workshop, config.clone()).map_err(ServeError::Tenants)?;
         let reload = Arc::new(reload);
         tokens::refresh(&store, &reload.configured.load(), &reload.tokens).await?;
@@ -74,7 +82,7 @@ impl Service {
         let refresher = tokio::spawn(tokens::keep_fresh(store.clone(), configured, shared));
         tracing::info!(address = %gateway.address(), "SCIM port open");
         tracing::info!(address = %console.address(), "admin port open");
-        Ok(Self { gateway, console, refresher, store, reload })
+        Ok(Self { gateway, console, refresher, store, reload, spans })
     }
 
     /// Where SCIM is served.
@@ -99,6 +107,9 @@ impl Service {
         self.refresher.abort();
         self.console.stop(Duration::from_secs(1)).await;
         self.store.close().await;
+        if let Some(spans) = self.spans {
+            spans.stop().await;
+        }
     }
 }
 

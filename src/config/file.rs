@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::config::error::{ConfigError, Fault};
 use crate::config::interpolate::Surroundings;
 use crate::config::settings::{Config, Listen, Store, Tenant, Values};
+use crate::config::telemetry::TelemetryFile;
 use crate::gateway::limits::Limits;
 use crate::gateway::listener::Options;
 use crate::scim::value::Dialect;
@@ -22,7 +23,7 @@ use crate::scim::value::Dialect;
 /// Where the configuration is looked for when no path is given.
 const DEFAULT_FILE: &str = "scimbridge.toml";
 const PREFIX: &str = "SCIMBRIDGE_";
-const SECTIONS: [&str; 5] = ["listen", "store", "tenants", "limits", "log"];
+const SECTIONS: [&str; 6] = ["listen", "store", "tenants", "limits", "log", "telemetry"];
 
 /// The process's environment, as far as it is UTF-8.
 pub(crate) fn process_environment() -> BTreeMap<String, String> {
@@ -61,6 +62,7 @@ fn judge(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Vec<Faul
         faults.push(Fault::new(name, format!("is not known; known sections are {known}")));
     }
     let limits: LimitsFile = section(&whole, "limits", &mut faults);
+    let telemetry: TelemetryFile = section(&whole, "telemetry", &mut faults);
     let mut store: Store = section(&whole, "store", &mut faults);
     store.url = surroundings.text_at("store.url", store.url, &mut faults);
     let config = Config {
@@ -69,6 +71,7 @@ fn judge(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Vec<Faul
         store,
         tenants: tenants(&whole, surroundings, &mut faults),
         log: section(&whole, "log", &mut faults),
+        telemetry: telemetry.options(surroundings, &mut faults),
         sources: surroundings.read.borrow().iter().cloned().collect(),
     };
     check_listen(&config.listen, &mut faults);
@@ -318,7 +321,7 @@ mod tests {
     use serde_json::json;
 
     use crate::config::error::ConfigError;
-    use crate::config::file::{judge, load};
+    use crate::config::file::{SECTIONS, judge, load};
     use crate::config::interpolate::Surroundings;
     use crate::config::settings::{Config, LogFormat};
     use crate::scim::value::Dialect;
@@ -387,6 +390,41 @@ mod tests {
         assert_eq!(json!(tenant.config.0), expected);
     }
 
+    const EXAMPLE: &str = include_str!("../../examples/scimbridge.toml");
+
+    /// The example with every setting that it shows as a comment.
+    fn example_in_full() -> String {
+        let mut second_tenant = false;
+        let lines = EXAMPLE.lines().map(|line| {
+            second_tenant = line.starts_with("# [[") || second_tenant && line.starts_with('#');
+            let shown = line.strip_prefix("# ").filter(|_| !second_tenant).unwrap_or_default();
+            let name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            let is_setting = shown.split_once(" = ").is_some_and(|(key, _)| key.chars().all(name));
+            if is_setting { shown } else { line }
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_example_is_a_configuration() {
+        let variables = [("LEGACY_APP_KEY", "k"), ("COLLECTOR_TOKEN", "t")];
+        let short = with(EXAMPLE, &variables).unwrap();
+        let full = with(&example_in_full(), &variables).unwrap();
+        assert_eq!((short.tenants.len(), short.telemetry.is_none()), (1, true));
+        assert!(full.telemetry.is_some() && full.tenants[0].public_url.is_some());
+        // What is commented out shows the default.
+        assert_eq!((&full.listen, &full.log), (&short.listen, &short.log));
+        assert_eq!((&full.gateway, full.tenants[0].dialect), (&short.gateway, Dialect::Lenient));
+    }
+
+    #[test]
+    fn the_example_shows_every_section() {
+        for section in SECTIONS {
+            let shown = format!("[{section}]");
+            assert!(EXAMPLE.contains(&shown), "examples/scimbridge.toml has no {shown}");
+        }
+    }
+
     #[test]
     fn nothing_need_be_said() {
         let config = with("", &[]).unwrap();
@@ -443,7 +481,8 @@ mod tests {
             config = { a = "${MISSING}", b = "${", c = "file:no-such-file" }
             "#,
             &[
-                "unknown: is not known; known sections are listen, store, tenants, limits, log",
+                "unknown: is not known; known sections are listen, store, tenants, limits, \
+                 log, telemetry",
                 "store.uri: is not known here; known are url",
                 "listen.scim: invalid socket address syntax",
                 "limits.body_bytes: must be at least 1",

@@ -9,3 +9,4 @@ mod file;
 mod interpolate;
 pub mod load;
 pub mod settings;
+mod telemetry;

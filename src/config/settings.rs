@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::gateway::listener::Options;
 use crate::scim::value::Dialect;
+use crate::upstream::otlp;
 
 /// Everything an installation says.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,6 +26,8 @@ pub struct Config {
     pub tenants: Vec<Tenant>,
     /// What is logged, and how.
     pub log: Log,
+    /// Where spans of distributed traces are sent; `None` sends none.
+    pub telemetry: Option<otlp::Options>,
     /// The files that all this was read from; mapping files are not among them.
     pub sources: Vec<PathBuf>,
 }

@@ -4,7 +4,8 @@
 //! `client.rs` is one native call from start to answer: sign in, send, follow, renew.
 //! `sender.rs` repeats what may be repeated, `gate.rs` says who may go, `transport.rs` makes one
 //! attempt over what `connection.rs`, `tls.rs` and `pem.rs` build. `link.rs` keeps every URL below
-//! `base_url`; `sign_in/` holds the credentials. Deliberately absent: a cookie jar, automatic
+//! `base_url`; `sign_in/` holds the credentials, and `otlp.rs` sends
+//! spans to a collector. Deliberately absent: a cookie jar, automatic
 //! redirects, decompression, proxies from the environment, and circuit breaking.
 
 mod body;
@@ -16,6 +17,7 @@ mod header;
 mod link;
 mod locate;
 mod moment;
+pub mod otlp;
 mod pem;
 mod report;
 mod retry;

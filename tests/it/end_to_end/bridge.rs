@@ -11,6 +11,7 @@ use scimbridge::auth::port::TokenStore as _;
 use scimbridge::auth::token::{TokenHash, TokenRecord};
 use scimbridge::config::settings::{self, Config, Listen, Tenant, Values};
 use scimbridge::store::open::Store;
+use scimbridge::upstream::otlp;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -41,6 +42,21 @@ impl Bridge {
     /// Tenants with names and base paths, all with the same mapping and application. The token of
     /// each is [`token`].
     pub(crate) async fn serving(tenants: &[(&str, &str)], mapping: &str, origin: &str) -> Self {
+        Self::configured(tenants, mapping, origin, |_| {}).await
+    }
+
+    /// The same as [`Self::start`], with spans on their way to a collector.
+    pub(crate) async fn tracing(mapping: &str, origin: &str, to: otlp::Options) -> Self {
+        let set = |config: &mut Config| config.telemetry = Some(to);
+        Self::configured(&[("main", "")], mapping, origin, set).await
+    }
+
+    async fn configured(
+        tenants: &[(&str, &str)],
+        mapping: &str,
+        origin: &str,
+        set: impl FnOnce(&mut Config),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mapping.yaml");
         std::fs::write(&file, mapping).unwrap();
@@ -50,12 +66,13 @@ impl Bridge {
             store.insert(&record(name)).await.unwrap();
         }
         store.close().await;
-        let config = Config {
+        let mut config = Config {
             listen: Listen { scim: any_port(), admin: any_port() },
             store: settings::Store { url },
             tenants: tenants.iter().map(|(name, base)| tenant(name, base, &file, origin)).collect(),
             ..Config::default()
         };
+        set(&mut config);
         let service = Service::start(&config).await.unwrap();
         Self {
             address: service.scim_address(),

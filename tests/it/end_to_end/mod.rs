@@ -17,5 +17,6 @@ mod ids;
 mod paths;
 mod stopping;
 mod tokens;
+mod traces;
 mod trying;
 mod watching;

@@ -38,6 +38,10 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Ask a running bridge whether it is well (for container health checks).
     Health(Health),
+    /// Print completions for a shell.
+    Completions(Completions),
+    /// Print the manual page, or write one for each command into a folder.
+    Man(Man),
 }
 
 /// Arguments of `serve`.
@@ -224,4 +228,22 @@ pub(crate) struct Health {
     /// The address to ask.
     #[arg(default_value = "http://127.0.0.1:8081/readyz")]
     pub(crate) url: String,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "For bash: scimbridge completions bash > \
+    /usr/share/bash-completion/completions/scimbridge")]
+pub(crate) struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Write scimbridge.1 and a page for each command into this folder [default: print the first].
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
 }

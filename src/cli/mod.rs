@@ -4,11 +4,13 @@
 
 mod arguments;
 mod check;
+mod completions;
 mod demo;
 mod docs;
 mod files;
 mod health;
 mod logging;
+mod man;
 mod output;
 mod schema;
 mod serve;
@@ -41,6 +43,8 @@ pub fn run() -> ExitCode {
             Command::Token(command) => token::run(command).await,
             Command::Demo(options) => demo::run(options).await,
             Command::Health(options) => health::run(&options).await,
+            Command::Completions(options) => completions::run(&options),
+            Command::Man(options) => man::run(&options),
         }
     })
 }

@@ -1,0 +1,3 @@
+//! The laws of foreign bytes, for libFuzzer.
+
+pub mod laws;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tracing::Instrument as _;
 
-use crate::auth::authenticate::SharedTokens;
+use crate::auth::shared::SharedTokens;
 use crate::clock::Clock;
 use crate::exchange::endpoint::{Endpoint, Knock, Route, unauthorized};
 use crate::exchange::engine;
@@ -73,7 +73,7 @@ impl Endpoint for Bridge {
         let tokens = self.tokens.load();
         let answer = tokens.authenticate(&route.name, knock.authorization(), self.clock.now());
         let principal = answer.map_err(|error| unauthorized(&error.to_string()))?;
-        Ok(Caller { principal: Arc::new(principal), client: knock.peer })
+        Ok(Caller { principal, client: knock.peer })
     }
 
     fn meters(&self, route: &Route) -> Option<Arc<Meters>> {

@@ -1,21 +1,27 @@
 //! What must hold before the bridge says that it is ready.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::auth::expiry;
+use crate::auth::shared::SharedTokens;
+use crate::clock::Clock;
 use crate::console::health::{Check, Readiness};
 use crate::store::open::Store;
 
 /// Ready when the store answers: mappings have been loaded before the port opened.
 pub struct StoreReadiness {
     store: Store,
+    tokens: Arc<SharedTokens>,
+    clock: Arc<dyn Clock>,
 }
 
 impl StoreReadiness {
-    /// Asks this store.
-    pub fn new(store: Store) -> Self {
-        Self { store }
+    /// Asks this store, and tells of tokens that end soon.
+    pub fn new(store: Store, tokens: Arc<SharedTokens>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, tokens, clock }
     }
 }
 
@@ -26,6 +32,11 @@ impl Readiness for StoreReadiness {
             Ok(()) => Check::Passed,
             Err(error) => Check::Failed(error.to_string()),
         };
-        BTreeMap::from([("store".to_owned(), store)])
+        let mut checks = BTreeMap::from([("store".to_owned(), store)]);
+        for warning in expiry::warnings(&self.tokens.load(), self.clock.now()) {
+            let name = format!("token {}/{}", warning.tenant, warning.label);
+            checks.insert(name, Check::Warned(warning.text()));
+        }
+        checks
     }
 }

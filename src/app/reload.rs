@@ -7,9 +7,7 @@ use jiff::Timestamp;
 
 use crate::app::assemble::{AssembleError, Workshop};
 use crate::app::bridge::Bridge;
-use crate::app::tokens;
-use crate::auth::authenticate::SharedTokens;
-use crate::auth::token::ConfiguredToken;
+use crate::auth::shared::SharedTokens;
 use crate::config::settings::Config;
 use crate::console::metrics::Counted;
 use crate::current::Current;
@@ -44,8 +42,6 @@ pub struct History {
 pub struct Reload {
     /// What the SCIM port serves.
     pub serving: Arc<Current<Serving<Bridge>>>,
-    /// The tokens that the configuration names.
-    pub configured: Arc<Current<Vec<ConfiguredToken>>>,
     /// Every token.
     pub tokens: Arc<SharedTokens>,
     /// What is counted.
@@ -70,13 +66,13 @@ impl Reload {
         workshop.keep(&assembled);
         let counted = counted(&assembled.served);
         let tokens = Arc::new(SharedTokens::default());
+        tokens.set_configured(assembled.tokens);
         let clock = Arc::clone(&workshop.clock);
         let bridge = Bridge::new(assembled.served, Arc::clone(&tokens), clock);
         let bridge = bridge.recording(workshop.spans.clone());
         let limits = config.gateway.limits.clone();
         Ok(Self {
             serving: Arc::new(Current::new(Serving { endpoint: Arc::new(bridge), limits })),
-            configured: Arc::new(Current::new(assembled.tokens)),
             tokens,
             counted: Arc::new(Current::new(counted)),
             state: tokio::sync::Mutex::new(State { workshop, config }),
@@ -87,7 +83,7 @@ impl Reload {
     /// Serves this configuration from now on, unless something is wrong with it.
     pub async fn apply(&self, config: Config) -> Outcome {
         let mut state = self.state.lock().await;
-        let outcome = self.exchange(&mut state, config).await;
+        let outcome = self.exchange(&mut state, config);
         self.note(&state, &outcome);
         outcome
     }
@@ -105,7 +101,7 @@ impl Reload {
         self.history.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn exchange(&self, state: &mut State, config: Config) -> Outcome {
+    fn exchange(&self, state: &mut State, config: Config) -> Outcome {
         let assembled = match state.workshop.assemble(&config) {
             Ok(assembled) => assembled,
             Err(faults) => return Outcome::Refused(faults.iter().map(told).collect()),
@@ -115,11 +111,7 @@ impl Reload {
         if limits != state.config.gateway.limits {
             changes.push("limits changed".to_owned());
         }
-        let store = &state.workshop.store;
-        if let Err(error) = tokens::refresh(store, &assembled.tokens, &self.tokens).await {
-            return Outcome::Refused(vec![told(&error)]);
-        }
-        self.configured.replace(assembled.tokens.clone());
+        self.tokens.set_configured(assembled.tokens.clone());
         self.counted.replace(counted(&assembled.served));
         state.workshop.keep(&assembled);
         let clock = Arc::clone(&state.workshop.clock);

@@ -8,7 +8,7 @@ use crate::app::assemble::{AssembleError, Workshop};
 use crate::app::key::{self, KeyError};
 use crate::app::readiness::StoreReadiness;
 use crate::app::reload::{Reload, told};
-use crate::app::tokens;
+use crate::app::tokens::{self, Keeper};
 use crate::clock::{Clock, SystemClock};
 use crate::config::settings::Config;
 use crate::console::health;
@@ -66,20 +66,22 @@ impl Service {
         let seal: Arc<dyn Seal> = Arc::new(key::cursors(&store, &SystemIds).await?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let spans = config.telemetry.as_ref().map(OtlpSpans::start).transpose()?.map(Arc::new);
-        let mut workshop = Workshop::new(store.clone(), seal, clock);
+        let mut workshop = Workshop::new(store.clone(), seal, Arc::clone(&clock));
         workshop.spans = spans.clone().map(|spans| spans as Arc<dyn Spans>);
         let reload = Reload::begin(workshop, config.clone()).map_err(ServeError::Tenants)?;
         let reload = Arc::new(reload);
-        tokens::refresh(&store, &reload.configured.load(), &reload.tokens).await?;
+        let shared = Arc::clone(&reload.tokens);
+        let version = tokens::refresh(&store, &shared).await?;
         let scim = listen(config.listen.scim)?;
         let admin = listen(config.listen.admin)?;
         let gateway = Gateway::serve(scim, config.gateway.threads, &reload.serving);
         let gateway = gateway.map_err(ServeError::Start)?;
-        let readiness = Arc::new(StoreReadiness::new(store.clone()));
+        let readiness = StoreReadiness::new(store.clone(), Arc::clone(&shared), Arc::clone(&clock));
+        let readiness = Arc::new(readiness);
         let metrics = metrics::routes(Arc::clone(&reload.counted));
         let console = health::start(admin, readiness, metrics).map_err(ServeError::Start)?;
-        let (configured, shared) = (Arc::clone(&reload.configured), Arc::clone(&reload.tokens));
-        let refresher = tokio::spawn(tokens::keep_fresh(store.clone(), configured, shared));
+        let refresher =
+            tokio::spawn(Keeper::new(Arc::new(store.clone()), shared, clock, version).run());
         tracing::info!(address = %gateway.address(), "SCIM port open");
         tracing::info!(address = %console.address(), "admin port open");
         Ok(Self { gateway, console, refresher, store, reload, spans })

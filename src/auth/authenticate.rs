@@ -4,12 +4,14 @@
 //! header mode sends the bare token and administrators of Entra ID paste the word into the field.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::auth::principal::Principal;
+use crate::auth::scope::Scopes;
 use crate::auth::token::{ConfiguredToken, TokenHash, TokenRecord, is_damaged, is_sendable};
+use crate::auth::usage::LastUse;
 
 /// Every token the bridge knows, at one moment; made anew when one changes.
 #[derive(Debug, Default)]
@@ -17,16 +19,20 @@ pub struct TokenTable {
     /// By tenant, then by [`TokenHash::front`]. The index sees eight bytes of a hash, which no
     /// caller can steer towards those of a token he does not have; the rest is compared in
     /// constant time.
-    tenants: BTreeMap<String, BTreeMap<u64, Vec<Known>>>,
+    tenants: BTreeMap<String, BTreeMap<u64, Vec<Arc<Known>>>>,
+    /// Those of the store, in its order.
+    issued: Vec<Arc<Known>>,
 }
 
+/// A token, as far as the bridge knows it.
 #[derive(Debug)]
-struct Known {
+pub struct Known {
     hash: TokenHash,
-    label: String,
-    id: Option<String>,
+    principal: Arc<Principal>,
+    created: Option<Timestamp>,
     expires: Option<Timestamp>,
     revoked: Option<Timestamp>,
+    used: Arc<LastUse>,
 }
 
 impl TokenTable {
@@ -37,12 +43,29 @@ impl TokenTable {
         issued: impl IntoIterator<Item = TokenRecord>,
         configured: impl IntoIterator<Item = ConfiguredToken>,
     ) -> Self {
+        Self::after(&Self::default(), issued, configured)
+    }
+
+    /// The same, after another one: when tokens were used is carried over.
+    pub fn after(
+        before: &Self,
+        issued: impl IntoIterator<Item = TokenRecord>,
+        configured: impl IntoIterator<Item = ConfiguredToken>,
+    ) -> Self {
+        let uses = before.issued.iter().filter_map(|known| Some((known.id()?, &known.used)));
+        let uses: BTreeMap<&str, &Arc<LastUse>> = uses.collect();
         let mut table = Self::default();
-        for TokenRecord { id, tenant, label, hash, created: _, expires, revoked } in issued {
-            table.add(tenant, Known { hash, label, id: Some(id), expires, revoked });
+        for record in issued {
+            let used = uses.get(record.id.as_str()).map(|used| Arc::clone(used));
+            let known = Arc::new(Known::issued(record, used));
+            table.issued.push(Arc::clone(&known));
+            table.add(known);
         }
         for ConfiguredToken { tenant, label, hash } in configured {
-            table.add(tenant, Known { hash, label, id: None, expires: None, revoked: None });
+            let principal = Arc::new(Principal::new(&tenant, &label, None, Scopes::ALL));
+            let used = Arc::new(LastUse::new(None));
+            let (created, expires, revoked) = (None, None, None);
+            table.add(Arc::new(Known { hash, principal, created, expires, revoked, used }));
         }
         table
     }
@@ -58,7 +81,7 @@ impl TokenTable {
         tenant: &str,
         authorization: Option<&str>,
         now: Timestamp,
-    ) -> Result<Principal, AuthError> {
+    ) -> Result<Arc<Principal>, AuthError> {
         let token = token_in(authorization.unwrap_or_default())?;
         let mut accepted = None;
         // The same token can be issued and configured: then it must not be revoked in either.
@@ -67,18 +90,26 @@ impl TokenTable {
             accepted.get_or_insert(known);
         }
         match accepted {
-            Some(known) => Ok(Principal::new(tenant, &known.label, known.id.as_deref())),
+            Some(known) => {
+                known.used.note(now);
+                Ok(Arc::clone(&known.principal))
+            }
             None if is_damaged(token) => Err(AuthError::Malformed),
             None => Err(AuthError::Unknown),
         }
     }
 
-    fn add(&mut self, tenant: String, known: Known) {
-        let tokens = self.tenants.entry(tenant).or_default();
+    /// The tokens of the store, in its order.
+    pub fn issued(&self) -> &[Arc<Known>] {
+        &self.issued
+    }
+
+    fn add(&mut self, known: Arc<Known>) {
+        let tokens = self.tenants.entry(known.tenant().to_owned()).or_default();
         tokens.entry(known.hash.front()).or_default().push(known);
     }
 
-    fn known(&self, tenant: &str, hash: TokenHash) -> impl Iterator<Item = &Known> {
+    fn known(&self, tenant: &str, hash: TokenHash) -> impl Iterator<Item = &Arc<Known>> {
         self.tenants
             .get(tenant)
             .and_then(|tokens| tokens.get(&hash.front()))
@@ -89,6 +120,50 @@ impl TokenTable {
 }
 
 impl Known {
+    fn issued(record: TokenRecord, used: Option<Arc<LastUse>>) -> Self {
+        let TokenRecord { id, tenant, label, hash, created, expires, revoked, scopes, last_used } =
+            record;
+        let used = used.unwrap_or_else(|| Arc::new(LastUse::new(last_used)));
+        used.learn(last_used);
+        let principal = Arc::new(Principal::new(&tenant, &label, Some(&id), scopes));
+        Self { hash, principal, created: Some(created), expires, revoked, used }
+    }
+
+    /// The tenant it opens.
+    pub fn tenant(&self) -> &str {
+        self.principal.tenant()
+    }
+
+    /// What the administrator calls it.
+    pub fn label(&self) -> &str {
+        self.principal.label()
+    }
+
+    /// The record's id; `None` for a token from the configuration.
+    pub fn id(&self) -> Option<&str> {
+        self.principal.token_id()
+    }
+
+    /// When it was issued; `None` for a token from the configuration.
+    pub fn created(&self) -> Option<Timestamp> {
+        self.created
+    }
+
+    /// From when on it is refused.
+    pub fn expires(&self) -> Option<Timestamp> {
+        self.expires
+    }
+
+    /// Whether an administrator has ended it.
+    pub fn is_revoked(&self) -> bool {
+        self.revoked.is_some()
+    }
+
+    /// When it was last used.
+    pub fn used(&self) -> &LastUse {
+        &self.used
+    }
+
     fn check(&self, now: Timestamp) -> Result<(), AuthError> {
         if self.revoked.is_some() {
             return Err(AuthError::Revoked);
@@ -101,7 +176,7 @@ impl Known {
 }
 
 /// The token in an `Authorization` header's value.
-fn token_in(authorization: &str) -> Result<&str, AuthError> {
+pub fn token_in(authorization: &str) -> Result<&str, AuthError> {
     let mut words = authorization
         .split_ascii_whitespace()
         .skip_while(|word| word.eq_ignore_ascii_case("Bearer"));
@@ -133,37 +208,13 @@ pub enum AuthError {
     Revoked,
 }
 
-/// The table in use, replaced as a whole while calls go on.
-#[derive(Debug, Default)]
-pub struct SharedTokens {
-    table: RwLock<Arc<TokenTable>>,
-}
-
-impl SharedTokens {
-    /// Starts with this table.
-    pub fn new(table: TokenTable) -> Self {
-        Self { table: RwLock::new(Arc::new(table)) }
-    }
-
-    /// The table as it is now.
-    pub fn load(&self) -> Arc<TokenTable> {
-        // The lock guards one pointer, which a panic cannot leave half-written.
-        Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Puts another table in place; calls that are under way keep theirs.
-    pub fn replace(&self, table: TokenTable) {
-        let table = Arc::new(table);
-        *self.table.write().unwrap_or_else(PoisonError::into_inner) = table;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
 
-    use crate::auth::authenticate::{AuthError, SharedTokens, TokenTable};
+    use crate::auth::authenticate::{AuthError, TokenTable};
     use crate::auth::principal::Principal;
+    use crate::auth::scope::{Scope, Scopes};
     use crate::auth::token::{ConfiguredToken, Token, TokenHash, TokenRecord};
     use crate::id::SystemIds;
 
@@ -182,6 +233,8 @@ mod tests {
             created: at("2026-01-01T00:00:00Z"),
             expires: None,
             revoked: None,
+            scopes: Scopes::of([Scope::Read]),
+            last_used: None,
         }
     }
 
@@ -204,7 +257,7 @@ mod tests {
     /// Sends a header to tenant `acme`; the answer is the token's label.
     fn check(authorization: &str, expected: Result<&str, AuthError>) {
         let answer = table().authenticate("acme", Some(authorization), at(NOW));
-        let label = answer.as_ref().map(Principal::label).map_err(|error| *error);
+        let label = answer.as_ref().map(|it| it.label()).map_err(|error| *error);
         assert_eq!(label, expected, "{authorization}");
     }
 
@@ -252,7 +305,7 @@ mod tests {
         check("Bearer plain", Err(AuthError::Unknown));
         let table = table();
         let principal = table.authenticate("globex", Some("Bearer plain"), at(NOW)).unwrap();
-        assert_eq!(principal, Principal::new("globex", "env", None));
+        assert_eq!(*principal, Principal::new("globex", "env", None, Scopes::ALL));
         let elsewhere = table.authenticate("globex", Some("Bearer s3cret"), at(NOW));
         assert_eq!(elsewhere, Err(AuthError::Unknown));
         let nowhere = table.authenticate("initech", Some("Bearer s3cret"), at(NOW));
@@ -264,15 +317,16 @@ mod tests {
         let answer = table().authenticate("acme", Some("Bearer s3cret"), at(NOW)).unwrap();
         assert_eq!(answer.tenant(), "acme");
         assert_eq!(answer.token_id(), Some("id-of-entra"));
+        assert_eq!(answer.scopes().to_string(), "read,users,groups");
     }
 
     #[test]
-    fn a_replaced_table_holds_from_the_next_call_on() {
-        let shared = SharedTokens::new(table());
-        let before = shared.load();
-        shared.replace(TokenTable::default());
-        let sent = Some("Bearer s3cret");
-        assert!(before.authenticate("acme", sent, at(NOW)).is_ok());
-        assert_eq!(shared.load().authenticate("acme", sent, at(NOW)), Err(AuthError::Unknown));
+    fn a_use_is_noted_and_outlives_the_table() {
+        let before = table();
+        before.authenticate("acme", Some("Bearer s3cret"), at(NOW)).unwrap();
+        let after = TokenTable::after(&before, [record("acme", "entra", "s3cret")], []);
+        let used = after.issued()[0].used();
+        assert_eq!((used.latest(), used.due()), (Some(at(NOW)), Some(at(NOW))));
+        assert!(table().issued().iter().all(|known| known.used().latest().is_none()));
     }
 }

@@ -6,38 +6,50 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::auth::port::{TokenName, TokenStore};
-use crate::auth::token::TokenRecord;
+use crate::auth::token::{LAST_USE_INTERVAL, TokenRecord};
 use crate::sidecar::port::StoreError;
 
 /// Every tenant's tokens, in the order of [`TokenStore::list`].
 #[derive(Debug, Default)]
 pub struct MemoryTokens {
-    records: Mutex<Vec<TokenRecord>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    records: Vec<TokenRecord>,
+    version: i64,
+}
+
+impl Kept {
+    fn insert(&mut self, record: &TokenRecord) -> Result<(), StoreError> {
+        if self.records.iter().any(|other| other.id == record.id || other.hash == record.hash) {
+            return Err(StoreError::Corrupt(Box::new(TokenTaken)));
+        }
+        self.records.push(record.clone());
+        self.records.sort_by(|one, other| {
+            (&one.tenant, one.created, &one.id).cmp(&(&other.tenant, other.created, &other.id))
+        });
+        self.version += 1;
+        Ok(())
+    }
 }
 
 impl MemoryTokens {
-    fn locked(&self) -> MutexGuard<'_, Vec<TokenRecord>> {
+    fn locked(&self) -> MutexGuard<'_, Kept> {
         // No change below can stop half-way, so what a panicking caller left behind is whole.
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn select(&self, wanted: impl Fn(&TokenRecord) -> bool) -> Vec<TokenRecord> {
-        self.locked().iter().filter(|record| wanted(record)).cloned().collect()
+        self.locked().records.iter().filter(|record| wanted(record)).cloned().collect()
     }
 }
 
 #[async_trait]
 impl TokenStore for MemoryTokens {
     async fn insert(&self, record: &TokenRecord) -> Result<(), StoreError> {
-        let mut records = self.locked();
-        if records.iter().any(|other| other.id == record.id || other.hash == record.hash) {
-            return Err(StoreError::Corrupt(Box::new(TokenTaken)));
-        }
-        records.push(record.clone());
-        records.sort_by(|one, other| {
-            (&one.tenant, one.created, &one.id).cmp(&(&other.tenant, other.created, &other.id))
-        });
-        Ok(())
+        self.locked().insert(record)
     }
 
     async fn list(&self, tenant: Option<&str>) -> Result<Vec<TokenRecord>, StoreError> {
@@ -45,20 +57,46 @@ impl TokenStore for MemoryTokens {
     }
 
     async fn revoke(&self, name: TokenName<'_>, at: Timestamp) -> Result<bool, StoreError> {
+        let mut kept = self.locked();
         let mut found = false;
-        for record in self.locked().iter_mut().filter(|record| record.revoked.is_none()) {
-            let named = match name {
-                TokenName::Id(id) => record.id == id,
-                TokenName::Label { tenant, label } => {
-                    record.tenant == tenant && record.label == label
-                }
-            };
-            if named {
+        for record in kept.records.iter_mut().filter(|record| record.revoked.is_none()) {
+            if name.fits(record) {
                 record.revoked = Some(at);
                 found = true;
             }
         }
+        kept.version += i64::from(found);
         Ok(found)
+    }
+
+    async fn replace(
+        &self,
+        record: &TokenRecord,
+        old: &[String],
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut kept = self.locked();
+        kept.insert(record)?;
+        let others = kept.records.iter_mut().filter(|other| old.contains(&other.id));
+        for other in others.filter(|other| other.revoked.is_none()) {
+            other.expires = Some(other.expires.map_or(until, |expires| expires.min(until)));
+        }
+        Ok(())
+    }
+
+    async fn note_use(&self, id: &str, at: Timestamp) -> Result<(), StoreError> {
+        let mut kept = self.locked();
+        for record in kept.records.iter_mut().filter(|record| record.id == id) {
+            let is_new = |last: Timestamp| at.duration_since(last) >= LAST_USE_INTERVAL;
+            if record.last_used.is_none_or(is_new) {
+                record.last_used = Some(at);
+            }
+        }
+        Ok(())
+    }
+
+    async fn version(&self) -> Result<i64, StoreError> {
+        Ok(self.locked().version)
     }
 
     async fn active(&self, now: Timestamp) -> Result<Vec<TokenRecord>, StoreError> {

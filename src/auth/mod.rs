@@ -3,7 +3,11 @@
 //! kept. OAuth's own flows are deliberately absent: identity providers send long-lived tokens.
 
 pub mod authenticate;
+pub mod expiry;
 pub mod memory;
 pub mod port;
 pub mod principal;
+pub mod scope;
+pub mod shared;
 pub mod token;
+pub mod usage;

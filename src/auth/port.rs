@@ -20,6 +20,24 @@ pub trait TokenStore: Send + Sync {
     /// Revokes what is so named and not yet revoked. Says whether there was any.
     async fn revoke(&self, name: TokenName<'_>, at: Timestamp) -> Result<bool, StoreError>;
 
+    /// Keeps a new token in the place of others: those that are named by id and not revoked are
+    /// refused from `until` on, if they are not anyway. Both happen, or neither.
+    async fn replace(
+        &self,
+        record: &TokenRecord,
+        old: &[String],
+        until: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Notes that a token was used. Nothing is written when the last use that was noted lies less
+    /// than [`LAST_USE_INTERVAL`](crate::auth::token::LAST_USE_INTERVAL) before, or when there is
+    /// no such token.
+    async fn note_use(&self, id: &str, at: Timestamp) -> Result<(), StoreError>;
+
+    /// A number that is another one after every change of what [`Self::list`] gives, but for the
+    /// last uses. Reading it costs next to nothing.
+    async fn version(&self) -> Result<i64, StoreError>;
+
     /// The tokens that are neither revoked nor expired, ordered as in [`Self::list`].
     async fn active(&self, now: Timestamp) -> Result<Vec<TokenRecord>, StoreError>;
 }
@@ -36,4 +54,14 @@ pub enum TokenName<'a> {
         /// The label.
         label: &'a str,
     },
+}
+
+impl TokenName<'_> {
+    /// Whether this token is meant.
+    pub fn fits(self, record: &TokenRecord) -> bool {
+        match self {
+            Self::Id(id) => record.id == id,
+            Self::Label { tenant, label } => record.tenant == tenant && record.label == label,
+        }
+    }
 }

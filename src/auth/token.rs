@@ -6,15 +6,19 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::auth::scope::Scopes;
 use crate::id::IdSource;
 
 const PREFIX: &str = "scb_";
 const RANDOM_LENGTH: usize = 43;
 const CHECK_SUM_LENGTH: usize = 6;
+
+/// How often the store learns of a token's last use.
+pub const LAST_USE_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
 /// The longest token that is looked at, in bytes.
 pub const LONGEST_TOKEN: usize = 512;
@@ -121,6 +125,10 @@ pub struct TokenRecord {
     pub expires: Option<Timestamp>,
     /// When it was revoked.
     pub revoked: Option<Timestamp>,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// When it was last used, to the hour; `None` when it never was.
+    pub last_used: Option<Timestamp>,
 }
 
 /// A token that the configuration gives as a plain secret; only its hash is held.

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::auth::port::TokenName;
+use crate::auth::scope::Scopes;
+
 /// A SCIM 2.0 bridge in front of a legacy user API.
 #[derive(Debug, Parser)]
 #[command(version, about, arg_required_else_help = true)]
@@ -31,7 +34,7 @@ pub(crate) enum Command {
     Docs(Docs),
     /// Print the JSON Schema of mapping files, for editors.
     Schema(Schema),
-    /// Issue, list and revoke bearer tokens.
+    /// Issue, rotate, list and revoke bearer tokens.
     #[command(subcommand)]
     Token(Token),
     /// Start a legacy application and the bridge, and play an identity provider's tour.
@@ -168,44 +171,103 @@ pub(crate) struct Schema {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Token {
     /// Issue a token. It is printed once; only its hash is stored.
+    ///
+    /// The token alone goes to the standard output. Without --scopes it may do everything; a set
+    /// without a verb (read, write) has both, one without a type (users, groups) has every type.
+    /// Resource types that are neither users nor groups need both.
     Issue {
         /// The tenant that it opens.
         #[arg(long)]
         tenant: String,
-        /// What you call it, such as "entra".
+        /// What you call it, such as "entra". Several tokens may have the same label.
         #[arg(long)]
         label: String,
+        /// What it may do: read, write, users, groups, with commas [default: everything].
+        #[arg(long, value_name = "SCOPES", default_value = "", hide_default_value = true)]
+        scopes: Scopes,
         /// Days until it expires.
         #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
         days: u32,
+        /// How it is printed.
+        #[arg(long, value_enum, default_value_t = TokenFormat::Text)]
+        format: TokenFormat,
         /// The configuration file.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// List tokens: label, state, dates. Never the token itself.
+    /// Issue another token in the place of one, with the same label and scopes.
+    ///
+    /// The old one stays valid for a time of grace, in which the identity provider is given the
+    /// new one: no call is refused. With a label, every valid token of that label is replaced.
+    Rotate {
+        #[command(flatten)]
+        which: WhichToken,
+        /// Days that the old one stays valid; 0 ends it at once.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=365))]
+        grace: u32,
+        /// Days until the new one expires.
+        #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: u32,
+        /// How it is printed.
+        #[arg(long, value_enum, default_value_t = TokenFormat::Text)]
+        format: TokenFormat,
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// List tokens: label, scopes, dates, last use, state. Never the token itself.
     List {
         /// Only those of this tenant.
         #[arg(long)]
         tenant: Option<String>,
+        /// How they are printed.
+        #[arg(long, value_enum, default_value_t = TokenFormat::Text)]
+        format: TokenFormat,
         /// The configuration file.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Revoke tokens, by id or by tenant and label. Effective within seconds.
+    /// Revoke tokens, by id or by tenant and label. Every replica refuses them within a second.
     Revoke {
-        /// The token's id, as `list` shows it.
-        #[arg(long, conflicts_with_all = ["tenant", "label"], required_unless_present = "label")]
-        id: Option<String>,
-        /// The tenant.
-        #[arg(long, requires = "label")]
-        tenant: Option<String>,
-        /// The label.
-        #[arg(long, requires = "tenant")]
-        label: Option<String>,
+        #[command(flatten)]
+        which: WhichToken,
         /// The configuration file.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+}
+
+/// Which token is meant.
+#[derive(Debug, Args)]
+pub(crate) struct WhichToken {
+    /// The token's id, as `list` shows it.
+    #[arg(long, conflicts_with_all = ["tenant", "label"], required_unless_present = "label")]
+    id: Option<String>,
+    /// The tenant.
+    #[arg(long, requires = "label")]
+    tenant: Option<String>,
+    /// The label.
+    #[arg(long, requires = "tenant")]
+    label: Option<String>,
+}
+
+impl WhichToken {
+    /// The name that was given.
+    pub(crate) fn name(&self) -> TokenName<'_> {
+        match (&self.tenant, &self.label) {
+            (Some(tenant), Some(label)) => TokenName::Label { tenant, label },
+            (_, _) => TokenName::Id(self.id.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
+/// How tokens are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TokenFormat {
+    /// For people.
+    Text,
+    /// JSON, on one line.
+    Json,
 }
 
 /// Arguments of `demo`.

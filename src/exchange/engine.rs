@@ -12,7 +12,7 @@ use crate::exchange::response::ScimResponse;
 use crate::exchange::tenant::Tenant;
 use crate::exchange::version::Conditions;
 use crate::exchange::{
-    bulk, create, delete, discovery, everywhere, patch, query, render, replace, retrieve,
+    bulk, create, delete, discovery, everywhere, patch, permit, query, render, replace, retrieve,
 };
 use crate::mapping::model::ResourceMapping;
 use crate::scim::query::Query;
@@ -75,6 +75,7 @@ async fn dispatch(
         return discovery::answer(exchange, endpoint, name, &request.method, &request.query);
     }
     if first.eq_ignore_ascii_case(".search") && rest.is_empty() {
+        permit::read(&request.caller, &exchange.tenant.mapping.resources)?;
         return everywhere::answer(exchange, &searched(exchange, request)?).await;
     }
     if exchange.is_named("Bulk", first) && rest.is_empty() {
@@ -91,6 +92,7 @@ async fn dispatch(
     match rest {
         [] => collection(exchange, resource, request).await,
         [search] if *search == ".search" => {
+            permit::read(&request.caller, std::slice::from_ref(resource))?;
             query::answer(exchange, resource, &searched(exchange, request)?).await
         }
         [id] => one(exchange, resource, id, request).await,
@@ -105,6 +107,7 @@ async fn base(
 ) -> Result<ScimResponse, ExchangeError> {
     match request.method {
         Method::GET | Method::HEAD => {
+            permit::read(&request.caller, &exchange.tenant.mapping.resources)?;
             everywhere::answer(exchange, &exchange.query(&request.query)?).await
         }
         _ => Err(ExchangeError::MethodNotAllowed { allow: "GET, HEAD" }),
@@ -138,6 +141,7 @@ async fn collection(
     resource: &ResourceMapping,
     request: &ScimRequest,
 ) -> Result<ScimResponse, ExchangeError> {
+    permit::call(&request.caller, &request.method, resource)?;
     let asked = exchange.query(&request.query)?;
     match request.method {
         Method::GET | Method::HEAD => query::answer(exchange, resource, &asked).await,
@@ -154,6 +158,7 @@ async fn one(
     id: &str,
     request: &ScimRequest,
 ) -> Result<ScimResponse, ExchangeError> {
+    permit::call(&request.caller, &request.method, resource)?;
     let projection = exchange.query(&request.query)?.projection;
     let conditions =
         Conditions::parse(request.if_match.as_deref(), request.if_none_match.as_deref());

@@ -1,5 +1,6 @@
 //! Everything that can end an exchange early.
 
+use crate::auth::scope::Scope;
 use crate::convert::error::ConvertError;
 use crate::convert::failure::Failure;
 use crate::exchange::cursor::CursorError;
@@ -35,6 +36,12 @@ pub enum ExchangeError {
     NotSupported {
         /// The operation, for people.
         operation: String,
+    },
+    /// The caller's token does not reach this far.
+    #[error("the bearer token lacks the scope \"{scope}\", which this request needs")]
+    OutOfScope {
+        /// What is missing.
+        scope: Scope,
     },
     /// Discovery endpoints do not filter (RFC 7644 section 4).
     #[error("this endpoint cannot be filtered")]

@@ -25,6 +25,7 @@ pub mod named;
 pub mod names;
 pub mod native;
 pub mod patch;
+pub mod permit;
 pub mod query;
 pub mod reading;
 pub mod recent;

@@ -48,7 +48,7 @@ fn face(error: &ExchangeError) -> (u16, Option<ScimType>) {
         ExchangeError::NotFound { .. } | ExchangeError::NoEndpoint => (404, None),
         ExchangeError::MethodNotAllowed { .. } => (405, None),
         ExchangeError::NotSupported { .. } => (501, None),
-        ExchangeError::FilterForbidden => (403, None),
+        ExchangeError::FilterForbidden | ExchangeError::OutOfScope { .. } => (403, None),
         ExchangeError::Syntax(_) => (400, Some(ScimType::InvalidSyntax)),
         ExchangeError::Validation(error) => validation(error),
         ExchangeError::Filter(_) => (400, Some(ScimType::InvalidFilter)),

@@ -44,6 +44,8 @@ pub(in crate::store) enum Inconsistent {
     Contended,
     #[error("a token's hash does not have 32 bytes")]
     Hash,
+    #[error("the version of the tokens is missing")]
+    TokenVersion,
     #[error("a key does not have 32 bytes")]
     Key,
 }

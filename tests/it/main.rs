@@ -28,6 +28,7 @@ mod scim_filters;
 mod scim_patch;
 mod scim_projection;
 mod scim_validation;
+mod scopes;
 mod simulated;
 mod store_contract;
 mod store_files;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use scimbridge::auth::memory::MemoryTokens;
 use scimbridge::auth::port::{TokenName, TokenStore};
+use scimbridge::auth::scope::Scopes;
 use scimbridge::auth::token::{TokenHash, TokenRecord};
 use scimbridge::sidecar::entry::{
     Entry, EntryState, Partition, Retired, RetiredCount, RetiredPage,
@@ -97,7 +98,12 @@ async fn sidecar_contract(implementation: &str, store: Arc<dyn Sidecar>) {
 }
 
 async fn token_contract(implementation: &str, store: &dyn TokenStore) {
-    hold!("TokenStore", implementation, store; tokens_are_listed_and_revoked);
+    hold!("TokenStore", implementation, store;
+        tokens_are_listed_and_revoked,
+        tokens_are_replaced_whole_or_not_at_all,
+        uses_are_noted_once_an_hour,
+        every_change_of_tokens_has_a_version,
+    );
 }
 
 async fn key_contract(implementation: &str, url: &str) {
@@ -391,6 +397,80 @@ async fn tokens_are_listed_and_revoked(store: &dyn TokenStore) {
     assert_eq!(store.list(None).await.unwrap(), all);
 }
 
+async fn tokens_are_replaced_whole_or_not_at_all(store: &dyn TokenStore) {
+    let until = at("2026-03-01T00:00:00Z");
+    let scopes: Scopes = "read,users".parse().unwrap();
+    let old = [
+        TokenRecord { scopes, ..record("initech", "okta", "r1", "2025-01-01T00:00:00Z") },
+        TokenRecord {
+            expires: Some(at("2026-02-01T00:00:00Z")),
+            ..record("initech", "okta", "r2", "2025-01-02T00:00:00Z")
+        },
+        TokenRecord {
+            revoked: Some(until),
+            ..record("initech", "okta", "r3", "2025-01-03T00:00:00Z")
+        },
+    ];
+    for record in &old {
+        store.insert(record).await.unwrap();
+    }
+    let other = record("initech", "okta", "r4", "2025-01-04T00:00:00Z");
+    store.insert(&other).await.unwrap();
+    let ids: Vec<String> = ["r1", "r2", "r3", "none"].map(str::to_owned).to_vec();
+    let taken = TokenRecord { id: "r9".to_owned(), ..old[0].clone() };
+    let refused = store.replace(&taken, &ids, until).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+    let before = [old.to_vec(), vec![other.clone()]].concat();
+    assert_eq!(store.list(Some("initech")).await.unwrap(), before);
+
+    let new = TokenRecord { scopes, ..record("initech", "okta", "r5", "2026-01-01T00:00:00Z") };
+    store.replace(&new, &ids, until).await.unwrap();
+    let [first, second, third] = old;
+    let first = TokenRecord { expires: Some(until), ..first };
+    let after = [first, second, third, other, new];
+    assert_eq!(store.list(Some("initech")).await.unwrap(), after);
+}
+
+async fn uses_are_noted_once_an_hour(store: &dyn TokenStore) {
+    let token = record("hooli", "entra", "u1", "2026-01-01T00:00:00Z");
+    store.insert(&token).await.unwrap();
+    let version = store.version().await.unwrap();
+    for (used, expected) in [
+        ("2026-01-01T10:00:00Z", "2026-01-01T10:00:00Z"),
+        ("2026-01-01T10:59:59.999999Z", "2026-01-01T10:00:00Z"),
+        ("2026-01-01T09:00:00Z", "2026-01-01T10:00:00Z"),
+        ("2026-01-01T11:00:00Z", "2026-01-01T11:00:00Z"),
+    ] {
+        store.note_use("u1", at(used)).await.unwrap();
+        store.note_use("nobody", at(used)).await.unwrap();
+        let last_used = Some(at(expected));
+        let expected = [TokenRecord { last_used, ..token.clone() }];
+        assert_eq!(store.list(Some("hooli")).await.unwrap(), expected, "{used}");
+    }
+    assert_eq!(store.version().await.unwrap(), version, "a use is no change");
+}
+
+async fn every_change_of_tokens_has_a_version(store: &dyn TokenStore) {
+    let mut seen = vec![store.version().await.unwrap()];
+    let mut check = async |changes: bool| {
+        let version = store.version().await.unwrap();
+        assert_eq!(!seen.contains(&version), changes, "{version} after {seen:?}");
+        seen.push(version);
+    };
+    check(false).await;
+    store.insert(&record("umbrella", "a", "v1", "2026-01-01T00:00:00Z")).await.unwrap();
+    check(true).await;
+    let next = record("umbrella", "a", "v2", "2026-01-02T00:00:00Z");
+    store.replace(&next, &["v1".to_owned()], at("2026-02-01T00:00:00Z")).await.unwrap();
+    check(true).await;
+    store.revoke(TokenName::Id("v1"), at("2026-01-03T00:00:00Z")).await.unwrap();
+    check(true).await;
+    store.revoke(TokenName::Id("v1"), at("2026-01-03T00:00:00Z")).await.unwrap();
+    check(false).await;
+    assert!(store.insert(&next).await.is_err());
+    check(false).await;
+}
+
 async fn keys_are_what_was_proposed_first(url: &str) {
     let store = Store::open(url).await.unwrap();
     assert_eq!(store.key("first", [1; 32]).await.unwrap(), [1; 32]);
@@ -473,5 +553,7 @@ pub(crate) fn record(tenant: &str, label: &str, id: &str, created: &str) -> Toke
         created: at(created),
         expires: None,
         revoked: None,
+        scopes: Scopes::ALL,
+        last_used: None,
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::app::bridge::{Bridge, Served};
 use crate::app::key::{self, KeyError};
 use crate::app::settings;
-use crate::auth::authenticate::{SharedTokens, TokenTable};
+use crate::auth::shared::SharedTokens;
 use crate::auth::token::{ConfiguredToken, Token};
 use crate::clock::{Clock, SystemClock};
 use crate::dialogue::recorder::Recorder;
@@ -124,7 +124,8 @@ impl Demo {
         };
         let token = token.unwrap_or_else(|| Token::generate(&*ids).expose().to_owned());
         let known = ConfiguredToken::new("demo", "demo", &token).map_err(|_| DemoError::Token)?;
-        let tokens = Arc::new(SharedTokens::new(TokenTable::new([], [known])));
+        let tokens = Arc::new(SharedTokens::default());
+        tokens.set_configured(vec![known]);
         let served = Served {
             tenant: Arc::new(tenant),
             base_path: Vec::new(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use scimbridge::app::serve::Service;
 use scimbridge::auth::port::TokenStore as _;
+use scimbridge::auth::scope::Scopes;
 use scimbridge::auth::token::{TokenHash, TokenRecord};
 use scimbridge::config::settings::{self, Config, Listen, Tenant, Values};
 use scimbridge::store::open::Store;
@@ -141,6 +142,8 @@ fn record(tenant: &str) -> TokenRecord {
         created: Timestamp::UNIX_EPOCH,
         expires: None,
         revoked: None,
+        scopes: Scopes::ALL,
+        last_used: None,
     }
 }
 

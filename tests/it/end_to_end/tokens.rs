@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::end_to_end::application::{Application, json as reply};
@@ -176,4 +176,71 @@ async fn a_token_for_nobody_is_not_issued() {
     let installation = Installation::new("http://127.0.0.1:9");
     let issued = installation.run(&["token", "issue", "--tenant", "nobody", "--label", "x"]).await;
     assert_eq!((issued.status.code(), issued.stdout.len()), (Some(2), 0));
+}
+
+/// One line of JSON of a command.
+async fn told(installation: &Installation, arguments: &[&str]) -> Value {
+    let output = installation.run(arguments).await;
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_rotated_token_has_a_successor_of_its_kind_and_a_time_of_grace() {
+    let application = nobody_at_home().await;
+    let installation = Installation::new(&application.origin);
+    let bridge = installation.serve().await;
+    let issue = ["token", "issue", "--tenant", "main", "--label", "entra", "--scopes"];
+    let issue = [&issue[..], &["read,users", "--format", "json"]].concat();
+    let first = told(&installation, &issue).await;
+    assert_eq!(first["scopes"], json!(["read", "users"]));
+    let rotate = ["token", "rotate", "--tenant", "main", "--label", "entra", "--format", "json"];
+    let second = told(&installation, &rotate).await;
+    assert_eq!((&second["scopes"], &second["label"]), (&first["scopes"], &first["label"]));
+    assert_eq!(second["replaces"], json!([first["id"]]));
+    assert_ne!(second["token"], first["token"]);
+    let secret = |told: &Value| told["token"].as_str().unwrap().to_owned();
+    for token in [&first, &second].map(secret) {
+        becomes(&bridge, &token, 200).await;
+        let body = json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"] });
+        let path = "/scim/v2/Users";
+        let answer = call(bridge.address, &token, "POST", path, Some(&body)).await;
+        check_error(&answer, 403, "a token that may only read");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("\"write\""), "{detail}");
+    }
+
+    let listed = told(&installation, &["token", "list", "--format", "json"]).await;
+    let listed = listed.as_array().unwrap();
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    let days = |at: &Value| {
+        let at: jiff::Timestamp = at.as_str().unwrap().parse().unwrap();
+        let issued: jiff::Timestamp = second["issued"].as_str().unwrap().parse().unwrap();
+        at.duration_since(issued).as_hours() / 24
+    };
+    assert_eq!((days(&listed[0]["expires"]), days(&listed[1]["expires"])), (30, 365));
+    assert_eq!(listed[0]["expires"], second["replacedUntil"]);
+
+    // Nothing of grace ends what was there.
+    let id = second["id"].as_str().unwrap();
+    let third =
+        told(&installation, &["token", "rotate", "--id", id, "--grace", "0", "--format", "json"])
+            .await;
+    becomes(&bridge, &secret(&third), 200).await;
+    becomes(&bridge, &secret(&second), 401).await;
+    becomes(&bridge, &secret(&first), 200).await;
+    let revoked = installation.run(&["token", "revoke", "--tenant", "main", "--label", "entra"]);
+    assert!(revoked.await.status.success());
+    let nothing = installation.run(&rotate).await;
+    assert_eq!((nothing.status.code(), nothing.stdout.len()), (Some(2), 0));
+}
+
+#[tokio::test]
+async fn scopes_that_are_none_are_refused() {
+    let installation = Installation::new("http://127.0.0.1:9");
+    let issue = ["token", "issue", "--tenant", "main", "--label", "x", "--scopes", "admin"];
+    let issued = installation.run(&issue).await;
+    let told = String::from_utf8(issued.stderr).unwrap();
+    assert_eq!((issued.status.code(), issued.stdout.len()), (Some(2), 0));
+    assert!(told.contains("the scopes are read, write, users and groups"), "{told}");
 }

@@ -3,11 +3,16 @@
 pub mod assemble;
 pub mod bridge;
 pub mod demo;
+pub mod follow;
+pub mod handoff;
 pub mod key;
+pub mod notify;
 pub mod readiness;
 pub mod rehearse;
 pub mod reload;
 pub mod seal;
 pub mod serve;
 pub mod settings;
+pub mod status;
 pub mod tokens;
+pub mod watch;

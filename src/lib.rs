@@ -15,7 +15,9 @@ pub mod mapping;
 
 pub mod convert;
 
+pub mod audit;
 pub mod auth;
+pub mod guard;
 pub mod sidecar;
 
 pub mod exchange;

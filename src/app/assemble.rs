@@ -10,18 +10,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::app::bridge::Served;
 use crate::app::settings;
+use crate::audit::journal::Journal;
 use crate::auth::token::ConfiguredToken;
 use crate::clock::Clock;
 use crate::config::load::environment;
 use crate::config::settings::{Config, Tenant as TenantConfig};
 use crate::exchange::counters::DeviationCounters;
 use crate::exchange::cursor::Seal;
+use crate::exchange::precautions::{Guard, Precautions, Protected};
 use crate::exchange::recent::Recent;
 use crate::exchange::tenant::{Locks, Tenant};
+use crate::guard::rule::Rule;
 use crate::id::{IdSource, SystemIds};
 use crate::mapping::expression::Ambient;
 use crate::mapping::model::Mapping;
@@ -83,6 +84,14 @@ pub enum AssembleError {
         /// The variable.
         variable: String,
     },
+    /// Protected resources are not described as the mapping has them.
+    #[error("tenant {tenant}: [tenants.protected] {faults}")]
+    Protected {
+        /// The tenant.
+        tenant: String,
+        /// The faults.
+        faults: String,
+    },
     /// The application cannot be addressed.
     #[error("tenant {tenant}: the application cannot be called as configured")]
     Upstream {
@@ -104,6 +113,8 @@ pub struct Workshop {
     pub clock: Arc<dyn Clock>,
     /// Where distributed traces are recorded.
     pub spans: Option<Arc<dyn Spans>>,
+    /// Where what happens is written down.
+    pub journal: Journal,
     lasting: BTreeMap<String, Lasting>,
     built: BTreeMap<String, Built>,
 }
@@ -125,27 +136,12 @@ struct Built {
     tenant: Arc<Tenant>,
 }
 
-/// What can be told of a tenant that is served.
-#[derive(Debug, Clone)]
-pub struct Standing {
-    /// Its name.
-    pub name: String,
-    /// Its base path; empty for the root.
-    pub base_path: String,
-    /// The name of its mapping.
-    pub mapping: String,
-    /// The first digits of the SHA-256 of the mapping file, as `sha256sum` prints them.
-    pub fingerprint: String,
-}
-
 /// Every tenant of a configuration, ready to be served.
 pub struct Assembled {
     /// The tenants, in the configuration's order.
     pub served: Vec<Served>,
     /// The tokens that the configuration names.
     pub tokens: Vec<ConfiguredToken>,
-    /// What can be told of the tenants.
-    pub standing: Vec<Standing>,
     /// What happened to the tenants since the last configuration, in words.
     pub changes: Vec<String>,
     lasting: BTreeMap<String, Lasting>,
@@ -155,7 +151,15 @@ pub struct Assembled {
 impl Workshop {
     /// A workshop that has built nothing yet.
     pub fn new(store: Store, seal: Arc<dyn Seal>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, seal, clock, spans: None, lasting: BTreeMap::new(), built: BTreeMap::new() }
+        Self {
+            store,
+            seal,
+            clock,
+            spans: None,
+            journal: Journal::off(),
+            lasting: BTreeMap::new(),
+            built: BTreeMap::new(),
+        }
     }
 
     /// Builds the tenants of a configuration. Nothing that is being served changes by it; see
@@ -171,7 +175,6 @@ impl Workshop {
         let mut assembled = Assembled {
             served: Vec::with_capacity(config.tenants.len()),
             tokens: Vec::new(),
-            standing: Vec::new(),
             changes: Vec::new(),
             lasting: self.lasting.clone(),
             built: BTreeMap::new(),
@@ -190,12 +193,6 @@ impl Workshop {
                         base_path: tenant.base_segments().map(str::to_owned).collect(),
                         public_url: tenant.public_url.as_deref().map(Arc::from),
                         meters,
-                    });
-                    assembled.standing.push(Standing {
-                        name: tenant.name.clone(),
-                        base_path: tenant.base_path.clone(),
-                        mapping: built.tenant.mapping.name.clone(),
-                        fingerprint: fingerprint(&built.text),
                     });
                     assembled.built.insert(tenant.name.clone(), built);
                 }
@@ -252,6 +249,7 @@ impl Workshop {
         let clock = Arc::clone(&self.clock);
         let upstream = HttpUpstream::new(&mapping.api, &settings.all, &ambient, clock)
             .map_err(|source| AssembleError::Upstream { tenant: tenant.clone(), source })?;
+        let precautions = self.precautions(config, &mapping)?;
         tracing::info!(tenant, mapping = mapping.name, "tenant ready");
         Ok(Tenant {
             name: tenant,
@@ -267,7 +265,26 @@ impl Workshop {
             seal: Arc::clone(&self.seal),
             locks: lasting.locks,
             recent: lasting.recent,
+            precautions,
         })
+    }
+}
+
+impl Workshop {
+    fn precautions(
+        &self,
+        config: &TenantConfig,
+        mapping: &Mapping,
+    ) -> Result<Precautions, AssembleError> {
+        let protected = Protected::new(mapping, config.dialect, &config.protected);
+        let protected = protected.map_err(|faults| AssembleError::Protected {
+            tenant: config.name.clone(),
+            faults: faults.join("; "),
+        })?;
+        let rule = config.guard;
+        let guard =
+            (rule != Rule::default()).then(|| Guard { rule, store: Arc::new(self.store.clone()) });
+        Ok(Precautions { journal: self.journal.clone(), guard, protected })
     }
 }
 
@@ -293,12 +310,6 @@ fn read(tenant: &str, path: &Path) -> Result<String, AssembleError> {
         path: path.to_owned(),
         source,
     })
-}
-
-fn fingerprint(text: &str) -> String {
-    let digest: [u8; 32] = Sha256::digest(text).into();
-    let front = digest.first_chunk().map_or(0, |front| u64::from_be_bytes(*front));
-    format!("{:012x}", front >> 16)
 }
 
 fn load(tenant: &str, path: &Path, text: &str) -> Result<Mapping, AssembleError> {

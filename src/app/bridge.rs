@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tracing::Instrument as _;
 
+use crate::audit::refusals::Refusal;
 use crate::auth::shared::SharedTokens;
 use crate::clock::Clock;
 use crate::exchange::endpoint::{Endpoint, Knock, Route, unauthorized};
@@ -72,7 +73,10 @@ impl Endpoint for Bridge {
     fn authenticate(&self, route: &Route, knock: &Knock<'_>) -> Result<Caller, ScimResponse> {
         let tokens = self.tokens.load();
         let answer = tokens.authenticate(&route.name, knock.authorization(), self.clock.now());
-        let principal = answer.map_err(|error| unauthorized(&error.to_string()))?;
+        let principal = answer.map_err(|error| {
+            self.note_refusal(route, knock);
+            unauthorized(&error.to_string())
+        })?;
         Ok(Caller { principal, client: knock.peer })
     }
 
@@ -97,6 +101,17 @@ impl Endpoint for Bridge {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => busy(),
             },
+        }
+    }
+}
+
+impl Bridge {
+    /// Counts a call that was turned away, for the audit trail.
+    fn note_refusal(&self, route: &Route, knock: &Knock<'_>) {
+        if let Some(served) = self.tenants.get(route.tenant) {
+            let (tenant, client) = (route.name.to_string(), knock.peer);
+            let refusal = Refusal { tenant, client, status: 401, kind: "authentication" };
+            served.tenant.precautions.journal.refuse(refusal);
         }
     }
 }

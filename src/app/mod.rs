@@ -1,18 +1,14 @@
 //! What runs, with which options: tenants put together, the demo, mapping files checked.
 
 pub mod assemble;
+pub mod audit;
 pub mod bridge;
 pub mod demo;
-pub mod follow;
-pub mod handoff;
 pub mod key;
-pub mod notify;
 pub mod readiness;
 pub mod rehearse;
 pub mod reload;
 pub mod seal;
 pub mod serve;
 pub mod settings;
-pub mod status;
 pub mod tokens;
-pub mod watch;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
@@ -12,29 +11,22 @@ use crate::clock::Clock;
 use crate::console::health::{Check, Readiness};
 use crate::store::open::Store;
 
-/// Ready when the store answers and nobody has told the process to end: mappings have been loaded
-/// before the port opened.
-pub struct Ready {
+/// Ready when the store answers: mappings have been loaded before the port opened.
+pub struct StoreReadiness {
     store: Store,
     tokens: Arc<SharedTokens>,
     clock: Arc<dyn Clock>,
-    stopping: AtomicBool,
 }
 
-impl Ready {
+impl StoreReadiness {
     /// Asks this store, and tells of tokens that end soon.
     pub fn new(store: Store, tokens: Arc<SharedTokens>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, tokens, clock, stopping: AtomicBool::new(false) }
-    }
-
-    /// From now on the bridge is not ready.
-    pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
+        Self { store, tokens, clock }
     }
 }
 
 #[async_trait]
-impl Readiness for Ready {
+impl Readiness for StoreReadiness {
     async fn checks(&self) -> BTreeMap<String, Check> {
         let store = match self.store.ready().await {
             Ok(()) => Check::Passed,
@@ -44,9 +36,6 @@ impl Readiness for Ready {
         for warning in expiry::warnings(&self.tokens.load(), self.clock.now()) {
             let name = format!("token {}/{}", warning.tenant, warning.label);
             checks.insert(name, Check::Warned(warning.text()));
-        }
-        if self.stopping.load(Ordering::Acquire) {
-            checks.insert("stopping".to_owned(), Check::Failed("the bridge is ending".to_owned()));
         }
         checks
     }

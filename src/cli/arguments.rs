@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::auth::port::TokenName;
 use crate::auth::scope::Scopes;
+use crate::guard::rule::Kind;
 
 /// A SCIM 2.0 bridge in front of a legacy user API.
 #[derive(Debug, Parser)]
@@ -37,6 +38,12 @@ pub(crate) enum Command {
     /// Issue, rotate, list and revoke bearer tokens.
     #[command(subcommand)]
     Token(Token),
+    /// Read the audit trail: what was asked, what it did to the application, what came of it.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Show and release guards that hold deactivations and deletions back.
+    #[command(subcommand)]
+    Guard(Guard),
     /// Start a legacy application and the bridge, and play an identity provider's tour.
     Demo(Demo),
     /// Ask a running bridge whether it is well (for container health checks).
@@ -45,16 +52,6 @@ pub(crate) enum Command {
     Completions(Completions),
     /// Print the manual page, or write one for each command into a folder.
     Man(Man),
-    /// Tell what a running bridge is doing: tenants, checks, the last reload.
-    ///
-    /// Exit code 0 when it is ready and its last reload was applied, 1 when one of both is not so,
-    /// 2 when it does not answer.
-    Status(Status),
-    /// Make a running bridge read its configuration again (the same as SIGHUP), and tell how it went.
-    ///
-    /// Exit code 0 when the configuration is served, 1 when it is refused and the one of before goes
-    /// on, 2 when the bridge could not be asked.
-    Reload(Reload),
 }
 
 /// Arguments of `serve`.
@@ -63,9 +60,6 @@ pub(crate) struct Serve {
     /// The configuration file [default: scimbridge.toml, if it exists].
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Take over from the process that waits at `listen.upgrade`, without a connection refused.
-    #[arg(long)]
-    pub(crate) upgrade: bool,
 }
 
 /// Arguments of `check`.
@@ -274,6 +268,121 @@ impl WhichToken {
     }
 }
 
+/// `audit …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Show the last events, then every new one until Ctrl-C.
+    Tail {
+        /// How many of the last ones.
+        #[arg(long, default_value_t = 10)]
+        lines: usize,
+        #[command(flatten)]
+        filter: AuditFilter,
+    },
+    /// Show the last events that fit. A time makes it quick.
+    Search {
+        /// How many at most.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        #[command(flatten)]
+        filter: AuditFilter,
+    },
+    /// Write every event that fits, the oldest first, one JSON object a line.
+    Export {
+        #[command(flatten)]
+        filter: AuditFilter,
+    },
+}
+
+/// Which events are wanted, and how they are shown.
+#[derive(Debug, Args)]
+pub(crate) struct AuditFilter {
+    /// Only of this tenant.
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+    /// Only from then on: 2026-03-01, 2026-03-01T12:00:00Z, or how long ago (90m, 24h, 7d).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only from before then.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Only of this operation: create, replace, patch, delete, get, query, search, bulk, discover,
+    /// refuse, release.
+    #[arg(long)]
+    pub(crate) operation: Option<String>,
+    /// Only of this resource type, or of this resource.
+    #[arg(long, value_name = "TYPE[/ID]")]
+    pub(crate) resource: Option<String>,
+    /// Only of tokens with this label.
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) token: Option<String>,
+    /// Only of this request; those of a bulk request are among its own.
+    #[arg(long, value_name = "ID")]
+    pub(crate) request_id: Option<String>,
+    /// Only those that failed.
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// Only those that the end of a process has cut off.
+    #[arg(long)]
+    pub(crate) interrupted: bool,
+    /// How they are shown [default: table; jsonl for export].
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<AuditFormat>,
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// How events are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AuditFormat {
+    /// For people.
+    Table,
+    /// One JSON object a line, with everything.
+    Jsonl,
+}
+
+/// `guard …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Guard {
+    /// List the guards of every tenant and whether they have tripped.
+    Status {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Release what a guard holds back, and begin to count anew.
+    Release {
+        /// The tenant.
+        #[arg(long)]
+        tenant: String,
+        /// Only this one [default: whatever has tripped].
+        #[arg(long, value_enum)]
+        kind: Option<GuardKind>,
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
+/// What a guard counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GuardKind {
+    /// Deactivations.
+    Deactivations,
+    /// Deletions.
+    Deletions,
+}
+
+impl From<GuardKind> for Kind {
+    fn from(kind: GuardKind) -> Self {
+        match kind {
+            GuardKind::Deactivations => Self::Deactivation,
+            GuardKind::Deletions => Self::Deletion,
+        }
+    }
+}
+
 /// How tokens are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TokenFormat {
@@ -321,32 +430,4 @@ pub(crate) struct Man {
     /// Write scimbridge.1 and a page for each command into this folder [default: print the first].
     #[arg(value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
-}
-
-/// Arguments of `status`.
-#[derive(Debug, Args)]
-pub(crate) struct Status {
-    /// The operators' port (`listen.admin`).
-    #[arg(long, default_value = "http://127.0.0.1:8081")]
-    pub(crate) url: String,
-    /// How it is shown.
-    #[arg(long, value_enum, default_value_t = StatusFormat::Pretty)]
-    pub(crate) format: StatusFormat,
-}
-
-/// How a status is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum StatusFormat {
-    /// For people.
-    Pretty,
-    /// One JSON object.
-    Json,
-}
-
-/// Arguments of `reload`.
-#[derive(Debug, Args)]
-pub(crate) struct Reload {
-    /// The operators' port (`listen.admin`).
-    #[arg(long, default_value = "http://127.0.0.1:8081")]
-    pub(crate) url: String,
 }

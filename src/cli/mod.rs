@@ -2,20 +2,20 @@
 //!
 //! Exit codes: 0 done, 1 the command found faults, 2 it could not be carried out.
 
-mod admin;
 mod arguments;
+mod audit;
 mod check;
 mod completions;
 mod demo;
 mod docs;
 mod files;
+mod guard;
 mod health;
 mod logging;
 mod man;
 mod output;
 mod schema;
 mod serve;
-mod status;
 mod token;
 mod try_;
 
@@ -43,12 +43,12 @@ pub fn run() -> ExitCode {
             Command::Docs(options) => docs::run(&options).await,
             Command::Schema(options) => schema::run(&options),
             Command::Token(command) => token::run(command).await,
+            Command::Audit(command) => audit::run(command).await,
+            Command::Guard(command) => guard::run(command).await,
             Command::Demo(options) => demo::run(options).await,
             Command::Health(options) => health::run(&options).await,
             Command::Completions(options) => completions::run(&options),
             Command::Man(options) => man::run(&options),
-            Command::Status(options) => status::run(&options).await,
-            Command::Reload(options) => status::reload(&options).await,
         }
     })
 }

@@ -2,6 +2,7 @@
 //!
 //! `Debug` shows no value that may be a secret.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::gateway::listener::Options;
-use crate::gateway::tls::TlsFiles;
+use crate::guard::rule::Rule;
 use crate::scim::value::Dialect;
 use crate::upstream::otlp;
 
@@ -26,27 +27,24 @@ pub struct Config {
     pub store: Store,
     /// The tenants, in the file's order; names and base paths are unique.
     pub tenants: Vec<Tenant>,
+    /// What is written down of what happens.
+    pub audit: Audit,
     /// What is logged, and how.
     pub log: Log,
     /// Where spans of distributed traces are sent; `None` sends none.
     pub telemetry: Option<otlp::Options>,
-    /// How the process ends.
-    pub stop: Stop,
     /// The files that all this was read from; mapping files are not among them.
     pub sources: Vec<PathBuf>,
 }
 
 /// The listening addresses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Listen {
     /// The SCIM port.
     pub scim: SocketAddr,
     /// The operators' port.
     pub admin: SocketAddr,
-    /// Certificates of the SCIM port; `None` means without TLS.
-    pub tls: Option<TlsFiles>,
-    /// Where a newer process asks for the listening sockets; `None` means nowhere.
-    pub upgrade: Option<PathBuf>,
 }
 
 impl Default for Listen {
@@ -54,31 +52,6 @@ impl Default for Listen {
         Self {
             scim: SocketAddr::from(([127, 0, 0, 1], 8080)),
             admin: SocketAddr::from(([127, 0, 0, 1], 8081)),
-            tls: None,
-            upgrade: None,
-        }
-    }
-}
-
-/// How the process ends when it is told to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stop {
-    /// From "not ready" to the end of accepting, so that load balancers notice.
-    pub delay: Duration,
-    /// How long connections that wait for a request are kept after that, for the answer to the
-    /// next one to say that it is the last.
-    pub linger: Duration,
-    /// Longest time for requests in flight.
-    pub grace: Duration,
-}
-
-impl Default for Stop {
-    fn default() -> Self {
-        Self {
-            delay: Duration::ZERO,
-            linger: Duration::from_secs(1),
-            // As long as a request may take.
-            grace: Duration::from_mins(1),
         }
     }
 }
@@ -120,6 +93,10 @@ pub struct Tenant {
     pub public_url: Option<String>,
     /// How closely clients must keep to the RFCs.
     pub dialect: Dialect,
+    /// How much may be deactivated and deleted in a while.
+    pub guard: Rule,
+    /// Filters, by endpoint or resource type, for what no client may touch.
+    pub protected: BTreeMap<String, Vec<String>>,
     /// The values that the mapping file asks for.
     pub config: Values,
 }
@@ -138,6 +115,23 @@ pub struct Values(pub Map<String, Value>);
 impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// The audit trail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Audit {
+    /// Whether reads have events.
+    pub reads: bool,
+    /// Whether values are kept.
+    pub values: bool,
+    /// How long events are kept.
+    pub keep: Duration,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { reads: true, values: false, keep: Duration::from_hours(400 * 24) }
     }
 }
 

@@ -106,16 +106,14 @@ async fn ready(State(readiness): State<Arc<dyn Readiness>>) -> (StatusCode, Json
 }
 
 impl Check {
-    /// `ok`, or why not.
-    pub fn text(&self) -> &str {
+    fn text(&self) -> &str {
         match self {
             Self::Passed => "ok",
             Self::Warned(why) | Self::Failed(why) => why,
         }
     }
 
-    /// Whether the bridge is of use all the same.
-    pub fn holds(&self) -> bool {
+    fn holds(&self) -> bool {
         match self {
             Self::Passed | Self::Warned(_) => true,
             Self::Failed(_) => false,

@@ -1,10 +1,9 @@
 //! The operators' port: separate from the SCIM port and never reachable through it.
 //!
 //! [`health`] answers whether the process lives and whether it is ready, [`metrics`] what it has
-//! done and how long that took, [`status`] what it is doing.
+//! done and how long that took.
 
 mod exposition;
 pub mod health;
 pub mod metrics;
 mod process;
-pub mod status;

@@ -11,6 +11,7 @@ use crate::clock::FixedClock;
 use crate::convert::{key, memo};
 use crate::dialogue::script::ScriptedUpstream;
 use crate::exchange::cursor::Seal;
+use crate::exchange::precautions::Precautions;
 use crate::exchange::tenant::Tenant;
 use crate::exchange::upstream::Upstream;
 use crate::id::IdSource;
@@ -56,6 +57,7 @@ pub async fn set(
         seal: Arc::new(OpenSeal),
         locks: Arc::default(),
         recent: Arc::default(),
+        precautions: Precautions::default(),
     })
 }
 

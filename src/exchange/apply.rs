@@ -34,6 +34,20 @@ impl Exchange<'_> {
         before: &State,
         goal: &Goal,
     ) -> Result<Outcome, ExchangeError> {
+        let (view, wanted) = (&before.view, &goal.wanted);
+        self.check_change(resource, &located.id, view, wanted, &goal.deltas).await?;
+        self.carry_out(resource, located, before, goal).await
+    }
+
+    /// The same without asking whether it may happen.
+    pub(in crate::exchange) async fn carry_out(
+        &self,
+        resource: &ResourceMapping,
+        located: &mut Located,
+        before: &State,
+        goal: &Goal,
+    ) -> Result<Outcome, ExchangeError> {
+        self.witness.changes(resource, &before.view, &goal.wanted, &goal.deltas);
         pattern::check(resource, &before.view, &goal.wanted)?;
         check_added(resource, &goal.deltas)?;
         names::check(self, resource, &before.view, &goal.wanted).await?;
@@ -69,6 +83,9 @@ impl Exchange<'_> {
         located: &Located,
         deltas: BTreeMap<usize, Delta>,
     ) -> Result<(), ExchangeError> {
+        let nothing = Resource::default();
+        self.check_change(resource, &located.id, &nothing, &nothing, &deltas).await?;
+        self.witness.changes(resource, &nothing, &nothing, &deltas);
         check_added(resource, &deltas)?;
         let unread = State::unread();
         let goal = Goal::new(Resource::default(), Carries::default(), deltas);

@@ -1,5 +1,7 @@
 //! POST of a resource (RFC 7644 section 3.3).
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::convert::failure::Meaning;
@@ -35,6 +37,9 @@ pub async fn answer(
     validate::require(&wanted, resource_type)?;
     pattern::check(resource, &Resource::default(), &wanted)?;
     names::check(exchange, resource, &Resource::default(), &wanted).await?;
+    let nothing = Resource::default();
+    exchange.check_members(resource, &nothing, &wanted, &BTreeMap::new()).await?;
+    exchange.witness.changes(resource, &nothing, &wanted, &BTreeMap::new());
     let view = match Box::pin(made(exchange, resource, &wanted)).await {
         Ok(view) => view,
         Err(error) if is_taken(&error) => {

@@ -37,6 +37,7 @@ pub async fn answer(
         return Err(ExchangeError::NotSupported { operation });
     }
     let admitted = exchange.admit(resource, &located, conditions).await?;
+    exchange.check_deletion(resource, id).await?;
     match &resource.delete {
         Delete::NotAllowed => {}
         Delete::Requests(requests) => {
@@ -165,7 +166,7 @@ async fn bury(
     let mut wanted = before.view.clone();
     wanted.0.insert("active".to_owned(), Value::Bool(false));
     let goal = Goal::new(wanted, change::everything(resource), BTreeMap::new());
-    exchange.apply(resource, located, &before, &goal).await?;
+    exchange.carry_out(resource, located, &before, &goal).await?;
     let mut attributes = located.entry.take().unwrap_or_default().attributes;
     attributes.shift_remove(memo::MEMBER);
     let entry = Entry {

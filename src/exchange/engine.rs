@@ -11,6 +11,7 @@ use crate::exchange::request::ScimRequest;
 use crate::exchange::response::ScimResponse;
 use crate::exchange::tenant::Tenant;
 use crate::exchange::version::Conditions;
+use crate::exchange::witness::Witness;
 use crate::exchange::{
     bulk, create, delete, discovery, everywhere, patch, permit, query, render, replace, retrieve,
 };
@@ -19,18 +20,21 @@ use crate::scim::query::Query;
 
 /// Answers a request. It never fails: a failure is an answer, and its causes are logged here.
 pub async fn answer(tenant: &Tenant, request: ScimRequest) -> ScimResponse {
-    let exchange = Exchange::new(tenant, request.request_id.clone(), request.base.clone());
+    let mut exchange = Exchange::new(tenant, request.request_id.clone(), request.base.clone());
+    exchange.witness = Witness::of(tenant, &request);
     // Boxed, because it has room for the largest operation.
     let answered = Box::pin(dispatch(&exchange, &request)).await;
     exchange.report();
-    match answered {
-        Ok(response) => response,
+    let (response, failure) = match answered {
+        Ok(response) => (response, None),
         Err(error) => {
             let response = render::error(&error);
             log(tenant, &request, &error, response.status);
-            response
+            (response, Some(error.keyword()))
         }
-    }
+    };
+    exchange.witness.finish(&response, failure);
+    response
 }
 
 /// A request inside another one.

@@ -1,10 +1,12 @@
 //! Everything that can end an exchange early.
 
+use crate::audit::journal::NotRecorded;
 use crate::auth::scope::Scope;
 use crate::convert::error::ConvertError;
 use crate::convert::failure::Failure;
 use crate::exchange::cursor::CursorError;
 use crate::exchange::upstream::UpstreamError;
+use crate::guard::rule::{Kind, Limit};
 use crate::mapping::requests::Request;
 use crate::scim::bulk::error::{BulkError, OperationError};
 use crate::scim::filter::error::FilterError;
@@ -119,6 +121,73 @@ pub enum ExchangeError {
     /// The bridge's own store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It cannot be written down that a write begins.
+    #[error(transparent)]
+    NotRecorded(#[from] NotRecorded),
+    /// Too much has been deactivated or deleted.
+    #[error(transparent)]
+    GuardTripped(GuardTripped),
+    /// Nobody may touch it through SCIM.
+    #[error(
+        "this {resource} is protected by the bridge's configuration, so it can be changed in the \
+         application only"
+    )]
+    Protected {
+        /// The resource type.
+        resource: String,
+    },
+}
+
+impl ExchangeError {
+    /// What kind of failure it is, in one word that stays the same.
+    pub fn keyword(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not-found",
+            Self::NoEndpoint => "no-endpoint",
+            Self::MethodNotAllowed { .. } => "method",
+            Self::NotSupported { .. } => "not-supported",
+            Self::FilterForbidden => "filter-forbidden",
+            Self::OutOfScope { .. } => "scope",
+            Self::Syntax(_) => "syntax",
+            Self::Validation(_) => "validation",
+            Self::Filter(_) => "filter",
+            Self::Query(_) => "query",
+            Self::Cursor(_) => "cursor",
+            Self::Patch(_) => "patch",
+            Self::Bulk(_) => "bulk",
+            Self::BulkOperation(_) => "bulk-operation",
+            Self::Convert(_) => "conversion",
+            Self::TooMany { .. } => "too-many",
+            Self::Taken { .. } => "taken",
+            Self::NothingPicked { .. } => "look-up",
+            Self::Unaddressable { .. } => "unaddressable",
+            Self::PreconditionFailed => "precondition",
+            Self::Busy => "busy",
+            Self::Native(_) => "application-refused",
+            Self::Unexpected(_) => "application-unexpected",
+            Self::Upstream(_) => "application-unreachable",
+            Self::Store(_) => "store",
+            Self::NotRecorded(_) => "audit",
+            Self::GuardTripped(_) => "guard",
+            Self::Protected { .. } => "protected",
+        }
+    }
+}
+
+/// A guard that holds back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the limit of {limit} {} is exceeded, so the bridge makes no further ones until somebody has \
+     looked into it and released them: scimbridge guard release --tenant {tenant}",
+    kind.keyword()
+)]
+pub struct GuardTripped {
+    /// The tenant's name.
+    pub tenant: String,
+    /// What was too many.
+    pub kind: Kind,
+    /// How many are allowed.
+    pub limit: Limit,
 }
 
 /// What was asked and what the answer lacks; a template, so no value is in it.

@@ -17,6 +17,7 @@ use crate::exchange::known_names::KnownNames;
 use crate::exchange::recent::Fate;
 use crate::exchange::tenant::Tenant;
 use crate::exchange::version::Record;
+use crate::exchange::witness::Witness;
 use crate::mapping::expression::{Ambient, Scope};
 use crate::mapping::model::{
     Collection, CollectionSource, Outcome, PageStyle, Pages, Request, ResourceMapping, Total,
@@ -43,6 +44,8 @@ pub struct Exchange<'t> {
     pub(crate) names: KnownNames,
     /// How many of each type have left, as far as they have been counted.
     pub(in crate::exchange) retired: Mutex<BTreeMap<String, RetiredCount>>,
+    /// What the audit trail will know of it.
+    pub(crate) witness: Witness,
     deviations: Mutex<Deviations>,
 }
 
@@ -61,7 +64,8 @@ impl<'t> Exchange<'t> {
         let ambient = Ambient { ids: tenant.ids.clone(), now: tenant.clock.now(), request_id };
         let deviations = Mutex::default();
         let names = KnownNames::default();
-        Self { tenant, ambient, base, names, retired: Mutex::default(), deviations }
+        let (witness, retired) = (Witness::default(), Mutex::default());
+        Self { tenant, ambient, base, names, retired, witness, deviations }
     }
 
     /// Runs what reads a part of the request, and keeps what it notes, also when it fails.
@@ -119,7 +123,10 @@ impl<'t> Exchange<'t> {
         about: About,
     ) -> Result<NativeResponse, ExchangeError> {
         let is_read = native.method.is_safe();
-        let response = self.tenant.upstream.call(native).await?;
+        let call = self.witness.before(&native).await?;
+        let answer = self.tenant.upstream.call(native).await;
+        self.witness.after(call, &answer);
+        let response = answer?;
         failure::judge(&self.tenant.mapping.errors, &self.ambient, &response, own).map_err(
             |mut failure| {
                 if about == About::Endpoint

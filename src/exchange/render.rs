@@ -18,6 +18,9 @@ use crate::sidecar::port::StoreError;
 /// Seconds after which a client may try again when nobody says otherwise.
 const RETRY_AFTER: u64 = 5;
 
+/// The same where somebody has to look into something first.
+const RETRY_AFTER_RELEASE: u64 = 900;
+
 /// A failure as a SCIM error answer (RFC 7644 section 3.12).
 pub fn error(error: &ExchangeError) -> ScimResponse {
     let (status, scim_type) = face(error);
@@ -36,6 +39,7 @@ pub fn error(error: &ExchangeError) -> ScimResponse {
             ExchangeError::Upstream(UpstreamError::Throttled { retry_after }) => {
                 retry_after.as_secs().saturating_add(1)
             }
+            ExchangeError::GuardTripped(_) => RETRY_AFTER_RELEASE,
             _ => RETRY_AFTER,
         };
         response = response.with_header("Retry-After", seconds.to_string());
@@ -48,7 +52,9 @@ fn face(error: &ExchangeError) -> (u16, Option<ScimType>) {
         ExchangeError::NotFound { .. } | ExchangeError::NoEndpoint => (404, None),
         ExchangeError::MethodNotAllowed { .. } => (405, None),
         ExchangeError::NotSupported { .. } => (501, None),
-        ExchangeError::FilterForbidden | ExchangeError::OutOfScope { .. } => (403, None),
+        ExchangeError::FilterForbidden
+        | ExchangeError::OutOfScope { .. }
+        | ExchangeError::Protected { .. } => (403, None),
         ExchangeError::Syntax(_) => (400, Some(ScimType::InvalidSyntax)),
         ExchangeError::Validation(error) => validation(error),
         ExchangeError::Filter(_) => (400, Some(ScimType::InvalidFilter)),
@@ -67,7 +73,10 @@ fn face(error: &ExchangeError) -> (u16, Option<ScimType>) {
         ExchangeError::Native(failure) => native(failure.meaning),
         ExchangeError::Unexpected(_) => (502, None),
         ExchangeError::Upstream(error) => upstream(error),
-        ExchangeError::Busy | ExchangeError::Store(StoreError::Unavailable(_)) => (503, None),
+        ExchangeError::Busy
+        | ExchangeError::NotRecorded(_)
+        | ExchangeError::Store(StoreError::Unavailable(_)) => (503, None),
+        ExchangeError::GuardTripped(_) => (429, None),
         ExchangeError::Store(StoreError::Corrupt(_)) => (500, None),
     }
 }

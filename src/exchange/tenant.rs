@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::clock::Clock;
 use crate::exchange::counters::DeviationCounters;
 use crate::exchange::cursor::Seal;
+use crate::exchange::precautions::Precautions;
 use crate::exchange::recent::Recent;
 use crate::exchange::upstream::Upstream;
 use crate::id::IdSource;
@@ -47,6 +48,8 @@ pub struct Tenant {
     pub locks: Arc<Locks>,
     /// What was written a moment ago.
     pub recent: Arc<Recent>,
+    /// What is written down, and what is held back.
+    pub precautions: Precautions,
 }
 
 impl Tenant {

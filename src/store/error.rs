@@ -46,6 +46,10 @@ pub(in crate::store) enum Inconsistent {
     Hash,
     #[error("the version of the tokens is missing")]
     TokenVersion,
+    #[error("an event is of no operation that is known")]
+    Event,
+    #[error("a guard counts nothing that is known")]
+    Guard,
     #[error("a key does not have 32 bytes")]
     Key,
 }

@@ -19,9 +19,11 @@
 //!
 //! Statements name columns one by one and every value is bound.
 
+mod audit;
 mod database;
 mod entries;
 mod error;
+mod guards;
 mod keys;
 pub mod open;
 mod postgres;

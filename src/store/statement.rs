@@ -13,6 +13,9 @@ use crate::store::text;
 /// What stands for a list in the text of a statement: `IN ($*)`.
 const LIST: &str = "$*";
 
+/// What stands for rows in the text of a statement: `VALUES $#`.
+const ROWS: &str = "$#";
+
 /// A statement with its values.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Statement {
@@ -56,6 +59,36 @@ impl Statement {
     /// The next value: bytes.
     pub(in crate::store) fn bytes(self, value: &[u8]) -> Self {
         self.with(Value::Bytes(value.to_vec()))
+    }
+
+    /// The same with more text behind it.
+    pub(in crate::store) fn then(mut self, text: &'static str) -> Self {
+        self.text.to_mut().push_str(text);
+        self
+    }
+
+    /// Places for the values of so many rows, in the place of `$#`; the values come after.
+    pub(in crate::store) fn rows(mut self, width: usize, count: usize) -> Self {
+        let first = self.values.len();
+        let row = |row: usize| {
+            let begin = first + row * width;
+            let places: Vec<String> =
+                (begin + 1..=begin + width).map(|place| format!("${place}")).collect();
+            format!("({})", places.join(", "))
+        };
+        let rows: Vec<String> = (0..count).map(row).collect();
+        self.text = Cow::Owned(self.text.replace(ROWS, &rows.join(", ")));
+        self
+    }
+
+    /// The last values: a list of integers that is not empty, in the place of `$*`.
+    pub(in crate::store) fn integers(mut self, values: impl Iterator<Item = i64>) -> Self {
+        let first = self.values.len();
+        self.values.extend(values.map(|value| Value::Integer(Some(value))));
+        let places: Vec<String> =
+            (first + 1..=self.values.len()).map(|place| format!("${place}")).collect();
+        self.text = Cow::Owned(self.text.replace(LIST, &places.join(", ")));
+        self
     }
 
     /// The last values: a list that is not empty, in the place of `$*`.
@@ -112,6 +145,15 @@ impl Statement {
 #[cfg(test)]
 mod tests {
     use crate::store::statement::Statement;
+
+    #[test]
+    fn rows_become_places() {
+        let statement = Statement::new("INSERT INTO t (a, b) VALUES $#").rows(2, 2);
+        assert_eq!(statement.text, "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4)");
+        let statement =
+            Statement::new("x = $1 AND n IN ($*)").text("x").integers([4, 5].into_iter());
+        assert_eq!(statement.then(" LIMIT 1").text, "x = $1 AND n IN ($2, $3) LIMIT 1");
+    }
 
     #[test]
     fn lists_become_places_in_a_handful_of_lengths() {

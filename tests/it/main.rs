@@ -1,5 +1,6 @@
 //! Everything that is tested from outside the library, in one crate.
 
+mod audit;
 mod bulk;
 mod check;
 mod corpus;
@@ -30,6 +31,7 @@ mod scim_projection;
 mod scim_validation;
 mod scopes;
 mod simulated;
+mod store_audit;
 mod store_contract;
 mod store_files;
 mod store_migrations;

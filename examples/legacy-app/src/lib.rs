@@ -13,7 +13,10 @@ mod people;
 mod refusal;
 mod teams;
 
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +56,9 @@ pub enum Error {
     /// The listener has no usable address.
     #[error("the listener has no address")]
     Listener(#[source] std::io::Error),
+    /// The log cannot be opened.
+    #[error("the log cannot be opened")]
+    Log(#[source] std::io::Error),
     /// The database cannot be opened or set up.
     #[error("the database cannot be opened")]
     Database(#[from] sqlx::Error),
@@ -91,9 +97,35 @@ impl Running {
 ///
 /// When the database cannot be opened or set up.
 pub async fn start(listener: TcpListener, options: Options) -> Result<Running, Error> {
+    serve(listener, options, None).await
+}
+
+/// The same with a log: a line for each request that changes something, written before it is
+/// carried out, with the method, the path and what the client sent as `X-Request-Id`.
+///
+/// # Errors
+///
+/// When the log cannot be written, or the database cannot be opened or set up.
+pub async fn start_logging(
+    listener: TcpListener,
+    options: Options,
+    log: &Path,
+) -> Result<Running, Error> {
+    let log = OpenOptions::new().create(true).append(true).open(log).map_err(Error::Log)?;
+    serve(listener, options, Some(Arc::new(log))).await
+}
+
+async fn serve(
+    listener: TcpListener,
+    options: Options,
+    log: Option<Arc<File>>,
+) -> Result<Running, Error> {
     let address = listener.local_addr().map_err(Error::Listener)?;
     let pool = database::open(&options.database).await?;
-    let routes = router(pool.clone(), &options.api_key);
+    let mut routes = router(pool.clone(), &options.api_key);
+    if let Some(log) = log {
+        routes = routes.layer(from_fn_with_state(log, note));
+    }
     let (stop, stopped) = oneshot::channel();
     let server = tokio::spawn(async move {
         let serving = axum::serve(listener, routes).with_graceful_shutdown(async {
@@ -120,6 +152,19 @@ fn router(pool: SqlitePool, api_key: &str) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(Arc::from(api_key), require_key))
         .with_state(pool)
+}
+
+async fn note(State(log): State<Arc<File>>, request: Request, next: Next) -> Response {
+    if !request.method().is_safe() {
+        let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok());
+        let (method, path) = (request.method(), request.uri().path());
+        let line = format!("{method} {path} {}\n", id.unwrap_or("-"));
+        // One call for one line, so that lines of requests at the same time stay whole.
+        if let Err(error) = (&*log).write_all(line.as_bytes()) {
+            tracing::error!(%error, "the log cannot be written");
+        }
+    }
+    next.run(request).await
 }
 
 async fn require_key(State(key): State<Arc<str>>, request: Request, next: Next) -> Response {

@@ -14,6 +14,7 @@ use crate::auth::shared::SharedTokens;
 use crate::auth::token::{ConfiguredToken, Token};
 use crate::clock::{Clock, SystemClock};
 use crate::dialogue::recorder::Recorder;
+use crate::exchange::precautions::Precautions;
 use crate::exchange::tenant::Tenant;
 use crate::exchange::upstream::Upstream;
 use crate::gateway::listener::{Gateway, Options, Running};
@@ -121,6 +122,7 @@ impl Demo {
             seal: Arc::new(seal),
             locks: Arc::default(),
             recent: Arc::default(),
+            precautions: Precautions::default(),
         };
         let token = token.unwrap_or_else(|| Token::generate(&*ids).expose().to_owned());
         let known = ConfiguredToken::new("demo", "demo", &token).map_err(|_| DemoError::Token)?;

@@ -9,6 +9,7 @@ use crate::auth::expiry;
 use crate::auth::shared::SharedTokens;
 use crate::clock::Clock;
 use crate::console::health::{Check, Readiness};
+use crate::guard::port::GuardStore as _;
 use crate::store::open::Store;
 
 /// Ready when the store answers: mappings have been loaded before the port opened.
@@ -19,7 +20,7 @@ pub struct StoreReadiness {
 }
 
 impl StoreReadiness {
-    /// Asks this store, and tells of tokens that end soon.
+    /// Asks this store, and tells of tokens that end soon and of guards that hold back.
     pub fn new(store: Store, tokens: Arc<SharedTokens>, clock: Arc<dyn Clock>) -> Self {
         Self { store, tokens, clock }
     }
@@ -33,6 +34,14 @@ impl Readiness for StoreReadiness {
             Err(error) => Check::Failed(error.to_string()),
         };
         let mut checks = BTreeMap::from([("store".to_owned(), store)]);
+        for trip in self.store.tripped().await.unwrap_or_default() {
+            let kind = trip.kind.keyword();
+            let text = format!(
+                "{kind} are held back since {}; see: scimbridge guard status",
+                trip.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            );
+            checks.insert(format!("guard {}/{kind}", trip.tenant), Check::Warned(text));
+        }
         for warning in expiry::warnings(&self.tokens.load(), self.clock.now()) {
             let name = format!("token {}/{}", warning.tenant, warning.label);
             checks.insert(name, Check::Warned(warning.text()));

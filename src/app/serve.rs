@@ -76,7 +76,7 @@ impl Service {
         let keeper = journal.keep().await;
         let mut workshop = Workshop::new(store.clone(), seal, Arc::clone(&clock));
         workshop.spans = spans.clone().map(|spans| spans as Arc<dyn Spans>);
-        workshop.journal = journal;
+        workshop.journal = journal.clone();
         let reload = Reload::begin(workshop, config.clone()).map_err(ServeError::Tenants)?;
         let reload = Arc::new(reload);
         let shared = Arc::clone(&reload.tokens);
@@ -87,7 +87,7 @@ impl Service {
         let gateway = gateway.map_err(ServeError::Start)?;
         let readiness = StoreReadiness::new(store.clone(), Arc::clone(&shared), Arc::clone(&clock));
         let readiness = Arc::new(readiness);
-        let metrics = metrics::routes(Arc::clone(&reload.counted));
+        let metrics = metrics::routes(Arc::clone(&reload.counted), journal);
         let console = health::start(admin, readiness, metrics).map_err(ServeError::Start)?;
         let refresher =
             tokio::spawn(Keeper::new(Arc::new(store.clone()), shared, clock, version).run());

@@ -17,6 +17,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::prometheus_text::encode;
 use prometheus_client::registry::Registry;
 
+use crate::audit::journal::{Figures, Journal};
 use crate::console::exposition::Families;
 use crate::console::process::{Process, Usage};
 use crate::current::Current;
@@ -35,9 +36,10 @@ pub struct Counted {
 }
 
 /// The path, ready to be merged into the operators' port.
-pub fn routes(tenants: Arc<Current<Vec<Counted>>>) -> Router {
+pub fn routes(tenants: Arc<Current<Vec<Counted>>>, journal: Journal) -> Router {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Everything { tenants, process: Process::new() }));
+    let process = Process::new();
+    registry.register_collector(Box::new(Everything { tenants, journal, process }));
     Router::new().route("/metrics", get(metrics)).with_state(Arc::new(registry))
 }
 
@@ -55,6 +57,7 @@ async fn metrics(State(registry): State<Arc<Registry>>) -> Response {
 #[derive(Debug)]
 struct Everything {
     tenants: Arc<Current<Vec<Counted>>>,
+    journal: Journal,
     process: Process,
 }
 
@@ -65,6 +68,7 @@ impl Collector for Everything {
         requests(&mut families, &tenants)?;
         native(&mut families, &tenants)?;
         clients(&mut families, &tenants)?;
+        audit(&mut families, self.journal.figures())?;
         process(&mut families, &self.process)
     }
 }
@@ -144,6 +148,27 @@ fn clients(families: &mut Families<'_>, tenants: &[Counted]) -> fmt::Result {
     )
 }
 
+fn audit(families: &mut Families<'_>, figures: Figures) -> fmt::Result {
+    let Figures { written, dropped, failures, interrupted, waiting } = figures;
+    for (name, help, count) in [
+        ("scimbridge_audit_events", "Events written into the audit trail.", written),
+        ("scimbridge_audit_dropped", "Events without native writes that were dropped.", dropped),
+        ("scimbridge_audit_failures", "Attempts to write events that failed.", failures),
+        (
+            "scimbridge_audit_interrupted",
+            "Writes of bridges that ended in their middle, completed as interrupted.",
+            interrupted,
+        ),
+    ] {
+        families.counters(name, help, [(Vec::new(), count)])?;
+    }
+    families.gauges(
+        "scimbridge_audit_waiting",
+        "Events that wait to be written.",
+        [(Vec::new(), gauge(i64::try_from(waiting).unwrap_or(i64::MAX)))],
+    )
+}
+
 fn process(families: &mut Families<'_>, process: &Process) -> fmt::Result {
     families.gauges(
         "scimbridge_build_info",
@@ -183,6 +208,7 @@ mod tests {
     use prometheus_client::encoding::prometheus_text::encode;
     use prometheus_client::registry::Registry;
 
+    use crate::audit::journal::Journal;
     use crate::console::metrics::{Counted, Everything};
     use crate::console::process::Process;
     use crate::current::Current;
@@ -197,7 +223,8 @@ mod tests {
     fn text(counted: Counted) -> String {
         let mut registry = Registry::default();
         let tenants = Arc::new(Current::new(vec![counted]));
-        registry.register_collector(Box::new(Everything { tenants, process: Process::new() }));
+        let (journal, process) = (Journal::off(), Process::new());
+        registry.register_collector(Box::new(Everything { tenants, journal, process }));
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         text

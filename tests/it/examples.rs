@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use scimbridge::audit::journal::Journal;
 use scimbridge::console::health::{Check, Readiness, start};
 use scimbridge::console::metrics::{Counted, routes};
 use scimbridge::current::Current;
@@ -47,7 +48,7 @@ async fn exposed() -> BTreeSet<String> {
     counted.meters.answered(Operation::List, Outcome::Success, Duration::ZERO, 1);
     counted.meters.called("GET", Outcome::Success, Duration::ZERO);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let routes = routes(Arc::new(Current::new(vec![counted])));
+    let routes = routes(Arc::new(Current::new(vec![counted])), Journal::off());
     let console = start(listener, Arc::new(Always), routes).unwrap();
     let answer = send(console.address(), "GET", "/metrics", &[], b"").await;
     console.stop(Duration::from_secs(1)).await;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use scimbridge::audit::journal::Journal;
 use scimbridge::console::health::{Check, Readiness, start};
 use scimbridge::console::metrics::{Counted, routes};
 use scimbridge::current::Current;
@@ -31,11 +32,9 @@ impl Readiness for Switch {
 async fn alive_is_not_yet_ready() {
     let switch = Arc::new(Switch::default());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let metrics = routes(Arc::new(Current::new(vec![Counted {
-        tenant: "acme".to_owned(),
-        meters: Arc::default(),
-        deviations: Arc::default(),
-    }])));
+    let counted =
+        Counted { tenant: "acme".to_owned(), meters: Arc::default(), deviations: Arc::default() };
+    let metrics = routes(Arc::new(Current::new(vec![counted])), Journal::off());
     let health = start(listener, Arc::clone(&switch) as Arc<dyn Readiness>, metrics).unwrap();
     let address = health.address();
     let alive = send(address, "GET", "/healthz", &[], b"").await;

@@ -19,9 +19,10 @@ use crate::config::load::environment;
 use crate::config::settings::{Config, Tenant as TenantConfig};
 use crate::exchange::counters::DeviationCounters;
 use crate::exchange::cursor::Seal;
+use crate::exchange::locks::Locks;
 use crate::exchange::precautions::{Guard, Precautions, Protected};
 use crate::exchange::recent::Recent;
-use crate::exchange::tenant::{Locks, Tenant};
+use crate::exchange::tenant::Tenant;
 use crate::guard::rule::Rule;
 use crate::id::{IdSource, SystemIds};
 use crate::mapping::expression::Ambient;
@@ -128,6 +129,14 @@ struct Lasting {
     meters: Arc<Meters>,
 }
 
+impl Lasting {
+    fn new(tenant: &str, store: &Store) -> Self {
+        // Replicas on one store wait for each other, too.
+        let shared = store.locks().map(|locks| Arc::new(Locks::shared(tenant, locks)));
+        Self { locks: shared.unwrap_or_default(), ..Self::default() }
+    }
+}
+
 /// A tenant, and all that it was built from.
 #[derive(Clone)]
 struct Built {
@@ -224,7 +233,8 @@ impl Workshop {
         }
         let change = if before.is_some() { "changed" } else { "added" };
         assembled.changes.push(format!("tenant {name} {change}"));
-        let lasting = assembled.lasting.entry(name.clone()).or_default().clone();
+        let new = || Lasting::new(name, &self.store);
+        let lasting = assembled.lasting.entry(name.clone()).or_insert_with(new).clone();
         let tenant = Arc::new(self.tenant(&config, &text, lasting)?);
         Ok(Built { text, config, tenant })
     }

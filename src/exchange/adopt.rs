@@ -31,7 +31,7 @@ pub async fn adopt(
     let Some((mut located, value)) = find(exchange, resource, path, sent).await? else {
         return Ok(None);
     };
-    let _held = exchange.tenant.locks.hold(&resource.name, &located.key).await;
+    let _held = exchange.tenant.locks.hold(&resource.name, &located.key).await?;
     if is_seen(exchange, resource, &located.key).await? {
         return Ok(None);
     }

@@ -29,7 +29,7 @@ pub async fn answer(
     id: &str,
     conditions: &Conditions,
 ) -> Result<ScimResponse, ExchangeError> {
-    let _held = exchange.tenant.locks.hold(&resource.name, id).await;
+    let _held = exchange.tenant.locks.hold(&resource.name, id).await?;
     let mut located = exchange.locate(resource, id).await?;
     let is_off = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
     if matches!(resource.delete, Delete::NotAllowed) {

@@ -41,7 +41,7 @@ impl Exchange<'_> {
             Err(ExchangeError::NotFound { .. }) => return Ok(None),
             other => other?,
         };
-        let _held = self.tenant.locks.hold_kept(&resource.name, &located.id).await;
+        let _held = self.tenant.locks.hold_kept(&resource.name, &located.id).await?;
         let entry = located.entry.take().unwrap_or_default();
         let entry = Entry { state: EntryState::Live, ..entry };
         self.tenant.sidecar.save(&self.tenant.partition(), &resource.name, &entry).await?;
@@ -60,7 +60,7 @@ impl Exchange<'_> {
         let references = self.references_for(resource, before, goal).await?;
         let context = self.context(resource, &references);
         // No call is made while this is held: others write into what is kept of many resources.
-        let held = self.tenant.locks.hold_kept(&resource.name, &located.id).await;
+        let held = self.tenant.locks.hold_kept(&resource.name, &located.id).await?;
         let kept = self.kept(resource, &located.id).await?;
         let difference = Difference {
             native: &kept,
@@ -129,7 +129,7 @@ impl Exchange<'_> {
         loop {
             let last = self.kept(resource, &made.id).await?;
             is_stale |= self.restore(resource, &made, &last, &restored).await?;
-            let _held = self.tenant.locks.hold_kept(&resource.name, &made.id).await;
+            let _held = self.tenant.locks.hold_kept(&resource.name, &made.id).await?;
             restored = last;
             // A group may have been joined while memberships were restored.
             if self.kept(resource, &made.id).await? != restored {

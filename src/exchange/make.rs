@@ -152,7 +152,7 @@ async fn enter(
     if let Some(identity) = identity {
         // It stays switched off in the side-car until everything of it is back, but its new key
         // must not be lost: the same request again goes on from there.
-        let _held = exchange.tenant.locks.hold_kept(&resource.name, &identity.id).await;
+        let _held = exchange.tenant.locks.hold_kept(&resource.name, &identity.id).await?;
         let ids = [identity.id.clone()];
         let kept = sidecar.by_ids(&partition, &resource.name, &ids).await?.pop();
         let entry = Entry { key: key.clone(), ..kept.ok_or(ExchangeError::Busy)? };

@@ -20,6 +20,7 @@ pub mod guarded;
 pub mod kept;
 pub mod known_names;
 pub mod left;
+pub mod locks;
 pub mod lookups;
 pub mod make;
 pub mod named;

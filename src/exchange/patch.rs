@@ -37,7 +37,7 @@ pub async fn answer(
 ) -> Result<ScimResponse, ExchangeError> {
     let resource_type = &resource.resource_type;
     let patch = exchange.patch_request(body, resource_type)?;
-    let _held = exchange.tenant.locks.hold(&resource.name, id).await;
+    let _held = exchange.tenant.locks.hold(&resource.name, id).await?;
     let mut located = exchange.locate(resource, id).await?;
     let admitted = exchange.admit(resource, &located, conditions).await?;
     let is_live = located

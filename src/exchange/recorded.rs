@@ -74,7 +74,7 @@ impl Exchange<'_> {
         let partition = self.tenant.partition();
         for Redirected { target, id, joins } in redirected {
             let Some(mapping) = self.tenant.mapping.resource(target) else { continue };
-            let _held = self.tenant.locks.hold_kept(target, id).await;
+            let _held = self.tenant.locks.hold_kept(target, id).await?;
             let ids = [id.clone()];
             let entry = self.tenant.sidecar.by_ids(&partition, target, &ids).await?.pop();
             let Some(Entry { state: EntryState::Off(mut native), id, key, attributes }) = entry

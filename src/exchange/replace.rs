@@ -26,7 +26,7 @@ pub async fn answer(
 ) -> Result<ScimResponse, ExchangeError> {
     let resource_type = &resource.resource_type;
     let sent = exchange.resource(body, resource_type)?;
-    let _held = exchange.tenant.locks.hold(&resource.name, id).await;
+    let _held = exchange.tenant.locks.hold(&resource.name, id).await?;
     let mut located = exchange.locate(resource, id).await?;
     let record = match exchange.admit(resource, &located, conditions).await? {
         Some(record) => record,

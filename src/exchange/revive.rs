@@ -28,7 +28,7 @@ pub async fn revive(
     let Some((mut located, native)) = find(exchange, resource, wanted).await? else {
         return Ok(None);
     };
-    let _held = exchange.tenant.locks.hold(&resource.name, &located.id).await;
+    let _held = exchange.tenant.locks.hold(&resource.name, &located.id).await?;
     // Another request may have revived it while this one waited.
     let (partition, ids) = (exchange.tenant.partition(), [located.id.clone()]);
     let entry = exchange.tenant.sidecar.by_ids(&partition, &resource.name, &ids).await?.pop();

@@ -113,7 +113,7 @@ pub async fn one(
     };
     let target = collection.reference.as_deref().unwrap_or_default();
     let member = key::text(&subject.member).unwrap_or_default();
-    let _held = exchange.tenant.locks.hold_member(target, &member).await;
+    let _held = exchange.tenant.locks.hold_member(target, &member).await?;
     let scope = subject.over(scope.clone());
     if lookup::is_asked_first(request) && !request::is_due(request, &scope)? {
         return Ok(Sent::Declined);

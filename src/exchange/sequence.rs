@@ -449,7 +449,7 @@ impl<'a> Change<'a> {
             };
             let partition = self.exchange.tenant.partition();
             let name = &self.resource.name;
-            let _held = self.exchange.tenant.locks.hold_kept(name, &located.id).await;
+            let _held = self.exchange.tenant.locks.hold_kept(name, &located.id).await?;
             self.exchange.tenant.sidecar.save(&partition, name, &entry).await?;
             located.entry = Some(entry);
         }

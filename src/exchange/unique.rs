@@ -4,9 +4,9 @@
 //! What is written past the bridge at the same moment is not seen.
 
 use serde_json::Value;
-use tokio::sync::MutexGuard;
 
 use crate::exchange::error::ExchangeError;
+use crate::exchange::locks::Held;
 use crate::exchange::native::Exchange;
 use crate::exchange::search::{self, Asked};
 use crate::exchange::sieve::{Sight, Window};
@@ -27,7 +27,7 @@ pub async fn hold<'t>(
     resource: &ResourceMapping,
     before: &Resource,
     wanted: &Resource,
-) -> Result<Vec<MutexGuard<'t, ()>>, ExchangeError> {
+) -> Result<Held<'t>, ExchangeError> {
     let mut new: Vec<(&AttrPath, Value)> = Vec::new();
     for path in &resource.unique {
         let have: Vec<String> = values(before, path).iter().map(folded).collect();
@@ -38,7 +38,7 @@ pub async fn hold<'t>(
         return Err(ExchangeError::TooMany { limit: MOST });
     }
     let names = new.iter().map(|(path, value)| format!("{path} {}", folded(value)));
-    let held = exchange.tenant.locks.hold_values(&resource.name, names).await;
+    let held = exchange.tenant.locks.hold_values(&resource.name, names).await?;
     for (path, value) in new {
         if is_taken(exchange, resource, before.id(), path, value).await? {
             let (resource, attribute) = (resource.name.clone(), path.to_string());

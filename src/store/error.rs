@@ -21,6 +21,8 @@ pub(in crate::store) enum OpenError {
     Encoding(String),
     #[error("the server did not answer within {0:?}")]
     Slow(Duration),
+    #[error("the connection that holds the locks of replicas is gone")]
+    NoLocks,
     #[error("the folder {0} of the database does not exist")]
     NoFolder(PathBuf),
     #[error("the database file {path} cannot be created")]

@@ -1,6 +1,9 @@
 //! The store as the rest of the house sees it: opened by its address, then one thing that keeps
 //! everything, whichever database it is.
 
+use std::sync::Arc;
+
+use crate::exchange::locks::SharedLocks;
 use crate::sidecar::port::StoreError;
 use crate::store::database::Database;
 
@@ -21,6 +24,15 @@ impl Store {
     /// bridge has written.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         Database::open(url).await.map(|database| Self { database })
+    }
+
+    /// Locks that all processes with this store share; `None` when the store belongs to one
+    /// process.
+    pub fn locks(&self) -> Option<Arc<dyn SharedLocks>> {
+        match &self.database {
+            Database::Sqlite(_) => None,
+            Database::Postgres(database) => Some(Arc::new(database.locks.clone())),
+        }
     }
 
     /// Whether the store answers, for health checks.

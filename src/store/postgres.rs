@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::sidecar::port::StoreError;
 use crate::store::error::{OpenError, corrupt, failed, not_migrated, unavailable};
+use crate::store::locks::PostgresLocks;
 use crate::store::statement::Statement;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/postgres");
@@ -43,6 +44,8 @@ const TRIED: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub(in crate::store) struct PostgresDatabase {
     pub(in crate::store) pool: PgPool,
+    /// Locks that all processes with this database share.
+    pub(in crate::store) locks: PostgresLocks,
 }
 
 impl PostgresDatabase {
@@ -77,7 +80,9 @@ impl PostgresDatabase {
                 })
             });
         // Nothing is asked of the server before the first statement.
-        Ok(Self { pool: pool.connect_lazy_with(bounded(options)) })
+        let pool = pool.connect_lazy_with(bounded(options));
+        let locks = PostgresLocks::start(pool.connect_options());
+        Ok(Self { pool, locks })
     }
 
     /// The rows of a statement.
@@ -165,13 +170,16 @@ fn settled<T>(
     }
 }
 
-/// Connections whose statements end by themselves, and whose transactions do when the bridge
-/// has vanished.
+/// Connections whose statements end by themselves, and which end, with their transactions and
+/// locks, soon after the bridge's machine has vanished.
 fn bounded(options: PgConnectOptions) -> PgConnectOptions {
     let milliseconds = PATIENCE.as_millis().to_string();
     options.options([
         ("statement_timeout", milliseconds.as_str()),
         ("idle_in_transaction_session_timeout", milliseconds.as_str()),
+        ("tcp_keepalives_idle", "10"),
+        ("tcp_keepalives_interval", "5"),
+        ("tcp_keepalives_count", "3"),
     ])
 }
 

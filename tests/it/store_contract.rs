@@ -4,12 +4,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use scimbridge::auth::memory::MemoryTokens;
 use scimbridge::auth::port::{TokenName, TokenStore};
 use scimbridge::auth::scope::Scopes;
 use scimbridge::auth::token::{TokenHash, TokenRecord};
+use scimbridge::exchange::locks::{LockError, SharedLocks};
 use scimbridge::sidecar::entry::{
     Entry, EntryState, Partition, Retired, RetiredCount, RetiredPage,
 };
@@ -19,7 +22,7 @@ use scimbridge::store::open::Store;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::postgres::{Database, tell};
+use crate::postgres::{Database, administer, tell};
 
 /// Holds a store to every clause of its port, and says how many that were.
 macro_rules! hold {
@@ -77,6 +80,18 @@ async fn keys_on_sqlite() {
 async fn keys_on_postgresql() {
     let Some(database) = Database::new().await else { return };
     key_contract("PostgreSQL", &database.url).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn shared_locks_on_postgresql() {
+    let Some(database) = Database::new().await else { return };
+    hold!("SharedLocks", "PostgreSQL", &database.url;
+        one_holds_a_lock_at_a_time,
+        nobody_is_kept_out_by_a_busy_neighbour,
+        locks_end_with_their_connection,
+        waiting_that_is_given_up_leaves_nothing_behind,
+    );
+    assert!(in_memory().await.locks().is_none());
 }
 
 /// Each clause works in a tenant of its own.
@@ -493,6 +508,95 @@ async fn concurrent_proposals_give_one_key(url: &str) {
     for caller in callers {
         assert_eq!(caller.await.unwrap(), kept);
     }
+}
+
+/// The locks of a process of its own.
+async fn locks(url: &str) -> Arc<dyn SharedLocks> {
+    Store::open(url).await.unwrap().locks().unwrap()
+}
+
+async fn one_holds_a_lock_at_a_time(url: &str) {
+    let processes = [locks(url).await, locks(url).await, locks(url).await];
+    let inside = Arc::new([const { AtomicUsize::new(0) }; 3]);
+    let mut holders = tokio::task::JoinSet::new();
+    for number in 0..90 {
+        let (locks, inside) = (processes[number % 3].clone(), inside.clone());
+        holders.spawn(async move {
+            let lock = number / 3 % 3;
+            let hold = locks.take(i64::try_from(lock).unwrap()).await.unwrap();
+            assert_eq!(inside[lock].fetch_add(1, Ordering::SeqCst), 0);
+            yielding(5).await;
+            assert_eq!(inside[lock].fetch_sub(1, Ordering::SeqCst), 1);
+            drop(hold);
+        });
+    }
+    assert_eq!(holders.join_all().await.len(), 90);
+}
+
+/// One process wants a lock again and again; another one gets it nevertheless.
+async fn nobody_is_kept_out_by_a_busy_neighbour(url: &str) {
+    let (busy, modest) = (locks(url).await, locks(url).await);
+    let begun = Arc::new(tokio::sync::Notify::new());
+    let begins = begun.clone();
+    let running = tokio::spawn(async move {
+        loop {
+            let hold = busy.take(77).await.unwrap();
+            begins.notify_one();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            drop(hold);
+        }
+    });
+    begun.notified().await;
+    for _ in 0..20 {
+        drop(modest.take(77).await.unwrap());
+    }
+    running.abort();
+}
+
+async fn locks_end_with_their_connection(url: &str) {
+    let (one, other) = (locks(url).await, locks(url).await);
+    let lost = one.take(5).await.unwrap();
+    let waiting = tokio::spawn({
+        let other = other.clone();
+        async move { other.take(5).await.map(drop) }
+    });
+    // As when the process dies, or the network between them does.
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_locks \
+               WHERE locktype = 'advisory' AND granted AND classid = 0 AND objid = 5 \
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    administer(url, end.to_owned()).await;
+    waiting.await.unwrap().unwrap();
+    // The first to notice may be told so; then there is a new connection.
+    let again = match one.take(5).await {
+        Ok(hold) => hold,
+        Err(LockError::Store(StoreError::Unavailable(_))) => one.take(5).await.unwrap(),
+        Err(error) => panic!("{error}"),
+    };
+    // What was lost is not let go a second time.
+    drop(lost);
+    assert!(tokio::time::timeout(Duration::from_millis(200), other.take(5)).await.is_err());
+    drop(again);
+    drop(other.take(5).await.unwrap());
+}
+
+async fn waiting_that_is_given_up_leaves_nothing_behind(url: &str) {
+    let (one, other) = (locks(url).await, locks(url).await);
+    for turns in (0..8).cycle().take(64) {
+        let hold = one.take(9).await.unwrap();
+        tokio::select! {
+            biased;
+            taken = other.take(9) => drop(taken.unwrap()),
+            () = yielding(turns * 20) => {}
+        }
+        drop(hold);
+        tokio::select! {
+            biased;
+            taken = one.take(9) => drop(taken.unwrap()),
+            () = yielding(turns) => {}
+        }
+    }
+    drop(one.take(9).await.unwrap());
+    drop(other.take(9).await.unwrap());
 }
 
 pub(crate) fn folder() -> TempDir {

@@ -26,17 +26,25 @@ pub(crate) struct Installation {
 impl Installation {
     pub(crate) fn new(origin: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let database = folder.path().join("bridge.db");
+        let store = format!("sqlite:{}", folder.path().join("bridge.db").display());
+        Self::of(folder, &store, PEOPLE, "debug", origin)
+    }
+
+    /// One of several bridges that share a store.
+    pub(crate) fn replica(store: &str, mapping: &str, origin: &str) -> Self {
+        Self::of(tempfile::tempdir().unwrap(), store, mapping, "info", origin)
+    }
+
+    fn of(folder: TempDir, store: &str, mapping: &str, level: &str, origin: &str) -> Self {
         let configuration = format!(
             "[listen]\nscim = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
-             [store]\nurl = \"sqlite:{}\"\n\
-             [log]\nformat = \"json\"\nlevel = \"debug\"\n\
+             [store]\nurl = \"{store}\"\n\
+             [log]\nformat = \"json\"\nlevel = \"{level}\"\n\
              [[tenants]]\nname = \"main\"\nmapping = \"mapping.yaml\"\ntoken_env = \"MAIN_TOKEN\"\n\
-             [tenants.config]\nurl = \"{origin}\"\nkey = \"{NATIVE_KEY}\"\n",
-            database.display()
+             [tenants.config]\nurl = \"{origin}\"\nkey = \"{NATIVE_KEY}\"\n"
         );
         std::fs::write(folder.path().join("scimbridge.toml"), configuration).unwrap();
-        std::fs::write(folder.path().join("mapping.yaml"), PEOPLE).unwrap();
+        std::fs::write(folder.path().join("mapping.yaml"), mapping).unwrap();
         Self { folder }
     }
 

@@ -21,6 +21,9 @@ use crate::http::{Answer, send};
 /// The mapping of these tests.
 pub(crate) const PEOPLE: &str = include_str!("people.yaml");
 
+/// The mapping of the legacy example application.
+pub(crate) const LEGACY: &str = include_str!("../../../mappings/legacy-app.yaml");
+
 const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 
 /// What the bridge shows to the application.
@@ -188,13 +191,9 @@ pub(crate) struct Legacy {
 
 impl Legacy {
     pub(crate) async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (database, api_key) = ("sqlite::memory:".to_owned(), NATIVE_KEY.to_owned());
-        let options = legacy_app::Options { database, api_key };
-        let application = legacy_app::start(listener, options).await.unwrap();
+        let application = application().await;
         let native = application.address();
-        let mapping = include_str!("../../../mappings/legacy-app.yaml");
-        let bridge = Bridge::start(mapping, &format!("http://{native}")).await;
+        let bridge = Bridge::start(LEGACY, &format!("http://{native}")).await;
         Self { bridge, native, application }
     }
 
@@ -207,4 +206,12 @@ impl Legacy {
         self.bridge.stop().await;
         self.application.stop().await;
     }
+}
+
+/// The legacy example application alone.
+pub(crate) async fn application() -> legacy_app::Running {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (database, api_key) = ("sqlite::memory:".to_owned(), NATIVE_KEY.to_owned());
+    let options = legacy_app::Options { database, api_key };
+    legacy_app::start(listener, options).await.unwrap()
 }

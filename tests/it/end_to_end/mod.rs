@@ -15,6 +15,7 @@ mod filters;
 mod floods;
 mod ids;
 mod paths;
+mod replicas;
 mod stopping;
 mod tokens;
 mod traces;

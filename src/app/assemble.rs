@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::app::bridge::Served;
 use crate::app::settings;
 use crate::audit::journal::Journal;
@@ -145,12 +147,27 @@ struct Built {
     tenant: Arc<Tenant>,
 }
 
+/// What can be told of a tenant that is served.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// Its name.
+    pub name: String,
+    /// Its base path; empty for the root.
+    pub base_path: String,
+    /// The name of its mapping.
+    pub mapping: String,
+    /// The first digits of the SHA-256 of the mapping file, as `sha256sum` prints them.
+    pub fingerprint: String,
+}
+
 /// Every tenant of a configuration, ready to be served.
 pub struct Assembled {
     /// The tenants, in the configuration's order.
     pub served: Vec<Served>,
     /// The tokens that the configuration names.
     pub tokens: Vec<ConfiguredToken>,
+    /// What can be told of the tenants.
+    pub standing: Vec<Standing>,
     /// What happened to the tenants since the last configuration, in words.
     pub changes: Vec<String>,
     lasting: BTreeMap<String, Lasting>,
@@ -184,6 +201,7 @@ impl Workshop {
         let mut assembled = Assembled {
             served: Vec::with_capacity(config.tenants.len()),
             tokens: Vec::new(),
+            standing: Vec::new(),
             changes: Vec::new(),
             lasting: self.lasting.clone(),
             built: BTreeMap::new(),
@@ -202,6 +220,12 @@ impl Workshop {
                         base_path: tenant.base_segments().map(str::to_owned).collect(),
                         public_url: tenant.public_url.as_deref().map(Arc::from),
                         meters,
+                    });
+                    assembled.standing.push(Standing {
+                        name: tenant.name.clone(),
+                        base_path: tenant.base_path.clone(),
+                        mapping: built.tenant.mapping.name.clone(),
+                        fingerprint: fingerprint(&built.text),
                     });
                     assembled.built.insert(tenant.name.clone(), built);
                 }
@@ -320,6 +344,12 @@ fn read(tenant: &str, path: &Path) -> Result<String, AssembleError> {
         path: path.to_owned(),
         source,
     })
+}
+
+fn fingerprint(text: &str) -> String {
+    let digest: [u8; 32] = Sha256::digest(text).into();
+    let front = digest.first_chunk().map_or(0, |front| u64::from_be_bytes(*front));
+    format!("{:012x}", front >> 16)
 }
 
 fn load(tenant: &str, path: &Path, text: &str) -> Result<Mapping, AssembleError> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
@@ -12,22 +13,29 @@ use crate::console::health::{Check, Readiness};
 use crate::guard::port::GuardStore as _;
 use crate::store::open::Store;
 
-/// Ready when the store answers: mappings have been loaded before the port opened.
-pub struct StoreReadiness {
+/// Ready when the store answers and nobody has told the process to end: mappings have been loaded
+/// before the port opened.
+pub struct Ready {
     store: Store,
     tokens: Arc<SharedTokens>,
     clock: Arc<dyn Clock>,
+    stopping: AtomicBool,
 }
 
-impl StoreReadiness {
+impl Ready {
     /// Asks this store, and tells of tokens that end soon and of guards that hold back.
     pub fn new(store: Store, tokens: Arc<SharedTokens>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, tokens, clock }
+        Self { store, tokens, clock, stopping: AtomicBool::new(false) }
+    }
+
+    /// From now on the bridge is not ready.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
     }
 }
 
 #[async_trait]
-impl Readiness for StoreReadiness {
+impl Readiness for Ready {
     async fn checks(&self) -> BTreeMap<String, Check> {
         let store = match self.store.ready().await {
             Ok(()) => Check::Passed,
@@ -45,6 +53,9 @@ impl Readiness for StoreReadiness {
         for warning in expiry::warnings(&self.tokens.load(), self.clock.now()) {
             let name = format!("token {}/{}", warning.tenant, warning.label);
             checks.insert(name, Check::Warned(warning.text()));
+        }
+        if self.stopping.load(Ordering::Acquire) {
+            checks.insert("stopping".to_owned(), Check::Failed("the bridge is ending".to_owned()));
         }
         checks
     }

@@ -1,17 +1,20 @@
 //! A new configuration for a bridge that is serving: judged whole, then put in place of the old
 //! one in a single step, or refused whole.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::app::assemble::{AssembleError, Workshop};
+use crate::app::assemble::{AssembleError, Standing, Workshop};
 use crate::app::bridge::Bridge;
+use crate::app::watch::{Prints, Watch};
 use crate::auth::shared::SharedTokens;
-use crate::config::settings::Config;
+use crate::config::settings::{Config, Listen, Stop};
 use crate::console::metrics::Counted;
 use crate::current::Current;
 use crate::gateway::serving::Serving;
+use crate::gateway::tls::{Tls, TlsError, TlsFiles};
 
 /// How a reload went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +41,23 @@ pub struct History {
     pub refused: u64,
 }
 
+/// A configuration cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// Tenants cannot be served as configured.
+    #[error("{}", listed(.0))]
+    Tenants(Vec<AssembleError>),
+    /// Certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+impl From<Vec<AssembleError>> for ReloadError {
+    fn from(faults: Vec<AssembleError>) -> Self {
+        Self::Tenants(faults)
+    }
+}
+
 /// What is being served, and the way to change it.
 pub struct Reload {
     /// What the SCIM port serves.
@@ -46,6 +66,12 @@ pub struct Reload {
     pub tokens: Arc<SharedTokens>,
     /// What is counted.
     pub counted: Arc<Current<Vec<Counted>>>,
+    standing: Current<Vec<Standing>>,
+    watch: Watch,
+    /// The files that the configuration in use and the last one that was tried are made of.
+    files: Current<Vec<PathBuf>>,
+    /// What was in them when the configuration was last read.
+    acted: Current<Prints>,
     /// The configuration that is served; its lock makes reloads wait for each other.
     state: tokio::sync::Mutex<State>,
     history: Mutex<History>,
@@ -61,8 +87,9 @@ impl Reload {
     ///
     /// # Errors
     /// Everything that is wrong with its tenants.
-    pub fn begin(mut workshop: Workshop, config: Config) -> Result<Self, Vec<AssembleError>> {
+    pub fn begin(mut workshop: Workshop, config: Config) -> Result<Self, ReloadError> {
         let assembled = workshop.assemble(&config)?;
+        let tls = tls(&config)?;
         workshop.keep(&assembled);
         let counted = counted(&assembled.served);
         let tokens = Arc::new(SharedTokens::default());
@@ -71,8 +98,15 @@ impl Reload {
         let bridge = Bridge::new(assembled.served, Arc::clone(&tokens), clock);
         let bridge = bridge.recording(workshop.spans.clone());
         let limits = config.gateway.limits.clone();
+        let watch = Watch::new(Arc::clone(&workshop.clock));
+        let files = files(&config);
+        let acted = watch.look(&files);
         Ok(Self {
-            serving: Arc::new(Current::new(Serving { endpoint: Arc::new(bridge), limits })),
+            standing: Current::new(assembled.standing),
+            watch,
+            files: Current::new(files),
+            acted: Current::new(acted),
+            serving: Arc::new(Current::new(Serving { endpoint: Arc::new(bridge), limits, tls })),
             tokens,
             counted: Arc::new(Current::new(counted)),
             state: tokio::sync::Mutex::new(State { workshop, config }),
@@ -83,7 +117,14 @@ impl Reload {
     /// Serves this configuration from now on, unless something is wrong with it.
     pub async fn apply(&self, config: Config) -> Outcome {
         let mut state = self.state.lock().await;
+        // Also when it is refused: mending one of its files has to be noticed.
+        let mut watched = files(&state.config);
+        watched.extend(files(&config));
         let outcome = self.exchange(&mut state, config);
+        if matches!(outcome, Outcome::Applied { .. }) {
+            watched = files(&state.config);
+        }
+        self.files.replace(watched);
         self.note(&state, &outcome);
         outcome
     }
@@ -101,26 +142,71 @@ impl Reload {
         self.history.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How the process is to end, as configured now.
+    pub async fn stop(&self) -> Stop {
+        self.state.lock().await.config.stop.clone()
+    }
+
+    /// The tenants that are served.
+    pub fn standing(&self) -> Arc<Vec<Standing>> {
+        self.standing.load()
+    }
+
+    /// Looks at the files.
+    pub fn look(&self) -> Prints {
+        self.watch.look(&self.files.load())
+    }
+
+    /// What was in the files when the configuration was last read.
+    pub fn acted(&self) -> Arc<Prints> {
+        self.acted.load()
+    }
+
+    /// Says that `seen` is what the files were before the configuration was read. Files that were
+    /// not known then are taken as they are.
+    pub fn act_on(&self, seen: Prints) {
+        let mut acted = self.look();
+        for (path, print) in seen {
+            acted.entry(path).and_modify(|now| *now = print);
+        }
+        self.acted.replace(acted);
+    }
+
     fn exchange(&self, state: &mut State, config: Config) -> Outcome {
         let assembled = match state.workshop.assemble(&config) {
             Ok(assembled) => assembled,
             Err(faults) => return Outcome::Refused(faults.iter().map(told).collect()),
         };
+        let tls = match tls(&config) {
+            Ok(tls) => tls,
+            Err(fault) => return Outcome::Refused(vec![told(&fault)]),
+        };
         let mut changes = assembled.changes.clone();
+        if tls != self.serving.load().tls {
+            changes.push("certificates changed".to_owned());
+        }
         let limits = config.gateway.limits.clone();
         if limits != state.config.gateway.limits {
             changes.push("limits changed".to_owned());
         }
         self.tokens.set_configured(assembled.tokens.clone());
         self.counted.replace(counted(&assembled.served));
+        self.standing.replace(assembled.standing.clone());
         state.workshop.keep(&assembled);
         let clock = Arc::clone(&state.workshop.clock);
         let bridge = Bridge::new(assembled.served, Arc::clone(&self.tokens), clock);
         let bridge = bridge.recording(state.workshop.spans.clone());
-        self.serving.replace(Serving { endpoint: Arc::new(bridge), limits });
+        self.serving.replace(Serving { endpoint: Arc::new(bridge), limits, tls });
         let restart = needs_restart(&state.config, &config);
         // What was not taken over stays as it was, so that the next reload tells it again.
-        let (listen, store) = (state.config.listen.clone(), state.config.store.clone());
+        let old = &state.config.listen;
+        let listen = Listen {
+            scim: old.scim,
+            admin: old.admin,
+            upgrade: old.upgrade.clone(),
+            tls: config.listen.tls.clone(),
+        };
+        let store = state.config.store.clone();
         let audit = state.config.audit;
         let (log, threads) = (state.config.log.clone(), state.config.gateway.threads);
         let telemetry = state.config.telemetry.clone();
@@ -152,13 +238,22 @@ impl Reload {
     }
 }
 
+/// The files that a configuration is made of.
+fn files(config: &Config) -> Vec<PathBuf> {
+    let mappings = config.tenants.iter().map(|tenant| tenant.mapping.clone());
+    let tls = config.listen.tls.iter().flat_map(TlsFiles::paths).map(Path::to_owned);
+    config.sources.iter().cloned().chain(mappings).chain(tls).collect()
+}
+
 /// What both differ in, of that which is read once.
 fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     let settings = [
         ("listen.scim", old.listen.scim != new.listen.scim),
         ("listen.admin", old.listen.admin != new.listen.admin),
+        ("listen.upgrade", old.listen.upgrade != new.listen.upgrade),
         ("store.url", old.store != new.store),
         ("limits.threads", old.gateway.threads != new.gateway.threads),
+        ("limits.streams", old.gateway.limits.streams != new.gateway.limits.streams),
         ("audit", old.audit != new.audit),
         ("log", old.log != new.log),
         ("telemetry", old.telemetry != new.telemetry),
@@ -173,6 +268,16 @@ fn counted(served: &[crate::app::bridge::Served]) -> Vec<Counted> {
         deviations: Arc::clone(&served.tenant.deviations),
     });
     counted.collect()
+}
+
+fn tls(config: &Config) -> Result<Option<Tls>, TlsError> {
+    config.listen.tls.as_ref().map(Tls::load).transpose()
+}
+
+/// Every fault on lines of its own, with its causes.
+fn listed(faults: &[AssembleError]) -> String {
+    let faults: Vec<String> = faults.iter().map(told).collect();
+    faults.join("\n")
 }
 
 /// An error with its causes, in one text.

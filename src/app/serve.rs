@@ -1,20 +1,27 @@
 //! The bridge as an installation runs it: configuration in, ports open, until it is told to stop.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::assemble::{AssembleError, Workshop};
+use tokio::task::JoinHandle;
+
+use crate::app::assemble::Workshop;
 use crate::app::audit;
+use crate::app::follow;
+use crate::app::handoff::{self, Offer, Sockets, Takeover};
 use crate::app::key::{self, KeyError};
-use crate::app::readiness::StoreReadiness;
-use crate::app::reload::{Reload, told};
+use crate::app::notify;
+use crate::app::readiness::Ready;
+use crate::app::reload::{Reload, ReloadError};
+use crate::app::status::Report;
 use crate::app::tokens::{self, Keeper};
 use crate::audit::journal;
 use crate::clock::{Clock, SystemClock};
-use crate::config::settings::Config;
-use crate::console::health;
-use crate::console::metrics;
+use crate::config::settings::{Config, Stop};
+use crate::console::health::{self, Readiness};
+use crate::console::{metrics, status};
 use crate::exchange::cursor::Seal;
 use crate::gateway::listener::{Gateway, Running};
 use crate::id::SystemIds;
@@ -29,19 +36,30 @@ const AUDIT_GRACE: Duration = Duration::from_secs(10);
 pub struct Service {
     gateway: Running,
     console: health::Running,
-    refresher: tokio::task::JoinHandle<()>,
+    refresher: JoinHandle<()>,
     store: Store,
     reload: Arc<Reload>,
     spans: Option<Arc<OtlpSpans>>,
     keeper: Option<journal::Keeper>,
+    ready: Arc<Ready>,
+    offer: Option<Offer>,
+}
+
+/// Why a process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It was told to.
+    Told,
+    /// A newer one serves.
+    Relieved,
 }
 
 /// The bridge cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Tenants cannot be served as configured.
-    #[error("{}", listed(.0))]
-    Tenants(Vec<AssembleError>),
+    /// The configuration cannot be served.
+    #[error(transparent)]
+    Configuration(#[from] ReloadError),
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] crate::sidecar::port::StoreError),
@@ -60,6 +78,27 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+    /// There is no place to take over at.
+    #[error("taking over needs listen.upgrade: the path at which the older process waits")]
+    NoUpgrade,
+    /// The older process does not hand its sockets over.
+    #[error("the process that waits at {} does not hand its sockets over", path.display())]
+    TakeOver {
+        /// `listen.upgrade`.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is no place to wait for a newer process.
+    #[error("listen.upgrade: no socket can be made at {}", path.display())]
+    Offer {
+        /// `listen.upgrade`.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The threads cannot be had.
     #[error("the ports cannot be served")]
     Start(#[source] std::io::Error),
@@ -68,6 +107,30 @@ pub enum ServeError {
 impl Service {
     /// Starts the bridge; both ports are open when this returns.
     pub async fn start(config: &Config) -> Result<Self, ServeError> {
+        Self::begin(config, None).await
+    }
+
+    /// Starts the bridge in the place of the one that waits at `listen.upgrade`, or as
+    /// [`Self::start`] does when none waits there.
+    pub async fn take_over(config: &Config) -> Result<Self, ServeError> {
+        let path = config.listen.upgrade.clone().ok_or(ServeError::NoUpgrade)?;
+        let asked = path.clone();
+        let asked = tokio::task::spawn_blocking(move || Takeover::ask(&asked)).await;
+        let asked = asked.map_err(std::io::Error::other).and_then(|asked| asked);
+        match asked.map_err(|source| ServeError::TakeOver { path, source })? {
+            Some((takeover, sockets)) => {
+                let service = Self::begin(config, Some(sockets)).await?;
+                if let Err(error) = takeover.ready() {
+                    tracing::warn!(%error, "the older process cannot be told; it may have ended");
+                }
+                tracing::info!("taken over from an older process");
+                Ok(service)
+            }
+            None => Self::begin(config, None).await,
+        }
+    }
+
+    async fn begin(config: &Config, handed: Option<Sockets>) -> Result<Self, ServeError> {
         let store = Store::open(&config.store.url).await?;
         let seal: Arc<dyn Seal> = Arc::new(key::cursors(&store, &SystemIds).await?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -77,23 +140,47 @@ impl Service {
         let mut workshop = Workshop::new(store.clone(), seal, Arc::clone(&clock));
         workshop.spans = spans.clone().map(|spans| spans as Arc<dyn Spans>);
         workshop.journal = journal.clone();
-        let reload = Reload::begin(workshop, config.clone()).map_err(ServeError::Tenants)?;
+        let reload = Reload::begin(workshop, config.clone())?;
         let reload = Arc::new(reload);
         let shared = Arc::clone(&reload.tokens);
         let version = tokens::refresh(&store, &shared).await?;
-        let scim = listen(config.listen.scim)?;
-        let admin = listen(config.listen.admin)?;
+        let (scim, admin) = handed.map(|it| (it.scim, it.admin)).unzip();
+        let listen = |handed, address| {
+            handoff::listener(handed, address)
+                .map_err(|source| ServeError::Listen { address, source })
+        };
+        let scim = listen(scim, config.listen.scim)?;
+        let admin = listen(admin, config.listen.admin)?;
+        let copies =
+            scim.try_clone().and_then(|scim| Ok(Sockets { scim, admin: admin.try_clone()? }));
         let gateway = Gateway::serve(scim, config.gateway.threads, &reload.serving);
         let gateway = gateway.map_err(ServeError::Start)?;
-        let readiness = StoreReadiness::new(store.clone(), Arc::clone(&shared), Arc::clone(&clock));
-        let readiness = Arc::new(readiness);
-        let metrics = metrics::routes(Arc::clone(&reload.counted), journal);
-        let console = health::start(admin, readiness, metrics).map_err(ServeError::Start)?;
+        let ready = Arc::new(Ready::new(store.clone(), Arc::clone(&shared), Arc::clone(&clock)));
+        let readiness: Arc<dyn Readiness> = Arc::clone(&ready) as Arc<dyn Readiness>;
+        let report = Report {
+            reload: Arc::clone(&reload),
+            readiness: Arc::clone(&readiness),
+            started: clock.now(),
+            clock: Arc::clone(&clock),
+            details: Vec::new(),
+        };
+        let more = metrics::routes(Arc::clone(&reload.counted), journal);
+        let more = more.merge(status::routes(Arc::new(report)));
+        let console = health::start(admin, readiness, more).map_err(ServeError::Start)?;
         let refresher =
             tokio::spawn(Keeper::new(Arc::new(store.clone()), shared, clock, version).run());
         tracing::info!(address = %gateway.address(), "SCIM port open");
         tracing::info!(address = %console.address(), "admin port open");
-        Ok(Self { gateway, console, refresher, store, reload, spans, keeper })
+        let offer = match &config.listen.upgrade {
+            Some(path) => Some(
+                copies
+                    .and_then(|copies| Offer::make(path, copies))
+                    .map_err(|source| ServeError::Offer { path: path.clone(), source })?,
+            ),
+            None => None,
+        };
+        notify::ready();
+        Ok(Self { gateway, console, refresher, store, reload, spans, ready, offer, keeper })
     }
 
     /// Where SCIM is served.
@@ -111,12 +198,58 @@ impl Service {
         &self.reload
     }
 
+    /// Reads the configuration at `path` again on SIGHUP, and when one of its files has changed,
+    /// until the task is aborted.
+    pub fn follow(&self, path: Option<PathBuf>, every: Duration) -> JoinHandle<()> {
+        follow::follow(Arc::clone(&self.reload), path, every)
+    }
+
+    /// Returns when a newer process serves in the place of this one.
+    pub async fn relieved(&self) {
+        match &self.offer {
+            Some(offer) => offer.relieved().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Stops accepting, lets requests in flight finish for at most `grace`, then ends.
     pub async fn stop(self, grace: Duration) {
+        let stop = Stop { delay: Duration::ZERO, linger: Duration::ZERO, grace };
+        self.end(&stop, End::Told).await;
+    }
+
+    /// Ends as the configuration says: not ready any more, then no connection more, then the end
+    /// of those that are there.
+    pub async fn drain(self, why: End) {
+        let stop = self.reload.stop().await;
+        self.end(&stop, why).await;
+    }
+
+    async fn end(mut self, stop: &Stop, why: End) {
         tracing::info!("stopping");
-        self.gateway.stop(grace).await;
+        let mut console = Some(self.console);
+        match (self.offer.take(), why) {
+            // Both ports are the newer one's, and so are questions about readiness.
+            (Some(offer), End::Relieved) => {
+                offer.close().await;
+                if let Some(console) = console.take() {
+                    console.stop(Duration::from_secs(1)).await;
+                }
+            }
+            (offer, End::Told | End::Relieved) => {
+                notify::stopping();
+                self.ready.stop();
+                tokio::time::sleep(stop.delay).await;
+                if let Some(offer) = offer {
+                    offer.withdraw().await;
+                }
+            }
+        }
+        self.gateway.drain(stop.linger, stop.grace).await;
         self.refresher.abort();
-        self.console.stop(Duration::from_secs(1)).await;
+        if let Some(console) = console {
+            console.stop(Duration::from_secs(1)).await;
+        }
         if let Some(keeper) = self.keeper {
             keeper.close(AUDIT_GRACE).await;
         }
@@ -125,14 +258,4 @@ impl Service {
             spans.stop().await;
         }
     }
-}
-
-fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address).map_err(|source| ServeError::Listen { address, source })
-}
-
-/// Every fault on lines of its own, with its causes.
-fn listed(faults: &[AssembleError]) -> String {
-    let faults: Vec<String> = faults.iter().map(told).collect();
-    faults.join("\n")
 }

@@ -52,6 +52,16 @@ pub(crate) enum Command {
     Completions(Completions),
     /// Print the manual page, or write one for each command into a folder.
     Man(Man),
+    /// Tell what a running bridge is doing: tenants, checks, the last reload.
+    ///
+    /// Exit code 0 when it is ready and its last reload was applied, 1 when one of both is not so,
+    /// 2 when it does not answer.
+    Status(Status),
+    /// Make a running bridge read its configuration again (the same as SIGHUP), and tell how it went.
+    ///
+    /// Exit code 0 when the configuration is served, 1 when it is refused and the one of before goes
+    /// on, 2 when the bridge could not be asked.
+    Reload(Reload),
 }
 
 /// Arguments of `serve`.
@@ -60,6 +70,9 @@ pub(crate) struct Serve {
     /// The configuration file [default: scimbridge.toml, if it exists].
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Take over from the process that waits at `listen.upgrade`, without a connection refused.
+    #[arg(long)]
+    pub(crate) upgrade: bool,
 }
 
 /// Arguments of `check`.
@@ -430,4 +443,32 @@ pub(crate) struct Man {
     /// Write scimbridge.1 and a page for each command into this folder [default: print the first].
     #[arg(value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// The operators' port (`listen.admin`).
+    #[arg(long, default_value = "http://127.0.0.1:8081")]
+    pub(crate) url: String,
+    /// How it is shown.
+    #[arg(long, value_enum, default_value_t = StatusFormat::Pretty)]
+    pub(crate) format: StatusFormat,
+}
+
+/// How a status is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StatusFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object.
+    Json,
+}
+
+/// Arguments of `reload`.
+#[derive(Debug, Args)]
+pub(crate) struct Reload {
+    /// The operators' port (`listen.admin`).
+    #[arg(long, default_value = "http://127.0.0.1:8081")]
+    pub(crate) url: String,
 }

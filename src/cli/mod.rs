@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 the command found faults, 2 it could not be carried out.
 
+mod admin;
 mod arguments;
 mod audit;
 mod check;
@@ -16,6 +17,7 @@ mod man;
 mod output;
 mod schema;
 mod serve;
+mod status;
 mod token;
 mod try_;
 
@@ -49,6 +51,8 @@ pub fn run() -> ExitCode {
             Command::Health(options) => health::run(&options).await,
             Command::Completions(options) => completions::run(&options),
             Command::Man(options) => man::run(&options),
+            Command::Status(options) => status::run(&options).await,
+            Command::Reload(options) => status::reload(&options).await,
         }
     })
 }

@@ -1,15 +1,14 @@
 //! `scimbridge serve`.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use crate::app::serve::Service;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::app::follow;
+use crate::app::serve::{End, Service};
 use crate::cli::arguments::Serve;
 use crate::cli::{logging, output};
 use crate::config::load;
-
-/// Longest wait for requests in flight: as long as one may take.
-const GRACE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(options: &Serve) -> ExitCode {
     let config = match load::load(options.config.as_deref()) {
@@ -20,16 +19,36 @@ pub(crate) async fn run(options: &Serve) -> ExitCode {
         }
     };
     logging::start(&config.log);
-    let service = match Service::start(&config).await {
+    raise_file_limit();
+    let started = if options.upgrade {
+        Service::take_over(&config).await
+    } else {
+        Service::start(&config).await
+    };
+    let service = match started {
         Ok(service) => service,
         Err(error) => {
             output::failure(&error);
             return ExitCode::from(2);
         }
     };
-    shutdown().await;
-    service.stop(GRACE).await;
+    let following = service.follow(options.config.clone(), follow::INTERVAL);
+    let why = tokio::select! {
+        () = shutdown() => End::Told,
+        () = service.relieved() => End::Relieved,
+    };
+    following.abort();
+    service.drain(why).await;
     ExitCode::SUCCESS
+}
+
+/// As many connections as the system lets a process have: the usual limit is far below it.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!(%error, "the number of open files stays limited");
+    }
 }
 
 /// Waits for SIGTERM or SIGINT.

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
@@ -14,17 +13,17 @@ use serde::de::DeserializeOwned;
 
 use crate::config::error::{ConfigError, Fault};
 use crate::config::interpolate::Surroundings;
+use crate::config::listen_file::{LimitsFile, ListenFile, StopFile};
 use crate::config::precautions::{AuditFile, GuardFile};
-use crate::config::settings::{Config, Listen, Store, Tenant, Values};
+use crate::config::settings::{Config, Store, Tenant, Values};
 use crate::config::telemetry::TelemetryFile;
-use crate::gateway::limits::Limits;
-use crate::gateway::listener::Options;
 use crate::scim::value::Dialect;
 
 /// Where the configuration is looked for when no path is given.
 const DEFAULT_FILE: &str = "scimbridge.toml";
 const PREFIX: &str = "SCIMBRIDGE_";
-const SECTIONS: [&str; 7] = ["listen", "store", "tenants", "limits", "log", "telemetry", "audit"];
+const SECTIONS: [&str; 8] =
+    ["listen", "store", "tenants", "limits", "log", "telemetry", "stop", "audit"];
 
 /// The process's environment, as far as it is UTF-8.
 pub(crate) fn process_environment() -> BTreeMap<String, String> {
@@ -62,13 +61,16 @@ fn judge(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Vec<Faul
         let known = SECTIONS.join(", ");
         faults.push(Fault::new(name, format!("is not known; known sections are {known}")));
     }
+    let listen: ListenFile = section(&whole, "listen", &mut faults);
     let limits: LimitsFile = section(&whole, "limits", &mut faults);
     let telemetry: TelemetryFile = section(&whole, "telemetry", &mut faults);
+    let stop: StopFile = section(&whole, "stop", &mut faults);
     let mut store: Store = section(&whole, "store", &mut faults);
     store.url = surroundings.text_at("store.url", store.url, &mut faults);
     let audit: AuditFile = section(&whole, "audit", &mut faults);
     let config = Config {
-        listen: section(&whole, "listen", &mut faults),
+        listen: listen.listen(surroundings.folder, &mut faults),
+        stop: stop.stop(&mut faults),
         gateway: limits.options(&mut faults),
         store,
         tenants: tenants(&whole, surroundings, &mut faults),
@@ -77,7 +79,6 @@ fn judge(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Vec<Faul
         telemetry: telemetry.options(surroundings, &mut faults),
         sources: surroundings.read.borrow().iter().cloned().collect(),
     };
-    check_listen(&config.listen, &mut faults);
     if faults.is_empty() { Ok(config) } else { Err(faults) }
 }
 
@@ -112,67 +113,6 @@ fn section<T: DeserializeOwned + Default>(
 
 fn all(prefix: &str, errors: figment::Error) -> Vec<Fault> {
     errors.into_iter().map(|error| Fault::of(prefix, &error)).collect()
-}
-
-fn check_listen(listen: &Listen, faults: &mut Vec<Fault>) {
-    if listen.scim == listen.admin && listen.scim.port() != 0 {
-        faults.push(Fault::new("listen.admin", "must be another address than listen.scim"));
-    }
-}
-
-/// `[limits]` as written; what is not there has its default.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LimitsFile {
-    threads: Option<usize>,
-    body_bytes: Option<usize>,
-    header_bytes: Option<usize>,
-    header_count: Option<usize>,
-    target_bytes: Option<usize>,
-    head_seconds: Option<u64>,
-    idle_seconds: Option<u64>,
-    body_seconds: Option<u64>,
-    answer_seconds: Option<u64>,
-    write_seconds: Option<u64>,
-}
-
-impl LimitsFile {
-    fn options(&self, faults: &mut Vec<Fault>) -> Options {
-        let usual = Options::default();
-        let limits = usual.limits;
-        let mut at_least_one = |name: &str, given: Option<usize>, usual: usize| {
-            if given == Some(0) {
-                faults.push(Fault::new(format!("limits.{name}"), "must be at least 1"));
-            }
-            given.unwrap_or(usual)
-        };
-        let threads = at_least_one("threads", self.threads, usual.threads);
-        let body_bytes = at_least_one("body_bytes", self.body_bytes, limits.body_bytes);
-        let header_bytes = at_least_one("header_bytes", self.header_bytes, limits.header_bytes);
-        let header_count = at_least_one("header_count", self.header_count, limits.header_count);
-        let target_bytes = at_least_one("target_bytes", self.target_bytes, limits.target_bytes);
-        let mut time = |name: &str, given: Option<u64>, usual: Duration| {
-            let Some(seconds) = given else { return usual };
-            if !(1..=3600).contains(&seconds) {
-                let problem = "must be from 1 to 3600 seconds";
-                faults.push(Fault::new(format!("limits.{name}"), problem));
-            }
-            Duration::from_secs(seconds)
-        };
-        let limits = Limits {
-            body_bytes,
-            header_bytes,
-            header_count,
-            target_bytes,
-            head_timeout: time("head_seconds", self.head_seconds, limits.head_timeout),
-            idle_timeout: time("idle_seconds", self.idle_seconds, limits.idle_timeout),
-            body_timeout: time("body_seconds", self.body_seconds, limits.body_timeout),
-            answer_timeout: time("answer_seconds", self.answer_seconds, limits.answer_timeout),
-            write_timeout: time("write_seconds", self.write_seconds, limits.write_timeout),
-            discard_timeout: limits.discard_timeout,
-        };
-        Options { threads, limits }
-    }
 }
 
 /// One `[[tenants]]` as written.
@@ -492,7 +432,7 @@ mod tests {
             "#,
             &[
                 "unknown: is not known; known sections are listen, store, tenants, limits, \
-                 log, telemetry, audit",
+                 log, telemetry, stop, audit",
                 "store.uri: is not known here; known are url",
                 "listen.scim: invalid socket address syntax",
                 "limits.body_bytes: must be at least 1",

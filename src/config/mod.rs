@@ -7,6 +7,7 @@
 pub mod error;
 mod file;
 mod interpolate;
+mod listen_file;
 pub mod load;
 mod precautions;
 pub mod settings;

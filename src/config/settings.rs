@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::gateway::listener::Options;
+use crate::gateway::tls::TlsFiles;
 use crate::guard::rule::Rule;
 use crate::scim::value::Dialect;
 use crate::upstream::otlp;
@@ -33,18 +34,23 @@ pub struct Config {
     pub log: Log,
     /// Where spans of distributed traces are sent; `None` sends none.
     pub telemetry: Option<otlp::Options>,
+    /// How the process ends.
+    pub stop: Stop,
     /// The files that all this was read from; mapping files are not among them.
     pub sources: Vec<PathBuf>,
 }
 
 /// The listening addresses.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
     /// The SCIM port.
     pub scim: SocketAddr,
     /// The operators' port.
     pub admin: SocketAddr,
+    /// Certificates of the SCIM port; `None` means without TLS.
+    pub tls: Option<TlsFiles>,
+    /// Where a newer process asks for the listening sockets; `None` means nowhere.
+    pub upgrade: Option<PathBuf>,
 }
 
 impl Default for Listen {
@@ -52,6 +58,31 @@ impl Default for Listen {
         Self {
             scim: SocketAddr::from(([127, 0, 0, 1], 8080)),
             admin: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            tls: None,
+            upgrade: None,
+        }
+    }
+}
+
+/// How the process ends when it is told to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// From "not ready" to the end of accepting, so that load balancers notice.
+    pub delay: Duration,
+    /// How long connections that wait for a request are kept after that, for the answer to the
+    /// next one to say that it is the last.
+    pub linger: Duration,
+    /// Longest time for requests in flight.
+    pub grace: Duration,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self {
+            delay: Duration::ZERO,
+            linger: Duration::from_secs(1),
+            // As long as a request may take.
+            grace: Duration::from_mins(1),
         }
     }
 }

@@ -106,14 +106,16 @@ async fn ready(State(readiness): State<Arc<dyn Readiness>>) -> (StatusCode, Json
 }
 
 impl Check {
-    fn text(&self) -> &str {
+    /// `ok`, or why not.
+    pub fn text(&self) -> &str {
         match self {
             Self::Passed => "ok",
             Self::Warned(why) | Self::Failed(why) => why,
         }
     }
 
-    fn holds(&self) -> bool {
+    /// Whether the bridge is of use all the same.
+    pub fn holds(&self) -> bool {
         match self {
             Self::Passed | Self::Warned(_) => true,
             Self::Failed(_) => false,

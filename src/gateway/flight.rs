@@ -1,7 +1,7 @@
 //! How many requests are being answered, so that a stop can wait for them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 pub(crate) struct Flight {
     count: AtomicUsize,
     landed: Notify,
+    closing: AtomicBool,
 }
 
 /// One request in flight, until it is dropped.
@@ -21,6 +22,11 @@ impl Flight {
     pub(crate) fn board(self: &Arc<Self>) -> Boarding {
         self.count.fetch_add(1, Ordering::AcqRel);
         Boarding(Arc::clone(self))
+    }
+
+    /// From now on every answer is the last one of its connection.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
     }
 
     /// Returns once no request is in flight.
@@ -35,6 +41,13 @@ impl Flight {
             }
             landed.await;
         }
+    }
+}
+
+impl Boarding {
+    /// Whether the answer is to be the last one of its connection.
+    pub(crate) fn is_last(&self) -> bool {
+        self.0.closing.load(Ordering::Acquire)
     }
 }
 

@@ -8,6 +8,12 @@ use crate::scim::bulk::request::MAX_PAYLOAD_SIZE;
 /// What a request may cost before it is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
+    /// Connections at once. When there is no room, the longest idle one is closed for a new one.
+    pub connections: usize,
+    /// The same for one client: an address of IPv4, or a network (/64) of IPv6.
+    pub connections_per_address: usize,
+    /// Requests at once over one connection of HTTP/2.
+    pub streams: u32,
     /// Bytes of a request body.
     pub body_bytes: usize,
     /// Bytes of all header fields together.
@@ -33,6 +39,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            connections: 4096,
+            // A proxy in front is one client, and has many.
+            connections_per_address: 1024,
+            streams: 100,
             body_bytes: MAX_PAYLOAD_SIZE,
             header_bytes: 32 * 1024,
             header_count: 100,

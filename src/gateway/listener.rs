@@ -1,33 +1,43 @@
 //! Starting and stopping the SCIM port.
 //!
 //! pingora's `Server` owns signals and the end of the process, and waits a fixed time when it
-//! stops; here the service runs without it, on a runtime of its own, and stops as soon as the last
-//! request has been answered. HTTP/1.1 and HTTP/2 share the port; TLS is absent.
+//! stops; its `Service` takes one certificate for life and lets everybody in. Here the port is
+//! accepted on by ourselves, on a runtime of its own, handed to pingora connection by connection,
+//! and stops as soon as the last request has been answered. HTTP/1.1 and HTTP/2 share the port.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::IntoRawFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use pingora::apps::HttpServerOptions;
+use pingora::protocols::http::v2::server::default_h2_options;
 use pingora::proxy::http_proxy;
+use pingora::server::ShutdownWatch;
 use pingora::server::configuration::ServerConf;
-use pingora::server::{Fds, ListenFds};
-use pingora::services::Service as _;
-use pingora::services::listening::Service;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::current::Current;
 use crate::exchange::endpoint::Endpoint;
+use crate::gateway::connections::{Connections, Counts};
 use crate::gateway::door::Door;
 use crate::gateway::flight::Flight;
 use crate::gateway::limits::Limits;
 use crate::gateway::scim::Scim;
 use crate::gateway::serving::Serving;
+
+/// Bytes of answers that one stream of HTTP/2 may have waiting for its client.
+const SEND_BUFFER: usize = 256 * 1024;
+
+/// How long accepting pauses when there are no file descriptors left.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Longest wait for the last bytes of answered requests to leave.
+const FLUSH: Duration = Duration::from_secs(2);
 
 /// How the SCIM port is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,12 +68,12 @@ impl Gateway {
         options: &Options,
         endpoint: Arc<E>,
     ) -> io::Result<Running> {
-        let serving = Serving { endpoint, limits: options.limits.clone() };
+        let serving = Serving { endpoint, limits: options.limits.clone(), tls: None };
         Self::serve(listener, options.threads, &Arc::new(Current::new(serving)))
     }
 
     /// Serves what is current, on a bound listener, on threads of its own. What replaces it holds
-    /// for the requests that come after.
+    /// for the connections and requests that come after.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -79,30 +89,83 @@ impl Gateway {
             .thread_name("scim")
             .enable_all()
             .build()?;
-        let flight = Arc::new(Flight::default());
-        let mut service = Service::new("scim".to_owned(), door(current, &flight));
-        service.add_tcp(&address.to_string());
-        // pingora takes sockets over from an older process by this table, and so from us.
-        let mut fds = Fds::new();
-        fds.add(address.to_string(), listener.into_raw_fd());
-        let fds = ListenFds::new(fds.into());
-        let (shutdown, watch) = watch::channel(false);
-        let service =
-            runtime.spawn(async move { service.start_service(Some(fds), watch, 1).await });
-        Ok(Running { address, shutdown, flight, service: Some(service), runtime: Some(runtime) })
+        let (flight, connections) = (Arc::<Flight>::default(), Arc::<Connections>::default());
+        let (shutdown, shutting_down) = watch::channel(false);
+        let (idle, close_idle) = watch::channel(false);
+        let door = door(current, &flight, &connections, shutting_down.clone());
+        let accepting = {
+            let _inside = runtime.enter();
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            runtime.spawn(accept(listener, Arc::new(door), shutting_down, close_idle))
+        };
+        Ok(Running {
+            address,
+            shutdown,
+            idle,
+            flight,
+            connections,
+            accepting: Some(accepting),
+            runtime: Some(runtime),
+        })
     }
 }
 
-fn door<E: Endpoint>(current: &Arc<Current<Serving<E>>>, flight: &Arc<Flight>) -> Door<E> {
+fn door<E: Endpoint>(
+    current: &Arc<Current<Serving<E>>>,
+    flight: &Arc<Flight>,
+    connections: &Arc<Connections>,
+    shutdown: ShutdownWatch,
+) -> Door<E> {
+    let limits = current.load().limits.clone();
     let mut http = HttpServerOptions::default();
+    http.h2_idle_timeout = Some(limits.idle_timeout);
+    // The door has told the versions apart; this only says that HTTP/2 needs no TLS.
     http.h2c = true;
-    http.h2_idle_timeout = Some(current.load().limits.idle_timeout);
+    let mut http2 = default_h2_options();
+    // Somewhat more than is allowed, so that it is us who answers 431, as a SCIM error.
+    let list = u32::try_from(limits.header_bytes.saturating_mul(2)).unwrap_or(u32::MAX);
+    http2.max_header_list_size(list);
+    http2.max_concurrent_streams(limits.streams);
+    http2.max_send_buffer_size(SEND_BUFFER);
     // Nothing is ever proxied to an upstream, so no root certificates need to be searched for.
     let conf = ServerConf { ca_file: Some("/dev/null".to_owned()), ..ServerConf::default() };
     let scim = Scim::new(Arc::clone(current), Arc::clone(flight));
     let mut proxy = http_proxy(&Arc::new(conf), scim);
     proxy.server_options = Some(http);
-    Door::new(proxy, Arc::clone(current))
+    proxy.h2_options = Some(http2);
+    Door::new(proxy, Arc::clone(current), Arc::clone(connections), shutdown)
+}
+
+/// Lets connections in until it is told to stop, then ends the idle ones when it is told to.
+async fn accept<E: Endpoint>(
+    listener: tokio::net::TcpListener,
+    door: Arc<Door<E>>,
+    mut shutdown: watch::Receiver<bool>,
+    mut close_idle: watch::Receiver<bool>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = shutdown.changed() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => door.enter(stream, peer),
+            Err(error) => {
+                // No file descriptors, mostly; some clients end in the queue, too.
+                tracing::warn!(%error, "a connection cannot be accepted");
+                door.make_room();
+                sleep(PAUSE).await;
+            }
+        }
+    }
+    // Who is in the queue by now has been told by the kernel that he is connected.
+    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+        door.enter(stream, peer);
+    }
+    drop(listener);
+    close_idle.changed().await.ok();
+    door.close_idle().await;
 }
 
 /// A running SCIM port. Dropping it ends the port at once.
@@ -110,8 +173,10 @@ fn door<E: Endpoint>(current: &Arc<Current<Serving<E>>>, flight: &Arc<Flight>) -
 pub struct Running {
     address: SocketAddr,
     shutdown: watch::Sender<bool>,
+    idle: watch::Sender<bool>,
     flight: Arc<Flight>,
-    service: Option<JoinHandle<()>>,
+    connections: Arc<Connections>,
+    accepting: Option<JoinHandle<()>>,
     runtime: Option<Runtime>,
 }
 
@@ -121,17 +186,33 @@ impl Running {
         self.address
     }
 
+    /// What has become of connections so far.
+    pub fn connections(&self) -> Counts {
+        self.connections.counts()
+    }
+
     /// Stops accepting, lets requests in flight finish for at most `grace`, then ends.
-    pub async fn stop(mut self, grace: Duration) {
+    pub async fn stop(self, grace: Duration) {
+        self.drain(Duration::ZERO, grace).await;
+    }
+
+    /// As [`Self::stop`], but connections that wait for a request are kept for `linger`, and the
+    /// answer to the next one tells that it is the last: a client that is sending just then is
+    /// served and not cut off.
+    pub async fn drain(mut self, linger: Duration, grace: Duration) {
+        self.flight.close();
         self.shutdown.send_replace(true);
-        let service = self.service.take();
+        let accepting = self.accepting.take();
         let landing = async {
-            if let Some(service) = service
-                && let Err(error) = service.await
+            timeout(linger, self.connections.empty()).await.ok();
+            self.idle.send_replace(true);
+            if let Some(accepting) = accepting
+                && let Err(error) = accepting.await
             {
                 tracing::error!(%error, "the SCIM port did not end well");
             }
             self.flight.empty().await;
+            timeout(FLUSH, self.connections.empty()).await.ok();
         };
         if timeout(grace, landing).await.is_err() {
             tracing::warn!("requests were still in flight when the SCIM port ended");

@@ -25,7 +25,7 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes read at once while a request line is under way.
+/// Bytes read at once while a request line is under way, and most bytes that wait to be written.
 const CHUNK: usize = 2048;
 
 tokio::task_local! {
@@ -39,8 +39,13 @@ where
     F: Future<Output = R>,
 {
     let inside = Arc::new(AtomicBool::new(true));
-    let mended =
-        Mended { inner: stream, inside: Arc::clone(&inside), begun: false, ready: BytesMut::new() };
+    let mended = Mended {
+        inner: stream,
+        inside: Arc::clone(&inside),
+        begun: false,
+        ready: BytesMut::new(),
+        leaving: BytesMut::new(),
+    };
     INSIDE.scope(inside, serve(Box::new(mended))).await
 }
 
@@ -57,9 +62,24 @@ struct Mended {
     begun: bool,
     /// Bytes that have been read and not yet been taken.
     ready: BytesMut,
+    /// Bytes that are to be written in one go.
+    leaving: BytesMut,
 }
 
 impl Mended {
+    /// Writes what is to leave.
+    fn leave(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.leaving.is_empty() {
+            let written = ready!(Pin::new(&mut self.inner).poll_write(context, &self.leaving))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.leaving.advance(written);
+        }
+        self.leaving = BytesMut::new();
+        Poll::Ready(Ok(()))
+    }
+
     /// Takes bytes over, encoding what a request line may not have.
     fn take_over(&mut self, bytes: &[u8]) {
         let mut bytes = bytes.iter();
@@ -112,32 +132,34 @@ impl AsyncRead for Mended {
 }
 
 impl AsyncWrite for Mended {
+    // A head and a small body are one system call, or one record of TLS. The room for them is
+    // given back at once, since most connections wait most of the time.
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write(context, bytes)
+        let this = self.get_mut();
+        if this.leaving.len() + bytes.len() > CHUNK {
+            ready!(this.leave(context))?;
+        }
+        if bytes.len() > CHUNK {
+            return Pin::new(&mut this.inner).poll_write(context, bytes);
+        }
+        this.leaving.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(context)
+        let this = self.get_mut();
+        ready!(this.leave(context))?;
+        Pin::new(&mut this.inner).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write_vectored(context, buffers)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        let this = self.get_mut();
+        ready!(this.leave(context))?;
+        Pin::new(&mut this.inner).poll_shutdown(context)
     }
 }
 

@@ -50,7 +50,7 @@ impl<E> Scim<E> {
 
 /// What is known of one request so far, for its log line.
 pub(crate) struct Passage {
-    _boarding: Boarding,
+    boarding: Boarding,
     watched: Arc<Watched>,
     tenant: Option<Arc<str>>,
     resource: String,
@@ -73,7 +73,7 @@ impl<E: Endpoint> ProxyHttp for Scim<E> {
 
     fn new_ctx(&self) -> Passage {
         Passage {
-            _boarding: self.flight.board(),
+            boarding: self.flight.board(),
             // Of a request whose head nobody has read yet.
             watched: Watched::new(Some(String::new()), None, String::new(), None),
             tenant: None,
@@ -197,7 +197,7 @@ impl<E: Endpoint> Serving<E> {
 
 async fn reply(session: &mut Session, passage: &Passage, response: ScimResponse, limits: &Limits) {
     let all_read = session.is_body_done();
-    if !all_read || response.status == 401 {
+    if !all_read || response.status == 401 || passage.boarding.is_last() {
         session.set_keepalive(None);
     } else if session.get_keepalive().is_some() {
         // Left alone, pingora would wait for the next request without end.

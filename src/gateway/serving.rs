@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::gateway::limits::Limits;
+use crate::gateway::tls::Tls;
 
 /// What is served, under which limits.
 #[derive(Debug)]
@@ -11,4 +12,6 @@ pub struct Serving<E> {
     pub endpoint: Arc<E>,
     /// What a request may cost.
     pub limits: Limits,
+    /// What connections are accepted with; `None` means without TLS.
+    pub tls: Option<Tls>,
 }

@@ -66,9 +66,22 @@ impl Installation {
         tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
     }
 
+    /// Changes the configuration file.
+    pub(crate) fn edit(&self, change: impl FnOnce(String) -> String) {
+        let path = self.folder().join("scimbridge.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, change(text)).unwrap();
+    }
+
     /// Serves until the binary is told to stop or dropped.
     pub(crate) async fn serve(&self) -> Binary {
-        let mut command = self.command(&["serve", "--config", "scimbridge.toml"]);
+        self.serve_with(&[]).await
+    }
+
+    /// As [`Self::serve`], with more arguments.
+    pub(crate) async fn serve_with(&self, more: &[&str]) -> Binary {
+        let arguments = [&["serve", "--config", "scimbridge.toml"], more].concat();
+        let mut command = self.command(&arguments);
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
@@ -82,19 +95,25 @@ impl Installation {
                 drop(lines.send(line));
             }
         });
-        let mut binary = Binary { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), log };
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut binary = Binary { child, address: nowhere, admin: nowhere, log };
         let opened = timeout(PATIENCE, opened(&mut arriving)).await;
-        binary.address = opened.ok().flatten().unwrap_or_else(|| panic!("{:?}", binary.log()));
+        let opened = opened.ok().flatten().unwrap_or_else(|| panic!("{:?}", binary.log()));
+        (binary.address, binary.admin) = opened;
         binary
     }
 }
 
-/// The address of the SCIM port, as the log tells it.
-async fn opened(lines: &mut UnboundedReceiver<String>) -> Option<SocketAddr> {
+/// The addresses of the SCIM port and of the operators' port, as the log tells them.
+async fn opened(lines: &mut UnboundedReceiver<String>) -> Option<(SocketAddr, SocketAddr)> {
+    let mut scim = None;
     loop {
         let line: Value = serde_json::from_str(&lines.recv().await?).ok()?;
-        if line["message"] == "SCIM port open" {
-            return line["address"].as_str()?.parse().ok();
+        let address = || line["address"].as_str()?.parse().ok();
+        match line["message"].as_str() {
+            Some("SCIM port open") => scim = address(),
+            Some("admin port open") => return scim.zip(address()),
+            _ => {}
         }
     }
 }
@@ -102,6 +121,7 @@ async fn opened(lines: &mut UnboundedReceiver<String>) -> Option<SocketAddr> {
 /// A serving process; it is killed when this is dropped.
 pub(crate) struct Binary {
     pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
 }
@@ -112,9 +132,24 @@ impl Binary {
         self.log.lock().unwrap().clone()
     }
 
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where the operators' port is.
+    pub(crate) fn admin_url(&self) -> String {
+        format!("http://{}", self.admin)
+    }
+
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        let kill = format!("kill -TERM {}", self.child.id());
+        self.signal("TERM");
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 

@@ -71,7 +71,7 @@ impl Bridge {
         }
         store.close().await;
         let mut config = Config {
-            listen: Listen { scim: any_port(), admin: any_port() },
+            listen: Listen { scim: any_port(), admin: any_port(), ..Listen::default() },
             store: settings::Store { url },
             tenants: tenants.iter().map(|(name, base)| tenant(name, base, &file, origin)).collect(),
             ..Config::default()

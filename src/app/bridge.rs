@@ -1,6 +1,7 @@
 //! The tenants, as the gateway sees them: routing, authentication, answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tracing::Instrument as _;
@@ -15,6 +16,7 @@ use crate::exchange::render;
 use crate::exchange::request::{Caller, ScimRequest};
 use crate::exchange::response::ScimResponse;
 use crate::exchange::tenant::Tenant;
+use crate::gateway::limits::Limits;
 use crate::watch::meters::Meters;
 use crate::watch::span::Spans;
 use crate::watch::watched;
@@ -38,19 +40,26 @@ pub struct Bridge {
     tokens: Arc<SharedTokens>,
     clock: Arc<dyn Clock>,
     spans: Option<Arc<dyn Spans>>,
+    patience: Duration,
 }
 
 impl Bridge {
     /// Serves these tenants with these tokens.
     pub fn new(tenants: Vec<Served>, tokens: Arc<SharedTokens>, clock: Arc<dyn Clock>) -> Self {
         let tenants = tenants.into_iter().map(Arc::new).collect();
-        Self { tenants, tokens, clock, spans: None }
+        Self { tenants, tokens, clock, spans: None, patience: Limits::default().patience() }
     }
 
     /// Records distributed traces there.
     #[must_use]
     pub fn recording(self, spans: Option<Arc<dyn Spans>>) -> Self {
         Self { spans, ..self }
+    }
+
+    /// The same, with the time that the gateway's limits leave for calls to applications.
+    #[must_use]
+    pub fn within(self, limits: &Limits) -> Self {
+        Self { patience: limits.patience(), ..self }
     }
 }
 
@@ -94,7 +103,8 @@ impl Endpoint for Bridge {
         };
         // A task of its own: whoever gives up waiting does not stop writes half-way, and the
         // resource stays locked until they are through.
-        let work = async move { engine::answer(&served.tenant, request).await };
+        let patience = self.patience;
+        let work = async move { engine::answer_within(&served.tenant, request, patience).await };
         match tokio::spawn(watched::carried(work.in_current_span())).await {
             Ok(response) => response,
             Err(error) => match error.try_into_panic() {

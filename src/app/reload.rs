@@ -98,6 +98,7 @@ impl Reload {
         let bridge = Bridge::new(assembled.served, Arc::clone(&tokens), clock);
         let bridge = bridge.recording(workshop.spans.clone());
         let limits = config.gateway.limits.clone();
+        let bridge = bridge.within(&limits);
         let watch = Watch::new(Arc::clone(&workshop.clock));
         let files = files(&config);
         let acted = watch.look(&files);
@@ -195,7 +196,7 @@ impl Reload {
         state.workshop.keep(&assembled);
         let clock = Arc::clone(&state.workshop.clock);
         let bridge = Bridge::new(assembled.served, Arc::clone(&self.tokens), clock);
-        let bridge = bridge.recording(state.workshop.spans.clone());
+        let bridge = bridge.recording(state.workshop.spans.clone()).within(&limits);
         self.serving.replace(Serving { endpoint: Arc::new(bridge), limits, tls });
         let restart = needs_restart(&state.config, &config);
         // What was not taken over stays as it was, so that the next reload tells it again.

@@ -180,7 +180,7 @@ impl Service {
             None => None,
         };
         notify::ready();
-        Ok(Self { gateway, console, refresher, store, reload, spans, ready, offer, keeper })
+        Ok(Self { gateway, console, refresher, store, reload, spans, keeper, ready, offer })
     }
 
     /// Where SCIM is served.

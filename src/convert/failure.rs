@@ -1,14 +1,21 @@
 //! What a failure of the application means to a SCIM client.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::convert::locate::locate;
+use crate::convert::moment;
+use crate::mapping::access::TimeUnit;
 use crate::mapping::expression::{Ambient, Expression, Scope};
 use crate::mapping::model::{ErrorRule, Errors, Locator, Outcome, Request, StatusMatch};
 use crate::native::message::{NativeResponse, Payload};
 
 /// Longest text of the application's that is shown to a SCIM client.
 const MAX_DETAIL: usize = 300;
+
+/// Nobody is asked to wait for longer, whatever the application says: some say nonsense.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// A failure, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,15 +94,17 @@ pub fn judge(
         rule.map_or_else(|| built_in(response, disguised), |rule| Meaning::Outcome(rule.outcome));
     let text =
         rule.and_then(|rule| rule.detail.as_ref()).and_then(|text| text.text(&scope).ok()?);
+    // What an application says of its own innards is for nobody, unless a rule knows what it is.
+    let is_told = rule.is_some() || response.status < 500;
     let shown = text
         .as_deref()
         .or(message)
-        .filter(|_| meaning != Meaning::Broken && meaning != Meaning::Credentials);
+        .filter(|_| is_told && meaning != Meaning::Broken && meaning != Meaning::Credentials);
     Err(Failure {
         meaning,
         detail: shown.map(clean),
         status: response.status,
-        retry_after: retry_after(response),
+        retry_after: retry_after(response, ambient),
     })
 }
 
@@ -131,6 +140,7 @@ fn built_in(response: &NativeResponse, disguised: bool) -> Meaning {
         409 => Meaning::Outcome(Outcome::Uniqueness),
         412 => Meaning::Outcome(Outcome::PreconditionFailed),
         429 => Meaning::Outcome(Outcome::TooMany),
+        503 => Meaning::Outcome(Outcome::Unavailable),
         _ => Meaning::Broken,
     }
 }
@@ -142,9 +152,13 @@ fn clean(text: &str) -> String {
     words.join(" ").chars().take(MAX_DETAIL).collect()
 }
 
-fn retry_after(response: &NativeResponse) -> Option<u64> {
+/// What `Retry-After` says, as seconds or as a date (RFC 9110 section 10.2.3).
+fn retry_after(response: &NativeResponse, ambient: &Ambient) -> Option<u64> {
     let header = Locator::Header("retry-after".to_owned(), None);
-    locate(&header, response)?.as_str()?.trim().parse().ok()
+    let text = locate(&header, response)?;
+    let wait = moment::until(text.as_str()?, TimeUnit::Seconds, ambient.now)?.min(LONGEST_WAIT);
+    // A part of a second is a second: who comes too early has to come again.
+    Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
 }
 
 #[cfg(test)]
@@ -217,13 +231,14 @@ mod tests {
             (409, Outcome::Uniqueness),
             (412, Outcome::PreconditionFailed),
             (429, Outcome::TooMany),
+            (503, Outcome::Unavailable),
         ] {
             check(status, Some(Meaning::Outcome(outcome)));
         }
         for status in [401, 403] {
             check(status, Some(Meaning::Credentials));
         }
-        for status in [100, 302, 405, 418, 500, 502, 503] {
+        for status in [100, 302, 405, 418, 500, 502, 504] {
             check(status, Some(Meaning::Broken));
         }
     }
@@ -295,6 +310,7 @@ mod tests {
         check(400, "too\r\n long\u{7}", Some("too long"));
         check(409, "ours", Some("status 409"));
         check(500, "at db1.internal", None);
+        check(503, "db1.internal is down", None);
         check(401, "token expired", None);
         check(400, &"x".repeat(1000), Some(&"x".repeat(MAX_DETAIL)));
     }
@@ -312,8 +328,16 @@ mod tests {
         };
         let waiting = judged(&errors, &headers(&[("retry-after", " 12 ")])).unwrap_err();
         assert_eq!(waiting.retry_after, Some(12));
-        let date = headers(&[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")]);
-        assert_eq!(judged(&errors, &date).unwrap_err().retry_after, None);
+        for (text, seconds) in [
+            ("Thu, 01 Jan 1970 00:01:30 GMT", Some(90)),
+            ("0.2", Some(1)),
+            ("999999999", Some(3600)),
+            ("soon", None),
+            ("-5", None),
+        ] {
+            let told = headers(&[("retry-after", text)]);
+            assert_eq!(judged(&errors, &told).unwrap_err().retry_after, seconds, "{text}");
+        }
         let repeated = headers(&[("warning", "a"), ("x", "y"), ("warning", "b")]);
         assert_eq!(meaning(&errors, &repeated), Some(Meaning::Outcome(Outcome::Forbidden)));
     }

@@ -9,7 +9,7 @@ use crate::convert::locate::locate;
 use crate::convert::request;
 use crate::mapping::expression::Scope;
 use crate::mapping::model::{Lookup, Request};
-use crate::native::message::{NativeRequest, NativeResponse};
+use crate::native::message::{NativeRequest, NativeResponse, Urgency};
 
 /// What look-ups picked, by the names that templates know it under.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +41,8 @@ pub fn build(lookup: &Lookup, scope: &Scope<'_>) -> Result<NativeRequest, Conver
         headers: request::pairs(&lookup.headers, scope)?,
         body: request::encoded(lookup.encoding, body),
         timeout: None,
+        patience: None,
+        urgency: Urgency::Usual,
         repeatable: false,
     })
 }

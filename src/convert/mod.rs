@@ -22,6 +22,7 @@ pub mod lookup;
 pub mod members;
 pub mod memo;
 pub mod merge;
+pub mod moment;
 pub mod page;
 pub mod parameters;
 pub mod pattern;

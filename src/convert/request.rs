@@ -9,7 +9,7 @@ use crate::convert::parameters;
 use crate::mapping::expression::Scope;
 use crate::mapping::model::{BodyFormat, Encoding, Request, RequestBody, SendMode};
 use crate::mapping::template::{Template, TemplateError};
-use crate::native::message::{Body, Method, NativeRequest};
+use crate::native::message::{Body, Method, NativeRequest, Urgency};
 
 /// Builds a request. `rows` is what the rows make of the body; it is used when the mapping does
 /// not write a body out.
@@ -71,6 +71,8 @@ fn filled(
         headers,
         body: encoded(request.encoding, body),
         timeout: request.timeout,
+        patience: None,
+        urgency: Urgency::Usual,
         repeatable: request.idempotency.is_some(),
     })
 }
@@ -187,6 +189,8 @@ pub fn get(path: String, query: Vec<(String, String)>) -> NativeRequest {
         headers: Vec::new(),
         body: Body::None,
         timeout: None,
+        patience: None,
+        urgency: Urgency::Usual,
         repeatable: false,
     }
 }

@@ -20,7 +20,7 @@ use crate::exchange::recent::Fate;
 use crate::exchange::recorded::Redirected;
 use crate::exchange::sequence::Change;
 use crate::exchange::state::{Located, State};
-use crate::exchange::{names, send, unique};
+use crate::exchange::{course, names, send, unique};
 use crate::mapping::model::{Carries, ResourceMapping};
 use crate::scim::resource::Resource;
 use crate::sidecar::entry::{Entry, EntryState};
@@ -101,6 +101,10 @@ impl Exchange<'_> {
                 built.push((collection, members::calls(&context, collection, delta, &scope)?));
             }
         }
+        if course::only_removes(goal.deltas.values()) {
+            self.course.deprovisions();
+        }
+        self.course.plan(built.iter().map(|(_, calls)| calls.len()).sum());
         for (collection, calls) in built {
             send::all(self, resource, &located.key, collection, calls, &scope).await?;
         }

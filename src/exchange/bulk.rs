@@ -29,8 +29,8 @@ use crate::scim::bulk::request::{BulkRequest, Call, MAX_PAYLOAD_SIZE, Operation,
 use crate::scim::bulk::response::{OperationResult, bulk_response};
 use crate::scim::urn;
 
-/// Answers a single request.
-pub type Single = for<'t> fn(&'t Tenant, ScimRequest) -> BoxFuture<'t, ScimResponse>;
+/// Answers a single request, which must be over at a moment.
+pub type Single = for<'t> fn(&'t Tenant, ScimRequest, Instant) -> BoxFuture<'t, ScimResponse>;
 
 /// The most operations under way at a time.
 const WIDTH: usize = 4;
@@ -62,7 +62,9 @@ pub async fn answer(
             let prepared = run.prepare(&task);
             under_way.push(async move {
                 let response = match prepared {
-                    Ok(request) => single(exchange.tenant, request).await,
+                    Ok(request) => {
+                        single(exchange.tenant, request, exchange.course.deadline()).await
+                    }
                     Err(error) => render::error(&error.into()),
                 };
                 (task, response)
@@ -83,11 +85,12 @@ struct Task<'r> {
     operation: &'r Operation,
 }
 
-/// A bulk request on its way.
-/// How long operations are begun: what is under way by then must be over before the gateway gives
-/// the whole request up.
+/// How long operations are begun at most, and this part of the request's time is left at least: what is
+/// under way by then must be over before the gateway gives the whole request up.
 const PATIENCE: Duration = Duration::from_secs(40);
+const SPARE: u32 = 5;
 
+/// A bulk request on its way.
 struct Run<'r> {
     exchange: &'r Exchange<'r>,
     request: &'r ScimRequest,
@@ -103,7 +106,8 @@ struct Run<'r> {
     /// By operation, so that they come out in the order of the request.
     results: BTreeMap<usize, OperationResult>,
     errors: usize,
-    begun: Instant,
+    /// No operation begins later.
+    last_begin: Instant,
 }
 
 impl<'r> Run<'r> {
@@ -113,6 +117,8 @@ impl<'r> Run<'r> {
         bulk: &'r BulkRequest,
         steps: &'r [Step],
     ) -> Self {
+        let now = Instant::now();
+        let left = exchange.course.deadline().saturating_duration_since(now);
         let mut run = Self {
             exchange,
             request,
@@ -124,7 +130,7 @@ impl<'r> Run<'r> {
             ids: BTreeMap::new(),
             results: BTreeMap::new(),
             errors: 0,
-            begun: Instant::now(),
+            last_begin: now + left.saturating_sub(left / SPARE).min(PATIENCE),
         };
         for (position, step) in steps.iter().enumerate() {
             let Some(operation) = bulk.operations.get(step.operation) else { continue };
@@ -165,7 +171,7 @@ impl<'r> Run<'r> {
     /// The single request of a task.
     fn prepare(&self, task: &Task<'r>) -> Result<ScimRequest, OperationError> {
         // Completing what is begun comes first; the rest is told in time.
-        if self.begun.elapsed() > PATIENCE && !matches!(task.step.part, Part::Rest(_)) {
+        if Instant::now() > self.last_begin && !matches!(task.step.part, Part::Rest(_)) {
             return Err(OperationError::Late);
         }
         let call = task.operation.call.as_ref().map_err(Clone::clone)?;

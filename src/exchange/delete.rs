@@ -29,6 +29,7 @@ pub async fn answer(
     id: &str,
     conditions: &Conditions,
 ) -> Result<ScimResponse, ExchangeError> {
+    exchange.course.deprovisions();
     let _held = exchange.tenant.locks.hold(&resource.name, id).await?;
     let mut located = exchange.locate(resource, id).await?;
     let is_off = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
@@ -79,6 +80,7 @@ async fn remove(
         None if is_read(resource, requests) => exchange.record(resource, &located.key).await?,
         None => Record::from(Value::Null),
     };
+    exchange.course.plan(requests.len());
     for request in requests {
         for step in removal(exchange, resource, located, request, &record).await? {
             let sent = send(exchange, resource, &record, step).await;
@@ -121,7 +123,7 @@ async fn send(
     mut step: Step<'_>,
 ) -> Result<(), ExchangeError> {
     version::guard(resource, record, &mut step.native);
-    let asked = exchange.ask(step.request, step.native, About::Resource).await;
+    let asked = exchange.write(step.request, step.native, About::Resource).await;
     asked.map(drop).map_err(without_values)
 }
 

@@ -1,9 +1,13 @@
 //! From a request to its answer: parsing once, then one operation a file.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use http::Method;
 use serde_json::Value;
+use tokio::time::Instant;
 
+use crate::exchange::course::{Came, Course, PATIENCE};
 use crate::exchange::discovery::Endpoint;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
@@ -20,7 +24,21 @@ use crate::scim::query::Query;
 
 /// Answers a request. It never fails: a failure is an answer, and its causes are logged here.
 pub async fn answer(tenant: &Tenant, request: ScimRequest) -> ScimResponse {
-    let mut exchange = Exchange::new(tenant, request.request_id.clone(), request.base.clone());
+    answer_within(tenant, request, PATIENCE).await
+}
+
+/// Answers a request within a time: no call to the application goes on for longer.
+pub async fn answer_within(
+    tenant: &Tenant,
+    request: ScimRequest,
+    patience: Duration,
+) -> ScimResponse {
+    taking(tenant, request, Course::new(Instant::now() + patience, Came::Alone)).await
+}
+
+async fn taking(tenant: &Tenant, request: ScimRequest, course: Course) -> ScimResponse {
+    let (request_id, base) = (request.request_id.clone(), request.base.clone());
+    let mut exchange = Exchange::taking(tenant, request_id, base, course);
     exchange.witness = Witness::of(tenant, &request);
     // Boxed, because it has room for the largest operation.
     let answered = Box::pin(dispatch(&exchange, &request)).await;
@@ -28,7 +46,7 @@ pub async fn answer(tenant: &Tenant, request: ScimRequest) -> ScimResponse {
     let (response, failure) = match answered {
         Ok(response) => (response, None),
         Err(error) => {
-            let response = render::error(&error);
+            let response = render::error_after(&error, exchange.course.progress());
             log(tenant, &request, &error, response.status);
             (response, Some(error.keyword()))
         }
@@ -37,9 +55,9 @@ pub async fn answer(tenant: &Tenant, request: ScimRequest) -> ScimResponse {
     response
 }
 
-/// A request inside another one.
-fn single(tenant: &Tenant, request: ScimRequest) -> BoxFuture<'_, ScimResponse> {
-    Box::pin(answer(tenant, request))
+/// A request inside another one, whose deadline is its own.
+fn single(tenant: &Tenant, request: ScimRequest, by: Instant) -> BoxFuture<'_, ScimResponse> {
+    Box::pin(taking(tenant, request, Course::new(by, Came::InBulk)))
 }
 
 fn log(tenant: &Tenant, request: &ScimRequest, error: &ExchangeError, status: u16) {

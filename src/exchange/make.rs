@@ -57,6 +57,7 @@ pub async fn make(
     if identity.is_none() {
         check_foreseen(&context, &difference)?;
     }
+    exchange.course.plan(resource.create.len());
     let mut located: Option<Located> = None;
     let mut last: Option<Record> = None;
     for request in &resource.create {
@@ -73,7 +74,7 @@ pub async fn make(
         let about = if own.is_some() { About::Resource } else { About::Endpoint };
         let draft = change::create_draft(&context, request, &difference)?;
         for step in exchange.steps(draft, &variables.scope(&context)).await? {
-            let response = exchange.ask(request, step.native, about).await?;
+            let response = exchange.write(request, step.native, about).await?;
             let made = record::record(resource, request, &response);
             if located.is_none() {
                 let from_record =
@@ -86,6 +87,7 @@ pub async fn make(
                 // A later step may fail, and the next attempt must find what is there.
                 exchange.remember(resource, &key, Fate::There(None));
                 if identity.is_none() {
+                    exchange.course.made();
                     names::check_address(resource, &key)?;
                 }
                 located = Some(enter(exchange, &context, wanted, key, identity).await?);

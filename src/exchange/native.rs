@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::convert::context::Context;
 use crate::convert::failure::{self, Meaning, Own};
@@ -12,6 +13,7 @@ use crate::convert::page::{self, At, Seen};
 use crate::convert::parameters::Parameters;
 use crate::convert::references::{self, References, Wanted};
 use crate::convert::{key, lookup, record, request};
+use crate::exchange::course::{Came, Course, Kind, PATIENCE};
 use crate::exchange::error::{ExchangeError, Mismatch};
 use crate::exchange::known_names::KnownNames;
 use crate::exchange::recent::Fate;
@@ -40,6 +42,8 @@ pub struct Exchange<'t> {
     pub ambient: Ambient,
     /// The SCIM base as the client sees it.
     pub base: String,
+    /// Its time, and how far it has come.
+    pub course: Course,
     /// References that are no keys, as far as they have been looked up.
     pub(crate) names: KnownNames,
     /// How many of each type have left, as far as they have been counted.
@@ -59,13 +63,19 @@ pub enum About {
 }
 
 impl<'t> Exchange<'t> {
-    /// Begins an exchange.
+    /// Begins an exchange that has the usual time.
     pub fn new(tenant: &'t Tenant, request_id: String, base: String) -> Self {
+        let course = Course::new(Instant::now() + PATIENCE, Came::Alone);
+        Self::taking(tenant, request_id, base, course)
+    }
+
+    /// Begins an exchange that takes this course.
+    pub fn taking(tenant: &'t Tenant, request_id: String, base: String, course: Course) -> Self {
         let ambient = Ambient { ids: tenant.ids.clone(), now: tenant.clock.now(), request_id };
         let deviations = Mutex::default();
         let names = KnownNames::default();
         let (witness, retired) = (Witness::default(), Mutex::default());
-        Self { tenant, ambient, base, names, retired, witness, deviations }
+        Self { tenant, ambient, base, course, names, retired, witness, deviations }
     }
 
     /// Runs what reads a part of the request, and keeps what it notes, also when it fails.
@@ -100,29 +110,58 @@ impl<'t> Exchange<'t> {
         native: NativeRequest,
         about: About,
     ) -> Result<NativeResponse, ExchangeError> {
-        match self.call_judging(native, Own::of(request), about).await {
+        self.asked(request, native, about, Kind::Read).await
+    }
+
+    /// Makes a call of a request that changes the application, and notes what came of it.
+    pub async fn write(
+        &self,
+        request: &Request,
+        native: NativeRequest,
+        about: About,
+    ) -> Result<NativeResponse, ExchangeError> {
+        let written = self.asked(request, native, about, Kind::Write).await;
+        match &written {
+            Ok(_) => self.course.done(),
+            Err(ExchangeError::Upstream(error)) => self.course.failed(error),
+            Err(_) => {}
+        }
+        written
+    }
+
+    async fn asked(
+        &self,
+        request: &Request,
+        native: NativeRequest,
+        about: About,
+        kind: Kind,
+    ) -> Result<NativeResponse, ExchangeError> {
+        match self.call_judging(native, Own::of(request), about, kind).await {
             Err(ExchangeError::Unexpected(_)) => Err(Mismatch::of(request, "JSON")),
             other => other,
         }
     }
 
-    /// Makes a call; failures in `accept` count as done.
+    /// Makes a call that looks something up; failures in `accept` count as done.
     pub async fn call(
         &self,
         native: NativeRequest,
         accept: &[u16],
         about: About,
     ) -> Result<NativeResponse, ExchangeError> {
-        self.call_judging(native, Own { accept, ..Own::default() }, about).await
+        self.call_judging(native, Own { accept, ..Own::default() }, about, Kind::Read).await
     }
 
     async fn call_judging(
         &self,
-        native: NativeRequest,
+        mut native: NativeRequest,
         own: Own<'_>,
         about: About,
+        kind: Kind,
     ) -> Result<NativeResponse, ExchangeError> {
         let is_read = native.method.is_safe();
+        native.patience = Some(self.course.left()?);
+        native.urgency = self.course.urgency(kind);
         let call = self.witness.before(&native).await?;
         let answer = self.tenant.upstream.call(native).await;
         self.witness.after(call, &answer);

@@ -5,6 +5,7 @@
 
 use crate::convert::error::ConvertError;
 use crate::convert::failure::{Failure, Meaning};
+use crate::exchange::course::Progress;
 use crate::exchange::cursor::CursorError;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::response::ScimResponse;
@@ -23,28 +24,53 @@ const RETRY_AFTER_RELEASE: u64 = 900;
 
 /// A failure as a SCIM error answer (RFC 7644 section 3.12).
 pub fn error(error: &ExchangeError) -> ScimResponse {
+    error_after(error, Progress::default())
+}
+
+/// The same after a part of the request's writes was carried out, which the answer tells.
+pub fn error_after(error: &ExchangeError, progress: Progress) -> ScimResponse {
     let (status, scim_type) = face(error);
     let detail = match error {
         ExchangeError::Native(Failure { detail: Some(detail), .. }) => detail.clone(),
         ExchangeError::Native(failure) => native_detail(failure.meaning).to_owned(),
         other => other.to_string(),
     };
+    // What may be different the next time.
+    let again = matches!(status, 412 | 429 | 500..);
+    let detail = match progress.told(again) {
+        Some(told) => format!("{detail}; {told}"),
+        None => detail,
+    };
     let mut response = ScimResponse::json(status, error_body(status, scim_type, &detail));
     if let ExchangeError::MethodNotAllowed { allow } = error {
         response = response.with_header("Allow", *allow);
     }
-    if matches!(status, 429 | 503) {
-        let seconds = match error {
-            ExchangeError::Native(failure) => failure.retry_after.unwrap_or(RETRY_AFTER),
-            ExchangeError::Upstream(UpstreamError::Throttled { retry_after }) => {
-                retry_after.as_secs().saturating_add(1)
-            }
-            ExchangeError::GuardTripped(_) => RETRY_AFTER_RELEASE,
-            _ => RETRY_AFTER,
-        };
+    if let Some(seconds) = retry_after(error, status) {
         response = response.with_header("Retry-After", seconds.to_string());
     }
     response
+}
+
+/// When there is sense in trying again, in whole seconds; `None` where waiting helps nobody.
+fn retry_after(error: &ExchangeError, status: u16) -> Option<u64> {
+    let seconds = match error {
+        ExchangeError::Native(failure) => failure.retry_after,
+        ExchangeError::Upstream(
+            UpstreamError::Throttled { retry_after } | UpstreamError::LeftAlone { retry_after },
+        ) => Some(retry_after.as_secs().saturating_add(1)),
+        ExchangeError::Upstream(
+            UpstreamError::Unreachable(_)
+            | UpstreamError::Unresolved(_)
+            | UpstreamError::Interrupted(_),
+        ) => Some(RETRY_AFTER),
+        ExchangeError::GuardTripped(_) => Some(RETRY_AFTER_RELEASE),
+        _ => None,
+    };
+    match status {
+        429 | 503 | 504 => Some(seconds.unwrap_or(RETRY_AFTER)),
+        502 => seconds,
+        _ => None,
+    }
 }
 
 fn face(error: &ExchangeError) -> (u16, Option<ScimType>) {
@@ -185,7 +211,11 @@ fn upstream(error: &UpstreamError) -> (u16, Option<ScimType>) {
     match error {
         UpstreamError::TimedOut => (504, None),
         UpstreamError::Throttled { .. } => (429, None),
+        UpstreamError::Crowded | UpstreamError::LeftAlone { .. } | UpstreamError::Late => {
+            (503, None)
+        }
         UpstreamError::Unreachable(_)
+        | UpstreamError::Unresolved(_)
         | UpstreamError::Interrupted(_)
         | UpstreamError::TooLarge
         | UpstreamError::OffOrigin

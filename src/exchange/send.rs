@@ -150,7 +150,7 @@ async fn deliver(
     native: NativeRequest,
     effect: Effect,
 ) -> Result<Sent, ExchangeError> {
-    match exchange.ask(request, native, About::Resource).await {
+    match exchange.write(request, native, About::Resource).await {
         Ok(response) if response.is_success() => Ok(Sent::Taken),
         Ok(_) => Ok(Sent::Declined),
         Err(ExchangeError::Native(failure))

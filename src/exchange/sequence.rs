@@ -21,7 +21,7 @@ use crate::exchange::native::{About, Exchange};
 use crate::exchange::recent::Fate;
 use crate::exchange::state::{self, Located, State};
 use crate::exchange::version::{self, Record};
-use crate::exchange::{kept, names, send};
+use crate::exchange::{course, kept, names, send};
 use crate::mapping::expression::Scope;
 use crate::mapping::model;
 use crate::mapping::model::{
@@ -37,6 +37,17 @@ struct Plan<'m> {
     updates: Vec<Step<'m>>,
     switch: SwitchPlan<'m>,
     members: Vec<Members<'m>>,
+}
+
+impl Plan<'_> {
+    fn writes(&self) -> usize {
+        let switch = match &self.switch {
+            SwitchPlan::None => 0,
+            SwitchPlan::Steps(steps) | SwitchPlan::Leave(steps) => steps.len(),
+        };
+        let members: usize = self.members.iter().map(|(_, calls)| calls.len()).sum();
+        self.updates.len() + switch + members
+    }
 }
 
 /// A collection and its calls.
@@ -96,6 +107,11 @@ impl<'a> Change<'a> {
     /// Sends everything. `located` follows a record whose key changes.
     pub async fn make(&mut self, located: &mut Located) -> Result<(), ExchangeError> {
         let plan = self.plan(located).await?;
+        let removes = plan.updates.is_empty() && course::only_removes(self.goal.deltas.values());
+        if removes || self.goes_off() {
+            self.exchange.course.deprovisions();
+        }
+        self.exchange.course.plan(plan.writes());
         self.check_key(located).await?;
         let planned = located.key.clone();
         let carried = self.carry_out(located, &planned, plan).await;
@@ -131,6 +147,11 @@ impl<'a> Change<'a> {
     /// What came of it.
     pub fn outcome(self) -> Outcome {
         Outcome { record: (!self.stale).then_some(self.record), doubts: self.doubts }
+    }
+
+    fn goes_off(&self) -> bool {
+        let active = |scim: &Resource| scim.0.get("active").and_then(Value::as_bool);
+        active(&self.goal.wanted) == Some(false) && active(&self.before.view) != Some(false)
     }
 
     async fn plan(&self, located: &Located) -> Result<Plan<'a>, ExchangeError> {
@@ -280,7 +301,7 @@ impl<'a> Change<'a> {
     async fn send(&mut self, mut step: Step<'a>) -> Result<NativeResponse, ExchangeError> {
         version::guard(self.resource, &self.record, &mut step.native);
         self.sent = true;
-        self.exchange.ask(step.request, step.native, About::Resource).await
+        self.exchange.write(step.request, step.native, About::Resource).await
     }
 
     /// Reads the record again, if it may have changed.

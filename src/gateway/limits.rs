@@ -36,6 +36,14 @@ pub struct Limits {
     pub discard_timeout: Duration,
 }
 
+impl Limits {
+    /// How long the calls of a request to the application may take, so that there is an answer
+    /// left to give when they are over.
+    pub fn patience(&self) -> Duration {
+        self.answer_timeout.saturating_sub(self.answer_timeout / 20)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

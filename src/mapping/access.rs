@@ -177,6 +177,8 @@ pub struct Api {
     pub rate: Option<Rate>,
     /// What is repeated, and when.
     pub retry: Retry,
+    /// When the application is left alone.
+    pub breaker: Breaker,
     /// Certificates; `None`: those of the system.
     pub tls: Option<Tls>,
     /// The proxy that every call goes through.
@@ -261,6 +263,24 @@ pub enum TokenPlace {
     Cookie(String, Template),
     /// In the body, as a member of members.
     Body(Vec<String>, Template),
+}
+
+/// When the application is left alone for a while.
+#[derive(Debug, Clone)]
+pub struct Breaker {
+    /// Attempts in a row without an answer after which that is so; 0: never.
+    pub failures: u32,
+    /// First and longest pause.
+    pub pause: (Duration, Duration),
+    /// Statuses that mean that it is broken.
+    pub on: Vec<u16>,
+}
+
+impl Breaker {
+    /// One that never leaves anybody alone.
+    pub fn never() -> Self {
+        Self { failures: 0, pause: (Duration::ZERO, Duration::ZERO), on: Vec::new() }
+    }
 }
 
 /// What is repeated, and when.

@@ -75,7 +75,7 @@ fn compile(file: &File, context: &mut Context) -> Option<Mapping> {
     }
     let config = config(&file.config, context);
     let errors = errors(file.errors.as_ref(), context);
-    let api = api(&file.api, &errors.message, context);
+    let api = api(&file.api, &errors, context);
     let mut resources = Vec::new();
     for (key, written) in &file.resources.0 {
         let Some(compiled) = resource(key, written, context) else { continue };

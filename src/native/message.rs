@@ -45,6 +45,17 @@ impl Method {
     }
 }
 
+/// Which calls go first where they have to wait for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Urgency {
+    /// Reads, and whatever takes access away from somebody.
+    Ahead,
+    /// Other changes.
+    Usual,
+    /// Changes that came in bulk.
+    Behind,
+}
+
 /// A call to the application, relative to the mapping's `base_url`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NativeRequest {
@@ -62,6 +73,11 @@ pub struct NativeRequest {
     pub body: Body,
     /// Time for the whole call; `None` means the mapping's `api.timeout`.
     pub timeout: Option<std::time::Duration>,
+    /// What is left of the time of the SCIM request that it is made for. It may wait for its turn
+    /// for so long, and is over by then; `None` means as long as the call itself may take.
+    pub patience: Option<std::time::Duration>,
+    /// Which calls it lets go first.
+    pub urgency: Urgency,
     /// Whether it may arrive twice although its method may not: it has a key by which the
     /// application knows the second one.
     pub repeatable: bool,

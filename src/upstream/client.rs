@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{timeout, timeout_at};
 
 use crate::clock::Clock;
+use crate::exchange::traffic::Traffic;
 use crate::exchange::upstream::{Link, Upstream, UpstreamError};
 use crate::mapping::expression::Ambient;
 use crate::mapping::model::Api;
@@ -18,6 +19,8 @@ use crate::upstream::link::Target;
 use crate::upstream::sender::Sender;
 use crate::upstream::setup::{Setup, UpstreamSetupError};
 use crate::upstream::sign_in::SignIn;
+use crate::upstream::time::Time;
+use crate::upstream::together::{Part, Together, joined};
 use crate::upstream::transport::Transport;
 
 /// Most redirects in a row.
@@ -30,6 +33,7 @@ const LONGEST: Duration = Duration::from_hours(1);
 pub struct HttpUpstream {
     sender: Sender,
     sign_in: SignIn,
+    together: Together,
     timeout: Duration,
 }
 
@@ -50,19 +54,43 @@ impl HttpUpstream {
         let setup = Setup { config, ambient };
         let transport = Transport::new(api, setup)?;
         let ids = Arc::clone(&ambient.ids);
-        let sender = Sender::new(transport, api.retry.clone(), Arc::clone(&clock), ids);
+        let sender = Sender::new(transport, api, Arc::default(), Arc::clone(&clock), ids);
         let sign_in = SignIn::new(&api.sign_in, setup, clock, &sender)?;
-        Ok(Self { sender, sign_in, timeout: api.timeout })
+        Ok(Self { sender, sign_in, together: Together::default(), timeout: api.timeout })
+    }
+
+    /// Makes a call, or joins another one that asks for the same.
+    async fn shared(&self, request: NativeRequest) -> Result<NativeResponse, UpstreamError> {
+        if !request.method.is_safe() {
+            let _write = self.together.write();
+            return self.redirected(request).await;
+        }
+        match self.together.part(&request) {
+            Part::Alone => self.redirected(request).await,
+            Part::Lead(lead) => {
+                let answer = self.redirected(request).await?;
+                lead.share(&answer);
+                Ok(answer)
+            }
+            Part::Join(offer) => {
+                if let Some(answer) = joined(offer).await {
+                    self.sender.traffic().note_shared();
+                    return Ok(answer);
+                }
+                self.redirected(request).await
+            }
+        }
     }
 
     async fn redirected(
         &self,
         mut request: NativeRequest,
-        deadline: Instant,
     ) -> Result<NativeResponse, UpstreamError> {
+        let timeout = request.timeout.unwrap_or(self.timeout).min(LONGEST);
+        let mut time = Time::new(timeout, request.patience);
         let mut redirects = 0;
         loop {
-            let answer = self.signed(&request, deadline).await?;
+            let answer = self.signed(&request, &mut time).await?;
             let Some(location) = redirect(&answer) else {
                 return Ok(answer);
             };
@@ -84,32 +112,42 @@ impl HttpUpstream {
     async fn signed(
         &self,
         request: &NativeRequest,
-        deadline: Instant,
+        time: &mut Time,
     ) -> Result<NativeResponse, UpstreamError> {
         let twice = self.sender.twice(request);
         let renewing = match &self.sign_in {
             SignIn::Fixed(credential) => {
-                return self.sender.send(request, credential, twice, deadline).await;
+                return self.sender.send(request, credential, twice, time).await;
             }
             SignIn::Renewing(renewing) => renewing,
         };
-        let token = renewing.token(&self.sender, deadline).await?;
-        let answer = self.sender.send(request, &token.credential, twice, deadline).await?;
+        let until = time.until();
+        let token = timeout_at(until, renewing.token(&self.sender, until)).await;
+        let token = token.unwrap_or(Err(UpstreamError::TimedOut))?;
+        let answer = self.sender.send(request, &token.credential, twice, time).await?;
         if !renewing.is_asked_for_by(&answer) {
             return Ok(answer);
         }
         // The application refused the request, so every method may be sent again.
-        let token = renewing.renew(&token, &self.sender, deadline).await?;
-        self.sender.send(request, &token.credential, twice, deadline).await
+        let until = time.until();
+        let token = timeout_at(until, renewing.renew(&token, &self.sender, until)).await;
+        let token = token.unwrap_or(Err(UpstreamError::TimedOut))?;
+        self.sender.send(request, &token.credential, twice, time).await
     }
 }
 
 #[async_trait]
 impl Upstream for HttpUpstream {
     async fn call(&self, request: NativeRequest) -> Result<NativeResponse, UpstreamError> {
-        let deadline = Instant::now() + request.timeout.unwrap_or(self.timeout).min(LONGEST);
-        let answer = timeout_at(deadline, self.redirected(request, deadline)).await;
+        // Every attempt keeps to the call's own time; this is for a call that joins another one
+        // first.
+        let everything = request.patience.or(request.timeout).unwrap_or(self.timeout).min(LONGEST);
+        let answer = timeout(everything, self.shared(request)).await;
         answer.unwrap_or(Err(UpstreamError::TimedOut))
+    }
+
+    fn traffic(&self) -> Option<Arc<Traffic>> {
+        Some(Arc::clone(self.sender.traffic()))
     }
 
     fn follow(&self, asked: &str, link: &str) -> Result<Link, UpstreamError> {

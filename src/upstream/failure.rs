@@ -1,6 +1,8 @@
 //! Why one attempt gave no answer, by what it may have done at the application.
 
+use crate::exchange::traffic::CallOutcome;
 use crate::exchange::upstream::UpstreamError;
+use crate::upstream::breaker::{LeftAlone, Sign};
 use crate::upstream::gate::Full;
 
 /// A failed attempt.
@@ -27,6 +29,44 @@ impl Failure {
         }
     }
 
+    /// How the attempt ended, for the figures.
+    pub(crate) fn outcome(&self) -> CallOutcome {
+        match self.error() {
+            UpstreamError::Unreachable(_) | UpstreamError::Unresolved(_) => {
+                CallOutcome::Unreachable
+            }
+            UpstreamError::Interrupted(_) => CallOutcome::Interrupted,
+            UpstreamError::TimedOut => CallOutcome::TimedOut,
+            UpstreamError::Throttled { .. } | UpstreamError::Crowded | UpstreamError::Late => {
+                CallOutcome::TurnedAway
+            }
+            UpstreamError::LeftAlone { .. } => CallOutcome::LeftAlone,
+            UpstreamError::TooLarge
+            | UpstreamError::OffOrigin
+            | UpstreamError::SignIn(_)
+            | UpstreamError::Unsendable(_) => CallOutcome::Unusable,
+        }
+    }
+
+    /// What the attempt says about the application.
+    pub(crate) fn sign(&self) -> Sign {
+        match self.outcome() {
+            CallOutcome::Unreachable | CallOutcome::Interrupted | CallOutcome::TimedOut => {
+                Sign::Silent
+            }
+            CallOutcome::TurnedAway | CallOutcome::LeftAlone => Sign::None,
+            // An answer too large is an answer.
+            CallOutcome::Unusable
+            | CallOutcome::Success
+            | CallOutcome::Refused
+            | CallOutcome::Limited
+            | CallOutcome::Failed => match self.error() {
+                UpstreamError::TooLarge => Sign::Alive,
+                _ => Sign::None,
+            },
+        }
+    }
+
     /// The same, to be looked at.
     pub(crate) fn error(&self) -> &UpstreamError {
         match self {
@@ -37,13 +77,23 @@ impl Failure {
         }
     }
 
-    /// The call has no turn in its time.
-    pub(crate) fn throttled(Full(retry_after): Full) -> Self {
-        Self::Hopeless(UpstreamError::Throttled { retry_after })
-    }
-
     /// The request could not be built; `reason` shows no value of it.
     pub(crate) fn unsendable(reason: &'static str) -> Self {
         Self::Hopeless(UpstreamError::Unsendable(Some(reason.into())))
+    }
+}
+
+impl From<Full> for Failure {
+    fn from(full: Full) -> Self {
+        Self::Hopeless(match full {
+            Full::Budget(retry_after) => UpstreamError::Throttled { retry_after },
+            Full::Crowded => UpstreamError::Crowded,
+        })
+    }
+}
+
+impl From<LeftAlone> for Failure {
+    fn from(LeftAlone(retry_after): LeftAlone) -> Self {
+        Self::Hopeless(UpstreamError::LeftAlone { retry_after })
     }
 }

@@ -1,14 +1,18 @@
 //! The port `Upstream` over HTTP: how the application is reached, and the only room that names
 //! reqwest.
 //!
-//! `client.rs` is one native call from start to answer: sign in, send, follow, renew.
-//! `sender.rs` repeats what may be repeated, `gate.rs` says who may go, `transport.rs` makes one
-//! attempt over what `connection.rs`, `tls.rs` and `pem.rs` build. `link.rs` keeps every URL below
-//! `base_url`; `sign_in/` holds the credentials, and `otlp.rs` sends
-//! spans to a collector. Deliberately absent: a cookie jar, automatic
-//! redirects, decompression, proxies from the environment, and circuit breaking.
+//! `client.rs` is one native call from start to answer: sign in, send, follow, renew, or share the
+//! answer of an identical read (`together.rs`). `sender.rs` repeats what may be repeated,
+//! `breaker.rs` says whether the application is called at all, `gate.rs` who may go (by the
+//! mapping's limits and by what `allowance.rs` reads), `time.rs` how long a call has.
+//! `transport.rs` makes one attempt over what `connection.rs`, `tls.rs` and `pem.rs` build.
+//! `link.rs` keeps every URL below `base_url`; `sign_in/` holds the credentials, and `otlp.rs`
+//! sends spans to a collector. Deliberately absent: a cookie jar, automatic redirects,
+//! decompression and proxies from the environment.
 
+mod allowance;
 mod body;
+mod breaker;
 pub mod client;
 mod connection;
 mod failure;
@@ -16,7 +20,6 @@ mod gate;
 mod header;
 mod link;
 mod locate;
-mod moment;
 pub mod otlp;
 mod pem;
 mod report;
@@ -24,5 +27,7 @@ mod retry;
 mod sender;
 pub mod setup;
 mod sign_in;
+mod time;
 mod tls;
+mod together;
 mod transport;

@@ -42,10 +42,13 @@ pub(crate) fn finished(call: NativeCall, outcome: &Result<NativeResponse, Failur
 
 fn meaning(failure: &Failure) -> Outcome {
     match failure.error() {
-        UpstreamError::Unreachable(_) => Outcome::Unreachable,
+        UpstreamError::Unreachable(_) | UpstreamError::Unresolved(_) => Outcome::Unreachable,
         UpstreamError::Interrupted(_) => Outcome::Interrupted,
         UpstreamError::TimedOut => Outcome::TimedOut,
-        UpstreamError::Throttled { .. } => Outcome::Throttled,
+        UpstreamError::Throttled { .. }
+        | UpstreamError::Crowded
+        | UpstreamError::LeftAlone { .. }
+        | UpstreamError::Late => Outcome::Throttled,
         UpstreamError::TooLarge
         | UpstreamError::OffOrigin
         | UpstreamError::SignIn(_)

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::convert::moment;
 use crate::id::IdSource;
 use crate::mapping::model::Retry;
 use crate::native::message::NativeResponse;
-use crate::upstream::{locate, moment};
+use crate::upstream::locate;
 
 /// The pause that an answer asks for.
 pub(crate) fn asked_for(

@@ -2,19 +2,18 @@
 //! is repeated, followed or renewed here.
 
 use std::borrow::Cow;
+use std::error::Error as _;
 
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response};
 use secrecy::ExposeSecret;
-use tokio::time::Instant;
 use url::Url;
 
 use crate::exchange::upstream::UpstreamError;
 use crate::mapping::model::Api;
 use crate::native::message::{Body, Method, NativeRequest, NativeResponse};
 use crate::upstream::failure::Failure;
-use crate::upstream::gate::Gate;
 use crate::upstream::link::Base;
 use crate::upstream::setup::{self, Setup, UpstreamSetupError};
 use crate::upstream::sign_in::credential::Credential;
@@ -27,7 +26,6 @@ pub(crate) struct Transport {
     base: Base,
     headers: HeaderMap,
     query: Vec<(String, String)>,
-    gate: Gate,
     max_response: u64,
 }
 
@@ -41,7 +39,6 @@ impl Transport {
             base,
             headers: default_headers(&setup.texts("headers", &api.headers)?)?,
             query: setup.texts("query", &api.query)?,
-            gate: Gate::new(api.concurrency, api.rate),
             max_response: api.max_response,
         })
     }
@@ -53,7 +50,6 @@ impl Transport {
             base,
             headers: default_headers(&[])?,
             query: Vec::new(),
-            gate: Gate::new(1, None),
             max_response: self.max_response,
         })
     }
@@ -63,16 +59,14 @@ impl Transport {
         &self.base
     }
 
-    /// Makes one attempt. A call that waits for its turn or for the next attempt holds no permit.
+    /// Makes one attempt.
     pub(crate) async fn send(
         &self,
         request: &NativeRequest,
         credential: &Credential,
         attempt: u32,
-        deadline: Instant,
     ) -> Result<NativeResponse, Failure> {
         let mut outgoing = self.build(request, credential)?;
-        let _permit = self.gate.pass(deadline).await.map_err(Failure::throttled)?;
         let call = NativeCall::begin(request.method.name(), request.template.clone(), attempt);
         call.tell(outgoing.headers_mut());
         let outcome = self.exchange(outgoing).await;
@@ -216,11 +210,25 @@ fn received(response: &Response) -> Vec<(String, String)> {
 fn unanswered(error: reqwest::Error) -> Failure {
     // The address may hold a key or a person's name.
     let error = error.without_url();
-    if error.is_connect() {
+    if is_unresolved(&error) {
+        Failure::Unsent(UpstreamError::Unresolved(Some(error.into())))
+    } else if error.is_connect() {
         Failure::Unsent(UpstreamError::Unreachable(Some(error.into())))
     } else if error.is_builder() {
         Failure::Hopeless(UpstreamError::Unsendable(Some(error.into())))
     } else {
         Failure::Unanswered(UpstreamError::Interrupted(Some(error.into())))
     }
+}
+
+/// Whether the host has no address. The connector says so in words alone.
+fn is_unresolved(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if error.is_connect() && inner.to_string().starts_with("dns error") {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
 }

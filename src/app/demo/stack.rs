@@ -19,7 +19,7 @@ use crate::exchange::tenant::Tenant;
 use crate::exchange::upstream::Upstream;
 use crate::gateway::listener::{Gateway, Options, Running};
 use crate::id::{IdSource, SystemIds};
-use crate::mapping::access::{RetryMethods, TimeUnit};
+use crate::mapping::access::{Breaker, RetryMethods, TimeUnit};
 use crate::mapping::expression::Ambient;
 use crate::mapping::model::{Api, Locator, Mapping, Retry, SignIn};
 use crate::mapping::template::Template;
@@ -177,6 +177,7 @@ fn client(
             after_unit: TimeUnit::Seconds,
             methods: RetryMethods::Idempotent,
         },
+        breaker: Breaker::never(),
         tls: None,
         proxy: None,
         max_response: 1024 * 1024,

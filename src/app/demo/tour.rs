@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::app::demo::stack::Demo;
 use crate::dialogue::recorder::{Recorded, line};
 use crate::exchange::upstream::{Upstream as _, UpstreamError};
-use crate::native::message::{Body, Method, NativeRequest};
+use crate::native::message::{Body, Method, NativeRequest, Urgency};
 
 /// One request of the tour, with everything it caused.
 #[derive(Debug)]
@@ -218,6 +218,8 @@ async fn run(
 ) -> Result<Value, TourError> {
     let title = step.title;
     let request = NativeRequest {
+        patience: None,
+        urgency: Urgency::Usual,
         method: step.method,
         path: step.path,
         template: None,

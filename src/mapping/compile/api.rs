@@ -12,12 +12,12 @@ use crate::mapping::compile::request::{count, statuses};
 use crate::mapping::compile::session::sign_in;
 use crate::mapping::compile::variables::{API, API_HEADERS, CONNECTION, FAILURE};
 use crate::mapping::diagnostic::{leaves_base, missing_field, wrong_value};
-use crate::mapping::file::api::{Api, Errors, Retry, Tls};
+use crate::mapping::file::api::{Api, Breaker, Errors, Retry, Tls};
 use crate::mapping::file::reader::{Entries, Text};
 use crate::mapping::file::scalar::{Tpl, duration};
 use crate::mapping::file::top::ConfigVar;
 use crate::mapping::model;
-use crate::mapping::model::{ConfigType, SignIn};
+use crate::mapping::model::{ConfigType, Outcome, SignIn, StatusMatch};
 use crate::mapping::template::Template;
 use crate::native::path::NativePath;
 
@@ -30,6 +30,10 @@ const ATTEMPTS: u32 = 3;
 const MOST_ATTEMPTS: usize = 20;
 const RETRY_ON: [u16; 4] = [429, 502, 503, 504];
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+const FAILURES: u32 = 10;
+const MOST_FAILURES: u64 = 1000;
+const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+const BROKEN: [u16; 4] = [500, 502, 503, 504];
 const MESSAGES: [&str; 3] = ["$.message", "$.error", "$.detail"];
 
 /// Compiles `config`.
@@ -70,8 +74,8 @@ fn is_of(kind: ConfigType, value: &Value) -> bool {
     }
 }
 
-/// Compiles `api`; `messages` is where failures have their message. `None` after a fault.
-pub(crate) fn api(api: &Api, messages: &[NativePath], context: &mut Context) -> Option<model::Api> {
+/// Compiles `api`; `errors` is how failures are read. `None` after a fault.
+pub(crate) fn api(api: &Api, errors: &model::Errors, context: &mut Context) -> Option<model::Api> {
     let base_url = context.template(&api.base_url, &API);
     if let Value::String(text) = &api.base_url.0.value {
         if text.ends_with('/') {
@@ -84,7 +88,7 @@ pub(crate) fn api(api: &Api, messages: &[NativePath], context: &mut Context) -> 
     }
     let sign_in = match &api.auth {
         None => Some(SignIn::None),
-        Some(auth) => sign_in(auth, messages, context),
+        Some(auth) => sign_in(auth, &errors.message, context),
     };
     let headers = context.headers(&api.headers, &API_HEADERS);
     let query = context.templates(&api.query, &API);
@@ -93,6 +97,7 @@ pub(crate) fn api(api: &Api, messages: &[NativePath], context: &mut Context) -> 
         Some(written) => count(written, "concurrency", MOST_CONCURRENT, context),
     };
     let retry = retry(api.retry.as_ref(), context);
+    let breaker = breaker(api.breaker.as_ref(), errors, context);
     let tls = match &api.tls {
         None => Some(None),
         Some(written) => tls(written, context).map(Some),
@@ -108,6 +113,7 @@ pub(crate) fn api(api: &Api, messages: &[NativePath], context: &mut Context) -> 
         concurrency: concurrency?,
         rate: api.rate,
         retry: retry?,
+        breaker: breaker?,
         tls: tls?,
         proxy: proxy?,
         max_response: api.max_response.map_or(MAX_RESPONSE, |size| size.0),
@@ -128,7 +134,7 @@ fn retry(written: Option<&Retry>, context: &mut Context) -> Option<model::Retry>
     };
     let backoff = match written.and_then(|retry| retry.backoff.as_ref()) {
         None => BACKOFF,
-        Some(text) => backoff(text, context)?,
+        Some(text) => span("backoff", text, context)?,
     };
     let after = match written.and_then(|retry| retry.after.as_ref()) {
         Some(after) => context.locator(after)?,
@@ -141,6 +147,43 @@ fn retry(written: Option<&Retry>, context: &mut Context) -> Option<model::Retry>
         after,
         after_unit: written.and_then(|retry| retry.after_unit).unwrap_or(TimeUnit::Seconds),
         methods: written.and_then(|retry| retry.methods).unwrap_or(RetryMethods::Idempotent),
+    })
+}
+
+fn breaker(
+    written: Option<&Breaker>,
+    errors: &model::Errors,
+    context: &mut Context,
+) -> Option<access::Breaker> {
+    let failures = match written.and_then(|breaker| breaker.failures.as_ref()) {
+        None => FAILURES,
+        Some(failures) if failures.value <= MOST_FAILURES => u32::try_from(failures.value).ok()?,
+        Some(failures) => {
+            let message = "is a number from 0 to 1000";
+            return context.fault(wrong_value(failures.at, "failures", message));
+        }
+    };
+    let pause = match written.and_then(|breaker| breaker.pause.as_ref()) {
+        None => PAUSE,
+        Some(text) => span("pause", text, context)?,
+    };
+    let on = match written.and_then(|breaker| breaker.on.as_ref()) {
+        // An application that says something with a 500 is not broken for that.
+        None => BROKEN.into_iter().filter(|status| !has_a_meaning(*status, errors)).collect(),
+        Some(on) => statuses(on, "on", context),
+    };
+    Some(access::Breaker { failures, pause, on })
+}
+
+fn has_a_meaning(status: u16, errors: &model::Errors) -> bool {
+    errors.rules.iter().any(|rule| {
+        let fits = match rule.status {
+            // Frameworks answer 500 for whatever they did not foresee, but the others for nothing.
+            StatusMatch::Any => status == 500,
+            StatusMatch::Exactly(exactly) => exactly == status,
+            StatusMatch::Class(class) => class == status / 100,
+        };
+        fits && !matches!(rule.outcome, Outcome::Unavailable | Outcome::TooMany)
     })
 }
 
@@ -173,14 +216,14 @@ fn optional(written: Option<&Tpl>, context: &mut Context) -> Option<Option<Templ
 }
 
 /// `250ms..10s`.
-fn backoff(text: &Text, context: &mut Context) -> Option<(Duration, Duration)> {
+fn span(field: &str, text: &Text, context: &mut Context) -> Option<(Duration, Duration)> {
     let parts = text.value.split_once("..");
     let parts = parts.and_then(|(first, most)| Some((duration(first)?, duration(most)?)));
     match parts {
         Some((first, most)) if first <= most => Some((first, most)),
         Some(_) | None => {
             let message = "expected two durations such as 250ms..10s";
-            context.fault(wrong_value(text.at, "backoff", message))
+            context.fault(wrong_value(text.at, field, message))
         }
     }
 }

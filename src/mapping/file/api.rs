@@ -33,6 +33,8 @@ object! {
         may rate: Rate = "no limit",
         /// What is repeated, and when.
         may retry: Retry,
+        /// When an application that does not answer is left alone for a while.
+        may breaker: Breaker,
         /// Certificates.
         may tls: Tls = "the system's roots",
         /// An outbound HTTP proxy.
@@ -141,6 +143,20 @@ object! {
         may after_unit: TimeUnit = "s",
         /// `all`: POST and PATCH are repeated, too, although they may arrive twice.
         may methods: RetryMethods = "idempotent",
+    }
+}
+
+object! {
+    /// When an application that does not answer is left alone for a while: requests are answered
+    /// with 503 at once, until one call has found it back.
+    Breaker "breaker" {
+        /// Attempts in a row that had no answer. Half of at least twenty within 30 seconds without
+        /// an answer, or with a status of `on`, do the same. 0 never leaves it alone.
+        may failures: At<u64> = "10",
+        /// First and longest pause; it doubles each time the application is still not back.
+        may pause: Text = "2s..30s",
+        /// Statuses that mean that the application is broken.
+        may on: Vec<At<u64>> = "[500, 502, 503, 504], without those that `errors` has a rule for",
     }
 }
 

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::mapping::model::{self, Encoding};
-use crate::native::message::{Body, Method, NativeRequest};
+use crate::native::message::{Body, Method, NativeRequest, Urgency};
 use crate::upstream::setup::{self, Setup, UpstreamSetupError};
 
 /// The login call.
@@ -58,6 +58,8 @@ impl Login {
                 None => Body::None,
             },
             timeout: None,
+            patience: None,
+            urgency: Urgency::Ahead,
             repeatable: false,
         })
     }

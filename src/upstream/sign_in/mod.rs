@@ -47,11 +47,11 @@ impl SignIn {
             model::SignIn::Query { name, value } => fixed::query(name, value, setup)?,
             model::SignIn::OAuth2(oauth2) => {
                 let source = OAuth2::new(oauth2, setup, Arc::clone(&clock), sender)?;
-                return Ok(Self::renewing(Source::OAuth2(source), clock));
+                return Ok(Self::renewing(Source::OAuth2(Box::new(source)), clock));
             }
             model::SignIn::Session(session) => {
                 let source = Session::new(session, setup, Arc::clone(&clock))?;
-                return Ok(Self::renewing(Source::Session(source), clock));
+                return Ok(Self::renewing(Source::Session(Box::new(source)), clock));
             }
         };
         Ok(Self::Fixed(credential))

@@ -19,13 +19,14 @@ use crate::clock::Clock;
 use crate::id::IdSource;
 use crate::mapping::access::{self, ClientAuth, Grant};
 use crate::mapping::template::Template;
-use crate::native::message::{Body, Method, NativeRequest, NativeResponse};
+use crate::native::message::{Body, Method, NativeRequest, NativeResponse, Urgency};
 use crate::upstream::link::Base;
 use crate::upstream::sender::{Sender, Twice};
 use crate::upstream::setup::{self, Setup, UpstreamSetupError};
 use crate::upstream::sign_in::assertion::{Assertion, Purpose};
 use crate::upstream::sign_in::credential::Credential;
 use crate::upstream::sign_in::token::{SignInError, Token};
+use crate::upstream::time::Time;
 
 /// How long a token is good whose answer does not say; it may be refused earlier.
 const LIFETIME: Duration = Duration::from_mins(30);
@@ -120,7 +121,7 @@ impl OAuth2 {
         // Whether it arrives once or twice: what comes back is one token that is used.
         let answer = self
             .sender
-            .send(&request, &self.authorization, Twice::Harmless, deadline)
+            .send(&request, &self.authorization, Twice::Harmless, &mut Time::by(deadline))
             .await
             .map_err(SignInError::NoAnswer)?;
         let told = answer.json().and_then(|body| body.get("error")).and_then(Value::as_str);
@@ -193,6 +194,8 @@ impl OAuth2 {
             headers: Vec::new(),
             body: Body::Form(form),
             timeout: None,
+            patience: None,
+            urgency: Urgency::Ahead,
             repeatable: true,
         })
     }

@@ -33,9 +33,9 @@ pub(crate) struct Renewing {
 /// Where tokens come from.
 pub(crate) enum Source {
     /// A login call of the application.
-    Session(Session),
+    Session(Box<Session>),
     /// A token endpoint.
-    OAuth2(OAuth2),
+    OAuth2(Box<OAuth2>),
 }
 
 impl Renewing {

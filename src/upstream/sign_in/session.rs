@@ -8,18 +8,20 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::convert::moment;
 use crate::mapping::access::TimeUnit;
 use crate::mapping::expression::{Ambient, Expression, Scope};
 use crate::mapping::model::{self, Locator};
 use crate::native::message::NativeResponse;
 use crate::native::path::NativePath;
+use crate::upstream::locate;
 use crate::upstream::sender::{Sender, Twice};
 use crate::upstream::setup::{Setup, UpstreamSetupError};
 use crate::upstream::sign_in::credential::Credential;
 use crate::upstream::sign_in::login::Login;
 use crate::upstream::sign_in::place::Place;
 use crate::upstream::sign_in::token::{SignInError, Token};
-use crate::upstream::{locate, moment};
+use crate::upstream::time::Time;
 
 /// Most time between a token's renewal and its end.
 const LEEWAY: Duration = Duration::from_mins(1);
@@ -92,7 +94,7 @@ impl Session {
         let request = self.login.request().ok_or(SignInError::NotBuilt)?;
         // A login may arrive twice: it changes nothing but which token counts.
         let answer = sender
-            .send(&request, &Credential::None, Twice::Harmless, deadline)
+            .send(&request, &Credential::None, Twice::Harmless, &mut Time::by(deadline))
             .await
             .map_err(SignInError::NoAnswer)?;
         if !answer.is_success() {

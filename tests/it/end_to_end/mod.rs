@@ -6,7 +6,7 @@
 #![cfg(test)]
 
 mod application;
-mod binary;
+pub(crate) mod binary;
 pub(crate) mod bridge;
 mod concurrency;
 mod crowds;
@@ -20,6 +20,7 @@ mod load;
 mod paths;
 mod reloading;
 mod replicas;
+mod restarting;
 mod stopping;
 mod tokens;
 mod traces;

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use scimbridge::clock::Clock;
 use scimbridge::exchange::upstream::{Upstream, UpstreamError};
 use scimbridge::id::IdSource;
-use scimbridge::mapping::access::{RetryMethods, TimeUnit};
+use scimbridge::mapping::access::{Breaker, RetryMethods, TimeUnit};
 use scimbridge::mapping::expression::Ambient;
 use scimbridge::mapping::model::{Api, Encoding, Locator, Retry, Session, SignIn, TokenPlace};
 use scimbridge::mapping::template::{BodyTemplate, Template};
-use scimbridge::native::message::{Body, Method, NativeRequest, NativeResponse};
+use scimbridge::native::message::{Body, Method, NativeRequest, NativeResponse, Urgency};
 use scimbridge::native::path::NativePath;
 use scimbridge::upstream::client::HttpUpstream;
 use scimbridge::upstream::setup::UpstreamSetupError;
@@ -48,6 +48,11 @@ pub(crate) fn api(base_url: &str) -> Api {
             after: header("retry-after"),
             after_unit: TimeUnit::Seconds,
             methods: RetryMethods::Idempotent,
+        },
+        breaker: Breaker {
+            failures: 0,
+            pause: (Duration::from_secs(1), Duration::from_secs(1)),
+            on: vec![],
         },
         tls: None,
         proxy: None,
@@ -137,6 +142,8 @@ pub(crate) fn request(method: Method, path: &str) -> NativeRequest {
         headers: vec![],
         body: Body::None,
         timeout: None,
+        patience: None,
+        urgency: Urgency::Usual,
         repeatable: false,
     }
 }

@@ -23,7 +23,7 @@ async fn no_more_calls_than_the_rate_allows() {
     let mut api = server.api();
     api.rate = Some(Rate { most: 3, per: Duration::from_hours(1) });
     let upstream = upstream(&api);
-    let calls = (0..5).map(|_| upstream.call(get("/users")));
+    let calls = (0..5).map(|id| upstream.call(get(&format!("/users/{id}"))));
     let outcomes = futures_util::future::join_all(calls).await;
     let mut turned_away = 0;
     for outcome in outcomes {

@@ -9,5 +9,6 @@ mod redirects;
 mod repeating;
 mod requests;
 mod server;
+mod shielding;
 mod signing_in;
 mod silence;

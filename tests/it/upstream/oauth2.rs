@@ -73,7 +73,7 @@ async fn one_token_for_many_calls() {
     oauth2.audience = Some(template("https://app.example"));
     oauth2.params = vec![("resource".to_owned(), template("a&b=c"))];
     let upstream = upstream(&signing(&server, oauth2));
-    let calls = (0..20).map(|_| upstream.call(get("/users")));
+    let calls = (0..20).map(|id| upstream.call(get(&format!("/users/{id}"))));
     for outcome in futures_util::future::join_all(calls).await {
         assert_eq!(outcome.unwrap().status, 200);
     }

@@ -48,7 +48,7 @@ async fn one_login_for_many_calls() {
     session.headers = vec![("X-Login".to_owned(), template("yes"))];
     api.sign_in = SignIn::Session(Box::new(session));
     let upstream = upstream(&api);
-    let calls = (0..8).map(|_| upstream.call(get("/users")));
+    let calls = (0..8).map(|id| upstream.call(get(&format!("/users/{id}"))));
     for outcome in futures_util::future::join_all(calls).await {
         assert_eq!(outcome.unwrap().status, 200);
     }
@@ -160,7 +160,7 @@ async fn calls_refused_together_share_a_renewal() {
     let mut api = server.api();
     api.sign_in = SignIn::Session(Box::new(session()));
     let upstream = upstream(&api);
-    let calls = (0..4).map(|_| upstream.call(get("/users")));
+    let calls = (0..4).map(|id| upstream.call(get(&format!("/users/{id}"))));
     for outcome in futures_util::future::join_all(calls).await {
         assert_eq!(outcome.unwrap().status, 200);
     }

@@ -15,7 +15,7 @@ const EPOCH_SECONDS: f64 = 1e9;
 const EPOCH_MILLISECONDS: f64 = 1e11;
 
 /// The time until a moment, which may be a number of `unit`s; zero when it is past, `None` when it cannot be read.
-pub(crate) fn until(text: &str, unit: TimeUnit, now: Timestamp) -> Option<Duration> {
+pub fn until(text: &str, unit: TimeUnit, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     let moment = match text.parse::<f64>() {
         Ok(number) if unit == TimeUnit::Milliseconds && number < EPOCH_MILLISECONDS => {
@@ -42,8 +42,8 @@ fn http_date(text: &str) -> Result<Timestamp, jiff::Error> {
 mod tests {
     use std::time::Duration;
 
+    use crate::convert::moment::until;
     use crate::mapping::access::TimeUnit;
-    use crate::upstream::moment::until;
 
     #[track_caller]
     fn check(text: &str, milliseconds: Option<u64>) {

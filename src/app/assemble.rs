@@ -13,6 +13,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::app::bridge::Served;
+use crate::app::indexing;
 use crate::app::settings;
 use crate::audit::journal::Journal;
 use crate::auth::token::ConfiguredToken;
@@ -64,6 +65,14 @@ pub enum AssembleError {
     /// The mapping's variables are not filled as it asks.
     #[error("tenant {tenant}: [tenants.config] {faults}")]
     Settings {
+        /// The tenant.
+        tenant: String,
+        /// The faults.
+        faults: String,
+    },
+    /// Something cannot be indexed.
+    #[error("tenant {tenant}: [tenants.index] {faults}")]
+    Index {
         /// The tenant.
         tenant: String,
         /// The faults.
@@ -274,6 +283,8 @@ impl Workshop {
         let settings = settings::fill(&mapping.config, &config.config.0).map_err(|faults| {
             AssembleError::Settings { tenant: tenant.clone(), faults: faults.join("; ") }
         })?;
+        let index = indexing::index(&mapping, text, config.index.as_ref())
+            .map_err(|faults| AssembleError::Index { tenant: tenant.clone(), faults })?;
         let ids: Arc<dyn IdSource> = Arc::new(SystemIds);
         let ambient = Ambient {
             ids: Arc::clone(&ids),
@@ -291,6 +302,8 @@ impl Workshop {
             config: settings.open,
             upstream: Arc::new(upstream),
             sidecar: Arc::new(self.store.clone()),
+            links: Arc::new(self.store.clone()),
+            index: Arc::new(index),
             clock: Arc::clone(&self.clock),
             ids,
             dialect: config.dialect,

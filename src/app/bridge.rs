@@ -63,6 +63,13 @@ impl Bridge {
     }
 }
 
+impl Bridge {
+    /// The tenants.
+    pub fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
+        self.tenants.iter().map(|served| &served.tenant)
+    }
+}
+
 #[async_trait]
 impl Endpoint for Bridge {
     fn route(&self, _host: &str, segments: &[String]) -> Option<Route> {

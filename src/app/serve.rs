@@ -16,6 +16,7 @@ use crate::app::notify;
 use crate::app::readiness::Ready;
 use crate::app::reload::{Reload, ReloadError};
 use crate::app::status::Report;
+use crate::app::sweeps;
 use crate::app::tokens::{self, Keeper};
 use crate::audit::journal;
 use crate::clock::{Clock, SystemClock};
@@ -37,6 +38,7 @@ pub struct Service {
     gateway: Running,
     console: health::Running,
     refresher: JoinHandle<()>,
+    sweeper: JoinHandle<()>,
     store: Store,
     reload: Arc<Reload>,
     spans: Option<Arc<OtlpSpans>>,
@@ -169,6 +171,9 @@ impl Service {
         let console = health::start(admin, readiness, more).map_err(ServeError::Start)?;
         let refresher =
             tokio::spawn(Keeper::new(Arc::new(store.clone()), shared, clock, version).run());
+        let serving = Arc::clone(&reload.serving);
+        let tenants = move || serving.load().endpoint.tenants().cloned().collect();
+        let sweeper = tokio::spawn(sweeps::keep_fresh(tenants));
         tracing::info!(address = %gateway.address(), "SCIM port open");
         tracing::info!(address = %console.address(), "admin port open");
         let offer = match &config.listen.upgrade {
@@ -180,7 +185,18 @@ impl Service {
             None => None,
         };
         notify::ready();
-        Ok(Self { gateway, console, refresher, store, reload, spans, keeper, ready, offer })
+        Ok(Self {
+            gateway,
+            console,
+            refresher,
+            sweeper,
+            store,
+            reload,
+            spans,
+            keeper,
+            ready,
+            offer,
+        })
     }
 
     /// Where SCIM is served.
@@ -247,6 +263,7 @@ impl Service {
         }
         self.gateway.drain(stop.linger, stop.grace).await;
         self.refresher.abort();
+        self.sweeper.abort();
         if let Some(console) = console {
             console.stop(Duration::from_secs(1)).await;
         }

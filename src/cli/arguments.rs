@@ -44,6 +44,9 @@ pub(crate) enum Command {
     /// Show and release guards that hold deactivations and deletions back.
     #[command(subcommand)]
     Guard(Guard),
+    /// Build the index by which users are found in an application that cannot search, and show it.
+    #[command(subcommand)]
+    Index(Index),
     /// Start a legacy application and the bridge, and play an identity provider's tour.
     Demo(Demo),
     /// Ask a running bridge whether it is well (for container health checks).
@@ -403,6 +406,32 @@ pub(crate) enum TokenFormat {
     Text,
     /// JSON, on one line.
     Json,
+}
+
+/// `index …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Index {
+    /// Read the application's list and build the index anew. The bridge may run meanwhile.
+    Build {
+        /// The tenant.
+        #[arg(long)]
+        tenant: String,
+        /// Only this resource type, such as `users` [default: all that are indexed].
+        #[arg(long, value_name = "TYPE")]
+        resource: Option<String>,
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Show what is indexed, how old it is, and how much of it there is.
+    Status {
+        /// Only this tenant.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
 }
 
 /// Arguments of `demo`.

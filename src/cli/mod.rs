@@ -12,6 +12,7 @@ mod docs;
 mod files;
 mod guard;
 mod health;
+mod index;
 mod logging;
 mod man;
 mod output;
@@ -47,6 +48,7 @@ pub fn run() -> ExitCode {
             Command::Token(command) => token::run(command).await,
             Command::Audit(command) => audit::run(command).await,
             Command::Guard(command) => guard::run(command).await,
+            Command::Index(command) => index::run(command).await,
             Command::Demo(options) => demo::run(options).await,
             Command::Health(options) => health::run(&options).await,
             Command::Completions(options) => completions::run(&options),

@@ -1,12 +1,23 @@
 //! The one place that writes to the terminal.
 
 use std::error::Error;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 /// Prints a line. A reader that has gone away (`| head`) is no reason to fail.
 pub(crate) fn line(text: &str) {
     let mut out = std::io::stdout().lock();
     drop(writeln!(out, "{text}"));
+}
+
+/// Whether somebody sees what is printed beside the output proper.
+pub(crate) fn is_watched() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// Prints in the place of what was printed so before.
+pub(crate) fn over(text: &str) {
+    let mut out = std::io::stderr().lock();
+    drop(write!(out, "\r\x1b[K{text}").and_then(|()| out.flush()));
 }
 
 /// Prints a line for people beside the output proper.

@@ -15,7 +15,7 @@ use crate::config::error::{ConfigError, Fault};
 use crate::config::interpolate::Surroundings;
 use crate::config::listen_file::{LimitsFile, ListenFile, StopFile};
 use crate::config::precautions::{AuditFile, GuardFile};
-use crate::config::settings::{Config, Store, Tenant, Values};
+use crate::config::settings::{Config, Index, Store, Tenant, Values};
 use crate::config::telemetry::TelemetryFile;
 use crate::scim::value::Dialect;
 
@@ -133,6 +133,15 @@ struct TenantFile {
     protected: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     config: serde_json::Map<String, serde_json::Value>,
+    index: Option<IndexFile>,
+}
+
+/// `[tenants.index]` as written.
+#[derive(Deserialize)]
+struct IndexFile {
+    refresh_hours: Option<u64>,
+    #[serde(flatten)]
+    attributes: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -192,6 +201,17 @@ fn tenant(
             Err(problem) => fault(&format!("config.{name}"), &problem),
         }
     }
+    let index = written.index.map(|index| {
+        let hours = index.refresh_hours.unwrap_or(24);
+        if !(1..=24 * 365).contains(&hours) {
+            fault("index.refresh_hours", "must be from 1 to 8760 hours");
+        }
+        if index.attributes.is_empty() {
+            fault("index", "names nothing to be indexed; as in: users = [\"userName\"]");
+        }
+        let refresh = std::time::Duration::from_hours(hours.min(24 * 365));
+        Index { attributes: index.attributes, refresh }
+    });
     let guard = written.guard.read(fault);
     let dialect = match written.dialect {
         DialectFile::Lenient => Dialect::Lenient,
@@ -207,6 +227,7 @@ fn tenant(
         guard,
         protected: written.protected,
         config: Values(config),
+        index,
     }
 }
 

@@ -130,6 +130,17 @@ pub struct Tenant {
     pub protected: BTreeMap<String, Vec<String>>,
     /// The values that the mapping file asks for.
     pub config: Values,
+    /// What of the application's records is indexed; `None` for nothing.
+    pub index: Option<Index>,
+}
+
+/// `[tenants.index]`: attributes that are looked up without reading the application's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Attribute paths, by resource type or endpoint (`users`).
+    pub attributes: BTreeMap<String, Vec<String>>,
+    /// How old an index may become.
+    pub refresh: Duration,
 }
 
 impl Tenant {

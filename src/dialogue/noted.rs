@@ -118,6 +118,16 @@ impl Sidecar for NotedSidecar {
         Ok(())
     }
 
+    async fn page(
+        &self,
+        partition: &Partition,
+        resource: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.inner.page(partition, resource, after, limit).await
+    }
+
     async fn retired(
         &self,
         partition: &Partition,

@@ -20,6 +20,7 @@ use crate::scim::urn;
 use crate::scim::value::Dialect;
 use crate::sidecar::entry::{Entry, EntryState, Partition};
 use crate::sidecar::memory::MemorySidecar;
+use crate::sidecar::memory_links::MemoryLinks;
 use crate::sidecar::port::{Sidecar, StoreError};
 
 /// When a test does not say what time it is.
@@ -49,6 +50,8 @@ pub async fn set(
         config: config(&mapping.config, &given.config),
         upstream,
         sidecar: Arc::new(sidecar),
+        links: Arc::new(MemoryLinks::default()),
+        index: Arc::default(),
         clock: Arc::new(FixedClock(now)),
         ids: Arc::new(ScriptedIds::new(given)),
         dialect: Dialect::Lenient,

@@ -127,7 +127,7 @@ async fn enter(
         IdSourceRule::Native => {
             let (id, key) = (located.id.clone(), located.key.clone());
             let entry = Entry { id, key, ..Entry::default() };
-            sidecar.save(&partition, &resource.name, &entry).await?;
+            exchange.save(resource, &entry).await?;
             entry
         }
     };

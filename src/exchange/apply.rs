@@ -70,7 +70,9 @@ impl Exchange<'_> {
         Box::pin(self.find_removed(resource, &located.key, before, &mut goal.deltas)).await?;
         let references = self.references_for(resource, before, &goal).await?;
         let mut change = Change::new(self, resource, &references, &goal, before);
+        self.link_ahead(resource, &before.view, &goal.wanted, &located.key).await?;
         change.make(located).await?;
+        self.link_written(resource, &located.key, &goal.wanted).await?;
         self.write_redirected(resource, &located.key, &redirected).await?;
         self.keep_attributes(resource, located, before, &goal.wanted).await?;
         Ok(change.outcome())

@@ -56,6 +56,7 @@ pub async fn answer(
         let partition = exchange.tenant.partition();
         exchange.tenant.sidecar.remove(&partition, &resource.name, id).await?;
     }
+    exchange.unlink(resource, &located.key).await?;
     Ok(ScimResponse::no_content())
 }
 
@@ -177,6 +178,6 @@ async fn bury(
         state: EntryState::Deleted,
         attributes,
     };
-    exchange.tenant.sidecar.save(&exchange.tenant.partition(), &resource.name, &entry).await?;
+    exchange.save(resource, &entry).await?;
     Ok(ScimResponse::no_content())
 }

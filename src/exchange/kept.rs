@@ -44,7 +44,7 @@ impl Exchange<'_> {
             return Ok(());
         }
         let entry = Entry { attributes, key: located.key.clone(), ..entry };
-        self.tenant.sidecar.save(&self.tenant.partition(), &resource.name, &entry).await?;
+        self.save(resource, &entry).await?;
         located.entry = Some(entry);
         Ok(())
     }

@@ -44,7 +44,7 @@ impl Exchange<'_> {
         let _held = self.tenant.locks.hold_kept(&resource.name, &located.id).await?;
         let entry = located.entry.take().unwrap_or_default();
         let entry = Entry { state: EntryState::Live, ..entry };
-        self.tenant.sidecar.save(&self.tenant.partition(), &resource.name, &entry).await?;
+        self.save(resource, &entry).await?;
         located.entry = Some(entry);
         Ok(Some(record))
     }
@@ -88,8 +88,7 @@ impl Exchange<'_> {
             kept::attributes(&context, Before { native: &kept, attributes }, &goal.wanted);
         let state = EntryState::Off(native.clone());
         let entry = Entry { id: located.id.clone(), key: new_key, attributes, state };
-        let partition = self.tenant.partition();
-        self.tenant.sidecar.save(&partition, &resource.name, &entry).await?;
+        self.save(resource, &entry).await?;
         located.entry = Some(entry);
         Ok(Outcome { record: Some(native.into()), doubts: false })
     }
@@ -140,8 +139,7 @@ impl Exchange<'_> {
             let attributes = kept::attributes(&self.context(resource, &none), before, &wanted);
             let (id, key) = (made.id.clone(), made.key.clone());
             let entry = Entry { id, key, attributes, state: EntryState::Live };
-            let partition = self.tenant.partition();
-            self.tenant.sidecar.save(&partition, &resource.name, &entry).await?;
+            self.save(resource, &entry).await?;
             *located = Located { entry: Some(entry), ..made };
             return Ok((!is_stale).then_some(record));
         }

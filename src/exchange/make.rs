@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::convert::change::{self, Variables};
 use crate::convert::context::Context;
 use crate::convert::document::{self, Difference, Purpose};
+use crate::convert::failure::Meaning;
 use crate::convert::members::{Delta, Whole};
 use crate::convert::memo::Before;
 use crate::convert::references::{Wanted, ids_in, names_in};
@@ -21,9 +22,10 @@ use crate::exchange::recent::Fate;
 use crate::exchange::shown::{self, Change};
 use crate::exchange::state::{self, Located};
 use crate::exchange::version::Record;
-use crate::mapping::model::{Carries, IdSourceRule, Mode, ResourceMapping, Source};
+use crate::mapping::model::{self, Carries, IdSourceRule, Mode, ResourceMapping, Source};
 use crate::scim::resource::Resource;
 use crate::sidecar::entry::{Entry, EntryState};
+use crate::sidecar::links::UNBORN;
 
 /// A record that was made.
 #[derive(Debug)]
@@ -57,6 +59,7 @@ pub async fn make(
     if identity.is_none() {
         check_foreseen(&context, &difference)?;
     }
+    let unborn = exchange.link_ahead(resource, &nothing, wanted, UNBORN).await?;
     exchange.course.plan(resource.create.len());
     let mut located: Option<Located> = None;
     let mut last: Option<Record> = None;
@@ -74,7 +77,13 @@ pub async fn make(
         let about = if own.is_some() { About::Resource } else { About::Endpoint };
         let draft = change::create_draft(&context, request, &difference)?;
         for step in exchange.steps(draft, &variables.scope(&context)).await? {
-            let response = exchange.write(request, step.native, about).await?;
+            let response = match exchange.write(request, step.native, about).await {
+                Err(error) if located.is_none() && is_refused(&error) => {
+                    exchange.unlink_unborn(resource, &unborn).await?;
+                    return Err(error);
+                }
+                other => other?,
+            };
             let made = record::record(resource, request, &response);
             if located.is_none() {
                 let from_record =
@@ -109,8 +118,20 @@ pub async fn make(
     };
     exchange.remember(resource, &located.key, Fate::There(Some(record.native.clone())));
     let change = Change { before: &Resource::default(), wanted };
+    exchange.link_written(resource, &located.key, wanted).await?;
     let view = shown::view(exchange, resource, &located, record.clone(), change, doubts).await?;
+    exchange.link_written(resource, &located.key, &view).await?;
+    exchange.unlink_unborn(resource, &unborn).await?;
     Ok(Made { located, record, view })
+}
+
+/// Whether the application has said that it made nothing.
+fn is_refused(error: &ExchangeError) -> bool {
+    let ExchangeError::Native(failure) = error else { return false };
+    matches!(
+        failure.meaning,
+        Meaning::Outcome(model::Outcome::Uniqueness | model::Outcome::InvalidValue)
+    )
 }
 
 /// A record that was made a moment ago and cannot be found is the application's fault: to an
@@ -158,7 +179,7 @@ async fn enter(
         let ids = [identity.id.clone()];
         let kept = sidecar.by_ids(&partition, &resource.name, &ids).await?.pop();
         let entry = Entry { key: key.clone(), ..kept.ok_or(ExchangeError::Busy)? };
-        sidecar.save(&partition, &resource.name, &entry).await?;
+        exchange.save(resource, &entry).await?;
         return Ok(Located { id: identity.id.clone(), key, entry: Some(entry) });
     }
     if !is_issued && attributes.is_empty() && resource.adopt.is_none() {
@@ -175,7 +196,7 @@ async fn enter(
         entry = Entry { id: proposed, key: key.clone(), ..Entry::default() };
     }
     let entry = Entry { attributes, state: EntryState::Live, ..entry };
-    sidecar.save(&partition, &resource.name, &entry).await?;
+    exchange.save(resource, &entry).await?;
     Ok(Located { id: entry.id.clone(), key, entry: Some(entry) })
 }
 

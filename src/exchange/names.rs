@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::retired::{self, RetiredWalk};
@@ -28,26 +30,48 @@ pub async fn check(
     if !matches!(resource.deactivate, Deactivate::Delete) || new.is_empty() {
         return Ok(());
     }
-    let mut walk = RetiredWalk::new(Retired::Off);
-    while let Some(page) = walk.next(exchange, resource).await? {
-        for entry in page {
-            let EntryState::Off(native) = &entry.state else { continue };
-            if before.id() == Some(entry.id.as_str()) {
-                continue;
-            }
-            let located = retired::located(&entry);
-            let view = exchange.view(resource, &located, native, &BTreeMap::new()).await?;
-            for attribute in &new {
-                let found = resource.resource_type.core.attribute(attribute);
-                let is_unique = found.is_some_and(|found| found.uniqueness != Uniqueness::None);
-                let name = text(&view, attribute);
-                if is_unique && name.is_some() && name == text(wanted, attribute) {
-                    return Err(taken(resource, attribute));
-                }
-            }
+    for attribute in new {
+        let found = resource.resource_type.core.attribute(attribute);
+        let is_unique = found.is_some_and(|found| found.uniqueness != Uniqueness::None);
+        let Some(name) = wanted.0.get(attribute).and_then(Value::as_str) else { continue };
+        if is_unique && is_taken(exchange, resource, before.id(), attribute, name).await? {
+            return Err(taken(resource, attribute));
         }
     }
     Ok(())
+}
+
+/// Whether one of those who have left, but for the one of this id, has a name.
+async fn is_taken(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    own: Option<&str>,
+    attribute: &str,
+    name: &str,
+) -> Result<bool, ExchangeError> {
+    let partition = exchange.tenant.partition();
+    let mut walk = RetiredWalk::new(Retired::Off);
+    let mut entries = match exchange.off_with_name(resource, attribute, name).await? {
+        Some(keys) if keys.is_empty() => return Ok(false),
+        Some(keys) => exchange.tenant.sidecar.by_keys(&partition, &resource.name, &keys).await?,
+        None => walk.next(exchange, resource).await?.unwrap_or_default(),
+    };
+    let is_linked = !walk.has_begun();
+    loop {
+        for entry in entries.iter().filter(|entry| own != Some(entry.id.as_str())) {
+            let EntryState::Off(native) = &entry.state else { continue };
+            let located = retired::located(entry);
+            let view = exchange.view(resource, &located, native, &BTreeMap::new()).await?;
+            if text(&view, attribute) == Some(name.to_lowercase()) {
+                return Ok(true);
+            }
+        }
+        if is_linked {
+            return Ok(false);
+        }
+        let Some(page) = walk.next(exchange, resource).await? else { return Ok(false) };
+        entries = page;
+    }
 }
 
 /// Refuses a native key that another entry of the side-car holds, if it is one of these.

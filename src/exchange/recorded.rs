@@ -97,7 +97,7 @@ impl Exchange<'_> {
                 write(resource, memberships, &mut native, group, *joins);
             }
             let entry = Entry { state: EntryState::Off(native), id, key, attributes };
-            self.tenant.sidecar.save(&partition, target, &entry).await?;
+            self.save(mapping, &entry).await?;
         }
         Ok(())
     }

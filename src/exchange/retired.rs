@@ -103,6 +103,11 @@ impl RetiredWalk {
         Self { way, after: None, is_done: false }
     }
 
+    /// Whether a page has been read.
+    pub fn has_begun(&self) -> bool {
+        self.is_done || self.after.is_some()
+    }
+
     /// The next page; `None` after the last one.
     pub async fn next(
         &mut self,

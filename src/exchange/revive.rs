@@ -102,7 +102,7 @@ async fn forget_tombstone(
         || state::keeps_attributes(resource)
         || resource.adopt.is_some();
     match &located.entry {
-        Some(entry) if is_needed => sidecar.save(&partition, &resource.name, entry).await?,
+        Some(entry) if is_needed => exchange.save(resource, entry).await?,
         _ => sidecar.remove(&partition, &resource.name, &located.id).await?,
     }
     Ok(())

@@ -14,6 +14,7 @@ use crate::convert::parameters::Parameters;
 use crate::convert::references::{Wanted, ids_in, names_in};
 use crate::convert::{place, places, record};
 use crate::exchange::error::{ExchangeError, Mismatch};
+use crate::exchange::links::Scope;
 use crate::exchange::native::{self, About, Exchange, Walk};
 use crate::exchange::sieve::{Hit, Sieve, Sight, Window};
 use crate::mapping::model::{
@@ -137,7 +138,15 @@ async fn filtered(
         Calls::LookUp(request, call) => look_up(sieve, request, call).await?,
         Calls::List(parameters) => {
             let breadth = Breadth::of(&parameters);
-            scan(sieve, parameters, order.clone(), breadth).await?;
+            match exchange.candidates(resource, filter, breadth.index()).await? {
+                Some(keys) => {
+                    follow(sieve, filter, breadth.index(), keys).await?;
+                    sieve.take_written().await?;
+                    sieve.take_switched_off().await?;
+                    return Ok(BTreeSet::new());
+                }
+                None => scan(sieve, parameters, order.clone(), breadth).await?,
+            }
         }
     }
     if plan.may_miss && sieve.matched == 0 && resource.list.is_some() {
@@ -149,6 +158,22 @@ async fn filtered(
     sieve.take_written().await?;
     sieve.take_switched_off().await?;
     Ok(plan.answered)
+}
+
+/// Follows links, and takes those away that have led nowhere.
+async fn follow(
+    sieve: &mut Sieve<'_>,
+    filter: &Filter,
+    scope: Scope,
+    keys: BTreeSet<String>,
+) -> Result<(), ExchangeError> {
+    sieve.sift(Some(filter))?;
+    let lost = sieve.take_keyed(keys).await?;
+    // Of several terms nobody knows which one has failed.
+    if matches!(filter, Filter::Compare(..)) && !lost.is_empty() {
+        sieve.exchange.forget_links(sieve.resource, filter, scope, &lost).await?;
+    }
+    Ok(())
 }
 
 /// How the list answers a filter.
@@ -179,6 +204,12 @@ pub async fn narrowing(
     let references = exchange.resolve(Wanted::new(), ids).await?;
     let plan = filter::plan(&exchange.context(resource, &references), filter)?;
     let residual = if plan.answered.is_empty() { Some(filter.clone()) } else { plan.residual };
+    if let Calls::List(parameters) = &plan.calls {
+        let scope = Breadth::of(parameters).index();
+        if exchange.is_indexed(resource, filter, scope).await? {
+            return Ok(None);
+        }
+    }
     Ok(match plan.calls {
         Calls::List(parameters) => Some(Narrowing {
             parameters,
@@ -329,6 +360,14 @@ impl Breadth {
     /// How much a list with these parameters is.
     pub fn of(parameters: &Parameters) -> Self {
         if parameters.is_empty() { Self::Whole } else { Self::Narrowed }
+    }
+
+    /// What the index is asked for instead.
+    fn index(self) -> Scope {
+        match self {
+            Self::Narrowed => Scope::Kept,
+            Self::Whole => Scope::All,
+        }
     }
 
     /// Most records that may be read.

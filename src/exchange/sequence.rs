@@ -412,8 +412,7 @@ impl<'a> Change<'a> {
         }
         if let Some(entry) = &mut located.entry {
             entry.key = now;
-            let partition = self.exchange.tenant.partition();
-            self.exchange.tenant.sidecar.save(&partition, &self.resource.name, entry).await?;
+            self.exchange.save(self.resource, entry).await?;
         }
         Ok(())
     }
@@ -468,10 +467,9 @@ impl<'a> Change<'a> {
                 attributes,
                 state: EntryState::Off(self.record.native.clone()),
             };
-            let partition = self.exchange.tenant.partition();
             let name = &self.resource.name;
             let _held = self.exchange.tenant.locks.hold_kept(name, &located.id).await?;
-            self.exchange.tenant.sidecar.save(&partition, name, &entry).await?;
+            self.exchange.save(self.resource, &entry).await?;
             located.entry = Some(entry);
         }
         Ok(())

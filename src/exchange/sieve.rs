@@ -195,6 +195,39 @@ impl<'a> Sieve<'a> {
         self.take_pieces(Some(from), pieces, Amount::UntilFull).await
     }
 
+    /// Takes the records of these native keys, each read by itself; says which of them have led
+    /// nowhere: to no record, or to one that does not match.
+    pub async fn take_keyed(
+        &mut self,
+        keys: BTreeSet<String>,
+    ) -> Result<Vec<String>, ExchangeError> {
+        let keys: Vec<String> = keys.into_iter().collect();
+        let mut lost = Vec::new();
+        let located = self.locate_keys(keys).await?;
+        let mut pieces = located.into_iter().flatten().map(|it| (Value::Null, Some(it)));
+        loop {
+            let chunk: Vec<_> = pieces.by_ref().take(AT_ONCE).collect();
+            if chunk.is_empty() {
+                return Ok(lost);
+            }
+            for (located, piece) in self.read_pieces(None, chunk).await? {
+                let Some(located) = located else { continue };
+                let matched = self.matched;
+                let key = located.key.clone();
+                // What the side-car has of somebody who is not there is no mistake.
+                let may_be_lost = match piece {
+                    Piece::Gone => located.entry.is_none(),
+                    // Those that clients do not see may have the value all the same.
+                    Piece::Whole(_) | Piece::Unread => self.resource.visible.is_none(),
+                };
+                self.pass(located, piece).await?;
+                if may_be_lost && self.matched == matched {
+                    lost.push(key);
+                }
+            }
+        }
+    }
+
     /// Takes what was written a moment ago and has not come out of the application's list.
     pub async fn take_written(&mut self) -> Result<(), ExchangeError> {
         let mut keys = Vec::new();

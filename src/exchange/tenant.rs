@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::clock::Clock;
 use crate::exchange::counters::DeviationCounters;
 use crate::exchange::cursor::Seal;
+use crate::exchange::index::Index;
 use crate::exchange::locks::Locks;
 use crate::exchange::precautions::Precautions;
 use crate::exchange::recent::Recent;
@@ -15,6 +16,7 @@ use crate::id::IdSource;
 use crate::mapping::model::Mapping;
 use crate::scim::value::Dialect;
 use crate::sidecar::entry::Partition;
+use crate::sidecar::links::Links;
 use crate::sidecar::port::Sidecar;
 
 /// Everything that serving one tenant's requests needs.
@@ -29,6 +31,10 @@ pub struct Tenant {
     pub upstream: Arc<dyn Upstream>,
     /// What the bridge keeps for it.
     pub sidecar: Arc<dyn Sidecar>,
+    /// Where values are found.
+    pub links: Arc<dyn Links>,
+    /// What of its application is indexed there.
+    pub index: Arc<Index>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Identifiers.

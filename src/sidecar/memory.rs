@@ -130,6 +130,20 @@ impl Sidecar for MemorySidecar {
         Ok(())
     }
 
+    async fn page(
+        &self,
+        partition: &Partition,
+        resource: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        Ok(self.on(partition, resource, |shelf| {
+            let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+            let behind = shelf.entries.range::<str, _>(behind).map(|(_, entry)| entry);
+            behind.take(limit as usize).cloned().collect()
+        }))
+    }
+
     async fn retired(
         &self,
         partition: &Partition,

@@ -2,5 +2,7 @@
 //! switched-off users, tombstones.
 
 pub mod entry;
+pub mod links;
 pub mod memory;
+pub mod memory_links;
 pub mod port;

@@ -49,6 +49,15 @@ pub trait Sidecar: Send + Sync {
         id: &str,
     ) -> Result<(), StoreError>;
 
+    /// A page of all entries, ordered by id, byte by byte: those with greater ids than `after`.
+    async fn page(
+        &self,
+        partition: &Partition,
+        resource: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError>;
+
     /// A page of the entries that are not `Live`, ordered by id, byte by byte.
     async fn retired(
         &self,

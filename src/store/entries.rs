@@ -104,6 +104,22 @@ impl Sidecar for Store {
         self.database.write(within(delete, partition, resource).text(id)).await.map(drop)
     }
 
+    async fn page(
+        &self,
+        partition: &Partition,
+        resource: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        // No id is empty.
+        let select = "SELECT id, native_key, attributes, state, last_record FROM entries \
+                      WHERE tenant = $1 AND mapping = $2 AND resource = $3 AND id > $4 \
+                      ORDER BY id LIMIT $5";
+        let statement = within(select, partition, resource).text(after.unwrap_or_default());
+        let rows = self.database.read(statement.integer(i64::from(limit))).await?;
+        rows.iter().map(read).collect()
+    }
+
     async fn retired(
         &self,
         partition: &Partition,

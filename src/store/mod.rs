@@ -25,6 +25,7 @@ mod entries;
 mod error;
 mod guards;
 mod keys;
+mod links;
 mod locks;
 pub mod open;
 mod postgres;

@@ -97,6 +97,17 @@ impl Sidecar for CountedSidecar {
         self.inner.remove(partition, resource, id).await
     }
 
+    async fn page(
+        &self,
+        partition: &Partition,
+        resource: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.count(0);
+        self.inner.page(partition, resource, after, limit).await
+    }
+
     async fn retired(
         &self,
         partition: &Partition,

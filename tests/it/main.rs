@@ -18,6 +18,7 @@ mod health;
 mod http;
 mod identity_providers;
 mod laws;
+mod links;
 mod mapping_broken;
 mod mapping_load;
 mod page;

@@ -106,6 +106,7 @@ async fn sidecar_contract(implementation: &str, store: Arc<dyn Sidecar>) {
         concurrent_saves_leave_one_entry_of_a_key,
         removing_frees_id_and_key,
         retired_entries_come_in_order,
+        all_entries_come_in_pages,
         long_lists_are_answered_whole,
         names_are_compared_exactly,
         abandoned_calls_lose_nothing,
@@ -263,6 +264,19 @@ async fn removing_frees_id_and_key(store: &Arc<dyn Sidecar>) {
     assert_eq!(by_ids(store, &people, &["1"]).await, []);
     assert_eq!(store.claim(&people, "User", "bob", "1").await.unwrap(), live("1", "bob"));
     assert_eq!(store.claim(&people, "User", "ada", "2").await.unwrap(), live("2", "ada"));
+}
+
+async fn all_entries_come_in_pages(store: &Arc<dyn Sidecar>) {
+    let people = partition("pages");
+    for id in ["b", "10", "B", "2"] {
+        store.save(&people, "User", &live(id, id)).await.unwrap();
+    }
+    let deleted = Entry { state: EntryState::Deleted, ..live("a", "a") };
+    store.save(&people, "User", &deleted).await.unwrap();
+    let read = async |after, limit| store.page(&people, "User", after, limit).await.unwrap();
+    assert_eq!(read(None, 3).await, [live("10", "10"), live("2", "2"), live("B", "B")]);
+    assert_eq!(read(Some("B"), 3).await, [deleted, live("b", "b")]);
+    assert_eq!(read(Some("b"), 3).await, []);
 }
 
 async fn retired_entries_come_in_order(store: &Arc<dyn Sidecar>) {

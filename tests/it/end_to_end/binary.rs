@@ -52,8 +52,16 @@ impl Installation {
         self.folder.path()
     }
 
+    /// Adds to the configuration.
+    pub(crate) fn configure(&self, mapping: &str, more: &str) {
+        let file = self.folder().join("scimbridge.toml");
+        let before = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(file, format!("{before}{more}")).unwrap();
+        std::fs::write(self.folder().join("mapping.yaml"), mapping).unwrap();
+    }
+
     /// A command of the binary, in this folder and with nothing else in its environment.
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_scimbridge"));
         command.args(arguments).current_dir(self.folder()).stdin(Stdio::null());
         command.env_clear().env("MAIN_TOKEN", token("main"));

@@ -16,6 +16,7 @@ mod failures;
 mod filters;
 mod floods;
 mod ids;
+mod indexing;
 mod load;
 mod paths;
 mod reloading;

@@ -454,8 +454,8 @@ mod tests {
             &[
                 "unknown: is not known; known sections are listen, store, tenants, limits, \
                  log, telemetry, stop, audit",
-                "store.uri: is not known here; known are url",
                 "listen.scim: invalid socket address syntax",
+                "store.uri: is not known here; known are url",
                 "limits.body_bytes: must be at least 1",
                 "limits.body_seconds: must be from 1 to 3600 seconds",
                 "tenants[0]: `mapping` is missing",

@@ -8,18 +8,22 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::app::bridge::Served;
+use crate::app::door::Door;
 use crate::app::indexing;
 use crate::app::settings;
 use crate::audit::journal::Journal;
+use crate::auth::failures::Failures;
+use crate::auth::jwt::{Issuer, KeySource};
 use crate::auth::token::ConfiguredToken;
 use crate::clock::Clock;
 use crate::config::load::environment;
-use crate::config::settings::{Config, Tenant as TenantConfig};
+use crate::config::settings::{Config, Deletions, Door as DoorConfig, Tenant as TenantConfig};
 use crate::exchange::counters::DeviationCounters;
 use crate::exchange::cursor::Seal;
 use crate::exchange::locks::Locks;
@@ -32,6 +36,7 @@ use crate::mapping::expression::Ambient;
 use crate::mapping::model::Mapping;
 use crate::store::open::Store;
 use crate::upstream::client::HttpUpstream;
+use crate::upstream::jwks::{JwksSetupError, JwksSource, Place};
 use crate::watch::meters::Meters;
 use crate::watch::span::Spans;
 
@@ -77,6 +82,23 @@ pub enum AssembleError {
         tenant: String,
         /// The faults.
         faults: String,
+    },
+    /// The mapping cannot do what the tenant wants of DELETE.
+    #[error("tenant {tenant}: delete: {faults}")]
+    Deletions {
+        /// The tenant.
+        tenant: String,
+        /// The faults.
+        faults: String,
+    },
+    /// The keys of its issuer can never be read.
+    #[error("tenant {tenant}: jwt")]
+    Issuer {
+        /// The tenant.
+        tenant: String,
+        /// Why.
+        #[source]
+        source: JwksSetupError,
     },
     /// The variable that holds the token is empty.
     #[error("tenant {tenant}: the environment variable {variable} holds no token")]
@@ -127,6 +149,10 @@ pub struct Workshop {
     pub spans: Option<Arc<dyn Spans>>,
     /// Where what happens is written down.
     pub journal: Journal,
+    /// Where failed authentications are counted.
+    pub failures: Arc<Failures>,
+    /// The keys of issuers that somebody uses.
+    sources: Mutex<BTreeMap<Place, Weak<JwksSource>>>,
     lasting: BTreeMap<String, Lasting>,
     built: BTreeMap<String, Built>,
 }
@@ -138,6 +164,7 @@ struct Lasting {
     recent: Arc<Recent>,
     deviations: Arc<DeviationCounters>,
     meters: Arc<Meters>,
+    under_way: Arc<AtomicUsize>,
 }
 
 impl Lasting {
@@ -192,6 +219,8 @@ impl Workshop {
             clock,
             spans: None,
             journal: Journal::off(),
+            failures: Arc::default(),
+            sources: Mutex::default(),
             lasting: BTreeMap::new(),
             built: BTreeMap::new(),
         }
@@ -224,11 +253,20 @@ impl Workshop {
                 Ok(built) => {
                     let lasting = assembled.lasting.get(&tenant.name);
                     let meters = lasting.map(|it| Arc::clone(&it.meters)).unwrap_or_default();
+                    let under_way = lasting.map(|it| Arc::clone(&it.under_way));
+                    let door = match self.door(tenant, under_way.unwrap_or_default()) {
+                        Ok(door) => door,
+                        Err(fault) => {
+                            faults.push(fault);
+                            continue;
+                        }
+                    };
                     assembled.served.push(Served {
                         tenant: Arc::clone(&built.tenant),
                         base_path: tenant.base_segments().map(str::to_owned).collect(),
                         public_url: tenant.public_url.as_deref().map(Arc::from),
                         meters,
+                        door,
                     });
                     assembled.standing.push(Standing {
                         name: tenant.name.clone(),
@@ -272,6 +310,32 @@ impl Workshop {
         Ok(Built { text, config, tenant })
     }
 
+    fn door(
+        &self,
+        tenant: &TenantConfig,
+        under_way: Arc<AtomicUsize>,
+    ) -> Result<Door, AssembleError> {
+        let issuer = tenant.door.jwt.as_ref().map(|jwt| {
+            let keys: Arc<dyn KeySource> = self.keys(&jwt.place)?;
+            Ok(Issuer::new(jwt.demands.clone(), keys))
+        });
+        let issuer = issuer
+            .transpose()
+            .map_err(|source| AssembleError::Issuer { tenant: tenant.name.clone(), source })?;
+        Ok(Door::new(&tenant.door, under_way, issuer))
+    }
+
+    /// The keys of an issuer: those that are being kept already, if anybody uses them.
+    fn keys(&self, place: &Place) -> Result<Arc<JwksSource>, JwksSetupError> {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(source) = sources.get(place).and_then(Weak::upgrade) {
+            return Ok(source);
+        }
+        let source = Arc::new(JwksSource::start(place.clone(), Arc::clone(&self.clock))?);
+        sources.insert(place.clone(), Arc::downgrade(&source));
+        Ok(source)
+    }
+
     fn tenant(
         &self,
         config: &TenantConfig,
@@ -279,7 +343,9 @@ impl Workshop {
         lasting: Lasting,
     ) -> Result<Tenant, AssembleError> {
         let tenant = config.name.clone();
-        let mapping = Arc::new(load(&tenant, &config.mapping, text)?);
+        let mut mapping = load(&tenant, &config.mapping, text)?;
+        override_deletions(&mut mapping, config)?;
+        let mapping = Arc::new(mapping);
         let settings = settings::fill(&mapping.config, &config.config.0).map_err(|faults| {
             AssembleError::Settings { tenant: tenant.clone(), faults: faults.join("; ") }
         })?;
@@ -308,7 +374,7 @@ impl Workshop {
             ids,
             dialect: config.dialect,
             deviations: lasting.deviations,
-            max_results: settings::MAX_RESULTS,
+            max_results: config.max_results.unwrap_or(settings::MAX_RESULTS),
             seal: Arc::clone(&self.seal),
             locks: lasting.locks,
             recent: lasting.recent,
@@ -335,9 +401,32 @@ impl Workshop {
     }
 }
 
+/// Puts what the tenant says of DELETE over the mapping.
+fn override_deletions(mapping: &mut Mapping, config: &TenantConfig) -> Result<(), AssembleError> {
+    let Deletions { all, by_type } = &config.deletions;
+    let known = |name: &String| mapping.resources.iter().any(|it| it.name == *name);
+    let unknown = by_type.keys().filter(|name| !known(name));
+    let mut faults: Vec<String> =
+        unknown.map(|name| format!("\"{name}\" is no resource type of the mapping")).collect();
+    let wish = |name: &str| by_type.get(name).copied().unwrap_or(*all);
+    if let Err(more) = mapping.override_deletion(wish) {
+        faults.extend(more);
+    }
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(AssembleError::Deletions { tenant: config.name.clone(), faults: faults.join("; ") })
+}
+
 /// What a tenant is built from; where it is served and who may call it is none of that.
 fn essential(config: &TenantConfig) -> TenantConfig {
-    TenantConfig { base_path: String::new(), public_url: None, token_env: None, ..config.clone() }
+    TenantConfig {
+        base_path: String::new(),
+        public_url: None,
+        token_env: None,
+        door: DoorConfig::default(),
+        ..config.clone()
+    }
 }
 
 /// The token that a tenant's environment variable holds.

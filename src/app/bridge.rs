@@ -1,14 +1,18 @@
 //! The tenants, as the gateway sees them: routing, authentication, answers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tracing::Instrument as _;
 
+use crate::app::door::{Door, turned_away};
 use crate::audit::refusals::Refusal;
+use crate::auth::failures::Failures;
 use crate::auth::shared::SharedTokens;
 use crate::clock::Clock;
+use crate::config::settings::Access;
 use crate::exchange::endpoint::{Endpoint, Knock, Route, unauthorized};
 use crate::exchange::engine;
 use crate::exchange::error::ExchangeError;
@@ -31,6 +35,8 @@ pub struct Served {
     pub public_url: Option<Arc<str>>,
     /// Where its requests are counted.
     pub meters: Arc<Meters>,
+    /// Who is let in.
+    pub door: Door,
 }
 
 /// Every tenant of the process, as configured at one moment. A reload makes another one; requests
@@ -41,13 +47,23 @@ pub struct Bridge {
     clock: Arc<dyn Clock>,
     spans: Option<Arc<dyn Spans>>,
     patience: Duration,
+    access: Access,
+    failures: Arc<Failures>,
 }
 
 impl Bridge {
     /// Serves these tenants with these tokens.
     pub fn new(tenants: Vec<Served>, tokens: Arc<SharedTokens>, clock: Arc<dyn Clock>) -> Self {
         let tenants = tenants.into_iter().map(Arc::new).collect();
-        Self { tenants, tokens, clock, spans: None, patience: Limits::default().patience() }
+        let (spans, access, failures) = (None, Access::default(), Arc::default());
+        let patience = Limits::default().patience();
+        Self { tenants, tokens, clock, spans, patience, access, failures }
+    }
+
+    /// Believes these proxies, and counts failed authentications there.
+    #[must_use]
+    pub fn guarded(self, access: Access, failures: Arc<Failures>) -> Self {
+        Self { access, failures, ..self }
     }
 
     /// Records distributed traces there.
@@ -72,28 +88,45 @@ impl Bridge {
 
 #[async_trait]
 impl Endpoint for Bridge {
-    fn route(&self, _host: &str, segments: &[String]) -> Option<Route> {
-        let fits = |served: &&(usize, &Arc<Served>)| segments.starts_with(&served.1.base_path);
-        let tenants: Vec<(usize, &Arc<Served>)> = self.tenants.iter().enumerate().collect();
-        // The longest base path wins, so that a tenant at the root catches what is left.
-        let (tenant, served) =
-            tenants.iter().filter(fits).max_by_key(|(_, served)| served.base_path.len())?;
+    fn route(&self, host: &str, segments: &[String]) -> Option<Route> {
+        let fits = |(_, served): &(usize, &Arc<Served>)| {
+            served.door.is_at(host) && segments.starts_with(&served.base_path)
+        };
+        // A tenant at the host itself comes first. Then the longest base path wins, so that a
+        // tenant at the root catches what is left.
+        let rank = |served: &Served| (served.door.host.is_some(), served.base_path.len());
+        let tenants = self.tenants.iter().enumerate().filter(fits);
+        let (tenant, served) = tenants.max_by_key(|(_, served)| rank(served))?;
         Some(Route {
-            tenant: *tenant,
+            tenant,
             name: served.tenant.name.as_str().into(),
             depth: served.base_path.len(),
             public_url: served.public_url.clone(),
+            body_bytes: served.door.body_bytes,
         })
     }
 
     fn authenticate(&self, route: &Route, knock: &Knock<'_>) -> Result<Caller, ScimResponse> {
-        let tokens = self.tokens.load();
-        let answer = tokens.authenticate(&route.name, knock.authorization(), self.clock.now());
-        let principal = answer.map_err(|error| {
-            self.note_refusal(route, knock);
-            unauthorized(&error.to_string())
+        let Some(served) = self.tenants.get(route.tenant) else { return Err(nobody()) };
+        let (door, now) = (&served.door, self.clock.now());
+        let proxies = &self.access.proxies;
+        let client = knock.peer.map(|peer| proxies.client(peer, knock.headers));
+        door.check_address(client).inspect_err(|answer| {
+            self.failures.note_elsewhere();
+            note_refusal(served, client, answer.status, "address");
         })?;
-        Ok(Caller { principal, client: knock.peer })
+        // First the token: whoever has a good one is let in, however many others have failed
+        // from the same address.
+        let tokens = self.tokens.load();
+        let caller = door.identify(&route.name, &tokens, knock.authorization(), now);
+        let principal = caller.map_err(|error| {
+            let per_minute = self.access.failures_per_minute;
+            let answer = turned_away(error, self.failures.note(error, client, per_minute, now));
+            note_refusal(served, client, answer.status, "authentication");
+            answer
+        })?;
+        door.check_open()?;
+        Ok(Caller { principal, client })
     }
 
     fn meters(&self, route: &Route) -> Option<Arc<Meters>> {
@@ -106,12 +139,19 @@ impl Endpoint for Bridge {
 
     async fn answer(&self, route: &Route, request: ScimRequest) -> ScimResponse {
         let Some(served) = self.tenants.get(route.tenant).map(Arc::clone) else {
-            return unauthorized("the tenant is not known");
+            return nobody();
+        };
+        let visit = match served.door.enter() {
+            Ok(visit) => visit,
+            Err(answer) => return answer,
         };
         // A task of its own: whoever gives up waiting does not stop writes half-way, and the
         // resource stays locked until they are through.
         let patience = self.patience;
-        let work = async move { engine::answer_within(&served.tenant, request, patience).await };
+        let work = async move {
+            let _visit = visit;
+            engine::answer_within(&served.tenant, request, patience).await
+        };
         match tokio::spawn(watched::carried(work.in_current_span())).await {
             Ok(response) => response,
             Err(error) => match error.try_into_panic() {
@@ -122,15 +162,15 @@ impl Endpoint for Bridge {
     }
 }
 
-impl Bridge {
-    /// Counts a call that was turned away, for the audit trail.
-    fn note_refusal(&self, route: &Route, knock: &Knock<'_>) {
-        if let Some(served) = self.tenants.get(route.tenant) {
-            let (tenant, client) = (route.name.to_string(), knock.peer);
-            let refusal = Refusal { tenant, client, status: 401, kind: "authentication" };
-            served.tenant.precautions.journal.refuse(refusal);
-        }
-    }
+/// Counts a call that was turned away, for the audit trail.
+fn note_refusal(served: &Served, client: Option<IpAddr>, status: u16, kind: &'static str) {
+    let refusal = Refusal { tenant: served.tenant.name.clone(), client, status, kind };
+    served.tenant.precautions.journal.refuse(refusal);
+}
+
+/// The answer for a tenant that is none.
+fn nobody() -> ScimResponse {
+    unauthorized("the tenant is not known")
 }
 
 /// The answer when the process ends under a request.

@@ -4,6 +4,7 @@ pub mod assemble;
 pub mod audit;
 pub mod bridge;
 pub mod demo;
+pub mod door;
 pub mod follow;
 pub mod handoff;
 pub mod indexing;

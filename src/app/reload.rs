@@ -97,6 +97,7 @@ impl Reload {
         let clock = Arc::clone(&workshop.clock);
         let bridge = Bridge::new(assembled.served, Arc::clone(&tokens), clock);
         let bridge = bridge.recording(workshop.spans.clone());
+        let bridge = bridge.guarded(config.access.clone(), Arc::clone(&workshop.failures));
         let limits = config.gateway.limits.clone();
         let bridge = bridge.within(&limits);
         let watch = Watch::new(Arc::clone(&workshop.clock));
@@ -197,6 +198,8 @@ impl Reload {
         let clock = Arc::clone(&state.workshop.clock);
         let bridge = Bridge::new(assembled.served, Arc::clone(&self.tokens), clock);
         let bridge = bridge.recording(state.workshop.spans.clone()).within(&limits);
+        let failures = Arc::clone(&state.workshop.failures);
+        let bridge = bridge.guarded(config.access.clone(), failures);
         self.serving.replace(Serving { endpoint: Arc::new(bridge), limits, tls });
         let restart = needs_restart(&state.config, &config);
         // What was not taken over stays as it was, so that the next reload tells it again.

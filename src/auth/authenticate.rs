@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::auth::jwt_error::JwtError;
 use crate::auth::principal::Principal;
 use crate::auth::scope::Scopes;
 use crate::auth::token::{ConfiguredToken, TokenHash, TokenRecord, is_damaged, is_sendable};
@@ -82,7 +83,10 @@ impl TokenTable {
         authorization: Option<&str>,
         now: Timestamp,
     ) -> Result<Arc<Principal>, AuthError> {
-        let token = token_in(authorization.unwrap_or_default())?;
+        let token = bearer(authorization.unwrap_or_default())?;
+        if !is_sendable(token) {
+            return Err(AuthError::Malformed);
+        }
         let mut accepted = None;
         // The same token can be issued and configured: then it must not be revoked in either.
         for known in self.known(tenant, TokenHash::of(token)) {
@@ -176,15 +180,15 @@ impl Known {
 }
 
 /// The token in an `Authorization` header's value.
-pub fn token_in(authorization: &str) -> Result<&str, AuthError> {
+///
+/// # Errors
+/// There is none, or more than one word.
+pub fn bearer(authorization: &str) -> Result<&str, AuthError> {
     let mut words = authorization
         .split_ascii_whitespace()
         .skip_while(|word| word.eq_ignore_ascii_case("Bearer"));
     let token = words.next().ok_or(AuthError::Missing)?;
-    if words.next().is_some() || !is_sendable(token) {
-        return Err(AuthError::Malformed);
-    }
-    Ok(token)
+    if words.next().is_some() { Err(AuthError::Malformed) } else { Ok(token) }
 }
 
 /// Why a call is not authenticated.
@@ -206,6 +210,33 @@ pub enum AuthError {
     /// An administrator has revoked it.
     #[error("the bearer token has been revoked")]
     Revoked,
+    /// A token of an issuer that does not say what it must.
+    #[error("the bearer token of the issuer is not accepted: {0}")]
+    Issued(#[from] JwtError),
+}
+
+impl AuthError {
+    /// One of each kind.
+    pub const ALL: [Self; 6] = [
+        Self::Missing,
+        Self::Malformed,
+        Self::Unknown,
+        Self::Expired,
+        Self::Revoked,
+        Self::Issued(JwtError::Malformed),
+    ];
+
+    /// Its name in metrics; all faults of an issuer's tokens have one.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Malformed => "malformed",
+            Self::Unknown => "unknown",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Issued(_) => "jwt",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use figment::value::Value;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::config::access::{AccessFile, DeleteFile, DoorFile, JwtFile, TenantLimitsFile};
 use crate::config::error::{ConfigError, Fault};
 use crate::config::interpolate::Surroundings;
 use crate::config::listen_file::{LimitsFile, ListenFile, StopFile};
@@ -22,8 +23,12 @@ use crate::scim::value::Dialect;
 /// Where the configuration is looked for when no path is given.
 const DEFAULT_FILE: &str = "scimbridge.toml";
 const PREFIX: &str = "SCIMBRIDGE_";
-const SECTIONS: [&str; 8] =
-    ["listen", "store", "tenants", "limits", "log", "telemetry", "stop", "audit"];
+
+/// The most that `max_results` can be: a list is in memory before it is sent.
+const MOST_RESULTS: u64 = 10_000;
+
+const SECTIONS: [&str; 9] =
+    ["listen", "store", "tenants", "limits", "log", "telemetry", "stop", "audit", "access"];
 
 /// The process's environment, as far as it is UTF-8.
 pub(crate) fn process_environment() -> BTreeMap<String, String> {
@@ -73,6 +78,7 @@ fn judge(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Vec<Faul
         stop: stop.stop(&mut faults),
         gateway: limits.options(&mut faults),
         store,
+        access: section::<AccessFile>(&whole, "access", &mut faults).judge(&mut faults),
         tenants: tenants(&whole, surroundings, &mut faults),
         audit: audit.read(&mut faults),
         log: section(&whole, "log", &mut faults),
@@ -127,6 +133,14 @@ struct TenantFile {
     public_url: Option<String>,
     #[serde(default)]
     dialect: DialectFile,
+    host: Option<String>,
+    #[serde(default)]
+    paused: bool,
+    allow_from: Option<Vec<String>>,
+    #[serde(default)]
+    limits: TenantLimitsFile,
+    jwt: Option<JwtFile>,
+    delete: Option<DeleteFile>,
     #[serde(default)]
     guard: GuardFile,
     #[serde(default)]
@@ -167,7 +181,8 @@ fn tenants(
         }
     }
     check_unique("name", |tenant| &tenant.name, &tenants, faults);
-    check_unique("base_path", |tenant| &tenant.base_path, &tenants, faults);
+    check_places(&tenants, faults);
+    check_issuers(&tenants, faults);
     tenants.into_iter().map(|(tenant, _)| tenant).collect()
 }
 
@@ -213,6 +228,13 @@ fn tenant(
         Index { attributes: index.attributes, refresh }
     });
     let guard = written.guard.read(fault);
+    let TenantFile { host, paused, allow_from, limits, jwt, .. } = written;
+    let max_results = limits.max_results;
+    if max_results.is_some_and(|most| !(1..=MOST_RESULTS).contains(&most)) {
+        let problem = format!("must be from 1 to {MOST_RESULTS}");
+        faults.push(Fault::new(format!("{key}.limits.max_results"), problem));
+    }
+    let door = DoorFile { host, paused, allow_from, limits, jwt }.judge(key, faults);
     let dialect = match written.dialect {
         DialectFile::Lenient => Dialect::Lenient,
         DialectFile::Strict => Dialect::Strict,
@@ -228,6 +250,9 @@ fn tenant(
         protected: written.protected,
         config: Values(config),
         index,
+        max_results,
+        deletions: written.delete.map(DeleteFile::judge).unwrap_or_default(),
+        door,
     }
 }
 
@@ -243,6 +268,41 @@ fn check_unique(
         if !seen.insert(value) {
             let problem = format!("`{value}` belongs to an earlier tenant already");
             faults.push(Fault::new(format!("{key}.{name}"), problem));
+        }
+    }
+}
+
+/// A host with a base path belongs to one tenant.
+fn check_places(tenants: &[(Tenant, String)], faults: &mut Vec<Fault>) {
+    let mut seen = BTreeSet::new();
+    for (tenant, key) in tenants {
+        let (host, path) = (tenant.door.host.as_deref(), tenant.base_path.as_str());
+        if !seen.insert((host, path)) {
+            let at = host.map(|host| format!(" at host `{host}`")).unwrap_or_default();
+            let problem = format!("`{path}`{at} belongs to an earlier tenant already");
+            faults.push(Fault::new(format!("{key}.base_path"), problem));
+        }
+    }
+}
+
+/// A token of one tenant never opens another: tenants of one issuer and one audience must ask for
+/// different values of a claim.
+fn check_issuers(tenants: &[(Tenant, String)], faults: &mut Vec<Fault>) {
+    let accepting =
+        || tenants.iter().filter_map(|(it, key)| Some((&it.door.jwt.as_ref()?.demands, key)));
+    for (index, (one, key)) in accepting().enumerate() {
+        let overlaps = accepting().take(index).any(|(other, _)| {
+            let differ = |(name, text): (&String, &String)| {
+                other.claims.get(name).is_some_and(|theirs| theirs != text)
+            };
+            one.issuer == other.issuer
+                && one.audiences.iter().any(|audience| other.audiences.contains(audience))
+                && !one.claims.iter().any(differ)
+        });
+        if overlaps {
+            let problem = "an earlier tenant accepts the same issuer's tokens: give each an \
+                           audience of its own, or another value of the same claim in `claims`";
+            faults.push(Fault::new(format!("{key}.jwt"), problem));
         }
     }
 }
@@ -291,10 +351,12 @@ mod tests {
 
     use serde_json::json;
 
+    use crate::auth::scope::Scope;
     use crate::config::error::ConfigError;
     use crate::config::file::{SECTIONS, judge, load};
     use crate::config::interpolate::Surroundings;
     use crate::config::settings::{Config, LogFormat};
+    use crate::mapping::deletion::Deletion;
     use crate::scim::value::Dialect;
 
     const WHOLE: &str = r#"
@@ -453,7 +515,7 @@ mod tests {
             "#,
             &[
                 "unknown: is not known; known sections are listen, store, tenants, limits, \
-                 log, telemetry, stop, audit",
+                 log, telemetry, stop, audit, access",
                 "listen.scim: invalid socket address syntax",
                 "store.uri: is not known here; known are url",
                 "limits.body_bytes: must be at least 1",
@@ -485,6 +547,87 @@ mod tests {
                 "tenants[1].base_path: `` belongs to an earlier tenant already",
             ],
         );
+    }
+
+    #[test]
+    fn faults_of_access_have_their_places() {
+        let jwt = "issuer = \"x\"\naudience = []\nalgorithms = [\"none\"]\n\
+                   scopes = { a = \"admin\" }";
+        let rest = format!(
+            "host = \"a:80\"\nallow_from = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\n\
+             limits = {{ max_results = 0, body_bytes = 0, requests_in_flight = 0 }}\n\
+             [tenants.jwt]\n{jwt}\n[access]\ntrusted_proxies = [\"proxy\"]\n\
+             failures_per_minute = 0"
+        );
+        let algorithms = "tenants[0].jwt.algorithms: must be some of RS256, RS384, RS512, PS256, \
+                          ES256, ES384, EdDSA";
+        refused(
+            &tenant(&rest),
+            &[
+                "access.trusted_proxies[0]: must be an address or a network such as \
+                 203.0.113.0/24 or 2001:db8::/32",
+                "access.failures_per_minute: must be from 1 to 60000",
+                "tenants[0].limits.max_results: must be from 1 to 10000",
+                "tenants[0].host: must be a host name such as `acme.scim.example.com`, without a \
+                 port",
+                "tenants[0].allow_from[1]: must be an address or a network such as \
+                 203.0.113.0/24 or 2001:db8::/32",
+                "tenants[0].limits.body_bytes: must be at least 1",
+                "tenants[0].limits.requests_in_flight: must be at least 1",
+                "tenants[0].jwt.issuer: must be an https URL (http only on this machine), unless \
+                 jwks_url is given",
+                "tenants[0].jwt.audience: must name an audience at least, and none may be empty",
+                algorithms,
+                "tenants[0].jwt.scopes.a: \"admin\" is no scope; the scopes are read, write, \
+                 users and groups",
+            ],
+        );
+    }
+
+    #[test]
+    fn doors_are_understood() {
+        let rest = "host = \"ACME.test.\"\npaused = true\nallow_from = [\"203.0.113.9\"]\n\
+                    delete = { User = \"deactivate\" }\n[tenants.jwt]\n\
+                    issuer = \"https://sts.test/\"\naudience = \"bridge\"\n\
+                    scopes = { \"scim.read\" = \"read\" }";
+        let config = with(&tenant(rest), &[]).unwrap();
+        let tenant = &config.tenants[0];
+        assert_eq!(tenant.door.host.as_deref(), Some("acme.test"));
+        assert!(tenant.door.paused);
+        let allowed = tenant.door.allow_from.clone().unwrap();
+        assert_eq!(allowed[0].to_string(), "203.0.113.9/32");
+        assert_eq!(tenant.deletions.by_type["User"], Deletion::Deactivate);
+        let jwt = tenant.door.jwt.clone().unwrap();
+        assert_eq!(jwt.demands.algorithms.len(), 7);
+        assert_eq!(jwt.demands.scopes["scim.read"], [Scope::Read]);
+        assert_eq!(jwt.place.jwks_url, None);
+        assert_eq!(config.access.failures_per_minute, 30);
+    }
+
+    #[test]
+    fn hosts_and_issuers_belong_to_one_tenant() {
+        let at = |name: &str, rest: &str| {
+            format!("[[tenants]]\nname = \"{name}\"\nmapping = \"m.yaml\"\n{rest}\n")
+        };
+        let host = "host = \"x.test\"\nbase_path = \"/a\"";
+        refused(
+            &[at("a", host), at("b", host), at("c", "base_path = \"/a\"")].concat(),
+            &["tenants[1].base_path: `/a` at host `x.test` belongs to an earlier tenant already"],
+        );
+        let jwt = |path: &str, rest: &str| {
+            format!(
+                "base_path = \"{path}\"\n[tenants.jwt]\nissuer = \"https://i.test/\"\n\
+                 audience = \"x\"\n{rest}"
+            )
+        };
+        refused(
+            &[at("a", &jwt("/a", "")), at("b", &jwt("/b", "claims = { azp = \"1\" }"))].concat(),
+            &["tenants[1].jwt: an earlier tenant accepts the same issuer's tokens: give each \
+                 an audience of its own, or another value of the same claim in `claims`"],
+        );
+        let claims = |path: &str, azp: &str| jwt(path, &format!("claims = {{ azp = \"{azp}\" }}"));
+        let text = [at("a", &claims("/a", "1")), at("b", &claims("/b", "2"))].concat();
+        assert!(with(&text, &[]).is_ok());
     }
 
     #[test]

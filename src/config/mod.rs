@@ -4,6 +4,7 @@
 //! gives a [`Config`](settings::Config) or every fault it found; what the options of a module are
 //! is that module's business. Mapping files are only named here, not read.
 
+mod access;
 pub mod error;
 mod file;
 mod interpolate;

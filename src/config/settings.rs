@@ -8,13 +8,18 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::auth::client::Proxies;
+use crate::auth::jwt::Demands;
 use crate::gateway::listener::Options;
 use crate::gateway::tls::TlsFiles;
 use crate::guard::rule::Rule;
+use crate::mapping::deletion::Deletion;
 use crate::scim::value::Dialect;
+use crate::upstream::jwks::Place;
 use crate::upstream::otlp;
 
 /// Everything an installation says.
@@ -26,7 +31,9 @@ pub struct Config {
     pub gateway: Options,
     /// Where the bridge keeps what it must remember.
     pub store: Store,
-    /// The tenants, in the file's order; names and base paths are unique.
+    /// Which proxies are believed, and how many failed authentications are borne.
+    pub access: Access,
+    /// The tenants, in the file's order; names, and hosts with base paths, are unique.
     pub tenants: Vec<Tenant>,
     /// What is written down of what happens.
     pub audit: Audit,
@@ -132,6 +139,12 @@ pub struct Tenant {
     pub config: Values,
     /// What of the application's records is indexed; `None` for nothing.
     pub index: Option<Index>,
+    /// Most resources in one answer; `None` means as many as usual.
+    pub max_results: Option<u64>,
+    /// What DELETE does in the place of what the mapping says.
+    pub deletions: Deletions,
+    /// Where its door is, and who is let in.
+    pub door: Door,
 }
 
 /// `[tenants.index]`: attributes that are looked up without reading the application's list.
@@ -141,6 +154,56 @@ pub struct Index {
     pub attributes: BTreeMap<String, Vec<String>>,
     /// How old an index may become.
     pub refresh: Duration,
+}
+
+/// What the whole installation says of callers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// Who is believed when it says whom it speaks for.
+    pub proxies: Proxies,
+    /// How often an address may fail to authenticate, at once and in a minute.
+    pub failures_per_minute: u32,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self { proxies: Proxies::default(), failures_per_minute: 30 }
+    }
+}
+
+/// Where the door of a tenant is, and who is let in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Door {
+    /// The host name, in lower case and without a port; `None` for every one.
+    pub host: Option<String>,
+    /// Whether every request is answered with 503.
+    pub paused: bool,
+    /// The addresses that may call; `None` for every one.
+    pub allow_from: Option<Vec<IpNet>>,
+    /// The most bytes of a body, where that is less than the bridge's limit.
+    pub body_bytes: Option<usize>,
+    /// The most requests under way; `None` sets no limit.
+    pub in_flight: Option<usize>,
+    /// The issuer whose tokens are accepted beside the bridge's own.
+    pub jwt: Option<Jwt>,
+}
+
+/// An issuer of tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jwt {
+    /// What its tokens must say.
+    pub demands: Demands,
+    /// Where its keys are.
+    pub place: Place,
+}
+
+/// What DELETE does in the place of what the mapping says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deletions {
+    /// For the types that are not named.
+    pub all: Deletion,
+    /// By name of the resource type.
+    pub by_type: BTreeMap<String, Deletion>,
 }
 
 impl Tenant {

@@ -76,12 +76,23 @@ pub struct Route {
     /// What stands in place of `scheme://host` in `Location`, when the client's own view of the
     /// bridge is not to be used; without a trailing slash.
     pub public_url: Option<Arc<str>>,
+    /// The most bytes of a body, where that is less than for other tenants.
+    pub body_bytes: Option<usize>,
 }
 
 impl Route {
     /// A tenant directly below the root that is seen under the client's own authority.
     pub fn new(tenant: usize, name: impl Into<Arc<str>>) -> Self {
-        Self { tenant, name: name.into(), depth: 0, public_url: None }
+        Self { tenant, name: name.into(), depth: 0, public_url: None, body_bytes: None }
+    }
+}
+
+/// A refusal; `retry_after` are the seconds after which the client may try again.
+pub fn refused(status: u16, detail: &str, retry_after: Option<u64>) -> ScimResponse {
+    let response = ScimResponse::json(status, error_body(status, None, detail));
+    match retry_after {
+        Some(seconds) => response.with_header("Retry-After", seconds.to_string()),
+        None => response,
     }
 }
 

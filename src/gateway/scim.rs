@@ -56,6 +56,8 @@ pub(crate) struct Passage {
     resource: String,
     operation: Operation,
     route: String,
+    /// Whether the caller was not let in; such a connection is closed.
+    is_stranger: bool,
 }
 
 /// A request whose head has been accepted.
@@ -80,6 +82,7 @@ impl<E: Endpoint> ProxyHttp for Scim<E> {
             resource: String::new(),
             operation: Operation::Other,
             route: "/".to_owned(),
+            is_stranger: false,
         }
     }
 
@@ -139,7 +142,10 @@ impl<E: Endpoint> Serving<E> {
             Bytes::new()
         } else {
             head::check_body_type(&session.req_header().headers)?;
-            body::read(session, &self.limits).await?
+            let most = admitted.route.body_bytes.unwrap_or(usize::MAX);
+            let limits =
+                Limits { body_bytes: self.limits.body_bytes.min(most), ..self.limits.clone() };
+            body::read(session, &limits).await?
         };
         let route = admitted.route.clone();
         let request = request(session.req_header(), admitted, body, passage);
@@ -180,6 +186,7 @@ impl<E: Endpoint> Serving<E> {
         }
         let knock = Knock { headers: &head.headers, peer };
         let caller = self.endpoint.authenticate(&route, &knock);
+        passage.is_stranger = caller.is_err();
         let caller = caller.inspect_err(|_| passage.watched.caller_refused())?;
         let target = path::target(&segments, route.depth);
         let segments = target.segments.ok_or(Refusal::NotFound)?;
@@ -197,7 +204,7 @@ impl<E: Endpoint> Serving<E> {
 
 async fn reply(session: &mut Session, passage: &Passage, response: ScimResponse, limits: &Limits) {
     let all_read = session.is_body_done();
-    if !all_read || response.status == 401 || passage.boarding.is_last() {
+    if !all_read || passage.is_stranger || passage.boarding.is_last() {
         session.set_keepalive(None);
     } else if session.get_keepalive().is_some() {
         // Left alone, pingora would wait for the next request without end.

@@ -9,6 +9,7 @@ pub mod access;
 pub mod answers;
 mod attempt;
 mod compile;
+pub mod deletion;
 pub mod diagnostic;
 pub mod expression;
 pub mod file;

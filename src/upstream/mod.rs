@@ -6,9 +6,9 @@
 //! `breaker.rs` says whether the application is called at all, `gate.rs` who may go (by the
 //! mapping's limits and by what `allowance.rs` reads), `time.rs` how long a call has.
 //! `transport.rs` makes one attempt over what `connection.rs`, `tls.rs` and `pem.rs` build.
-//! `link.rs` keeps every URL below `base_url`; `sign_in/` holds the credentials, and `otlp.rs`
-//! sends spans to a collector. Deliberately absent: a cookie jar, automatic redirects,
-//! decompression and proxies from the environment.
+//! `link.rs` keeps every URL below `base_url`; `sign_in/` holds the credentials, `otlp.rs` sends
+//! spans to a collector, and `jwks.rs` reads the keys of an issuer of tokens. Deliberately absent:
+//! a cookie jar, automatic redirects, decompression and proxies from the environment.
 
 mod allowance;
 mod body;
@@ -18,6 +18,7 @@ mod connection;
 mod failure;
 mod gate;
 mod header;
+pub mod jwks;
 mod link;
 mod locate;
 pub mod otlp;

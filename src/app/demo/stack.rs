@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::app::bridge::{Bridge, Served};
+use crate::app::door::Door;
 use crate::app::key::{self, KeyError};
 use crate::app::settings;
 use crate::auth::shared::SharedTokens;
@@ -135,6 +136,7 @@ impl Demo {
             base_path: Vec::new(),
             public_url: None,
             meters: Arc::default(),
+            door: Door::default(),
         };
         let bridge = Bridge::new(vec![served], tokens, Arc::clone(&clock));
         let gateway = Gateway::start(listener, &Options::default(), Arc::new(bridge))?;

@@ -10,7 +10,7 @@ use scimbridge::app::serve::Service;
 use scimbridge::auth::port::TokenStore as _;
 use scimbridge::auth::scope::Scopes;
 use scimbridge::auth::token::{TokenHash, TokenRecord};
-use scimbridge::config::settings::{self, Config, Listen, Tenant, Values};
+use scimbridge::config::settings::{self, Config, Deletions, Door, Listen, Tenant, Values};
 use scimbridge::store::open::Store;
 use scimbridge::upstream::otlp;
 use serde_json::{Map, Value, json};
@@ -55,7 +55,8 @@ impl Bridge {
         Self::configured(&[("main", "")], mapping, origin, set).await
     }
 
-    async fn configured(
+    /// As [`Self::serving`], with more in the configuration.
+    pub(crate) async fn configured(
         tenants: &[(&str, &str)],
         mapping: &str,
         origin: &str,
@@ -161,6 +162,9 @@ fn tenant(name: &str, base_path: &str, mapping: &Path, origin: &str) -> Tenant {
         mapping: PathBuf::from(mapping),
         base_path: base_path.to_owned(),
         config: Values(Map::from_iter(config)),
+        max_results: None,
+        deletions: Deletions::default(),
+        door: Door::default(),
         ..Tenant::default()
     }
 }

@@ -20,6 +20,8 @@ pub(crate) async fn run(options: &Serve) -> ExitCode {
     };
     logging::start(&config.log);
     raise_file_limit();
+    // Whoever reads in the log that a port is open may stop the process at once.
+    let told = shutdown();
     let started = if options.upgrade {
         Service::take_over(&config).await
     } else {
@@ -34,7 +36,7 @@ pub(crate) async fn run(options: &Serve) -> ExitCode {
     };
     let following = service.follow(options.config.clone(), follow::INTERVAL);
     let why = tokio::select! {
-        () = shutdown() => End::Told,
+        () = told => End::Told,
         () = service.relieved() => End::Relieved,
     };
     following.abort();
@@ -51,19 +53,22 @@ fn raise_file_limit() {
     }
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub(crate) async fn shutdown() {
+/// Waits for SIGTERM or SIGINT. They are heard from this call on, not only once somebody waits.
+pub(crate) fn shutdown() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let interrupted = tokio::signal::ctrl_c();
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
+    let terminated = signal(SignalKind::terminate());
+    async move {
+        let interrupted = tokio::signal::ctrl_c();
+        match terminated {
+            Ok(mut terminated) => {
+                tokio::select! {
+                    _ = interrupted => {}
+                    _ = terminated.recv() => {}
+                }
             }
-        }
-        Err(_) => {
-            drop(interrupted.await);
+            Err(_) => {
+                drop(interrupted.await);
+            }
         }
     }
 }

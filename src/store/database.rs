@@ -4,7 +4,7 @@ use sqlx::sqlite::Sqlite;
 
 use crate::sidecar::port::StoreError;
 use crate::store::error::{failed, is_broken_off};
-use crate::store::postgres::{PostgresDatabase, PostgresTransaction};
+use crate::store::postgres::{CONNECTIONS, PostgresDatabase, PostgresTransaction};
 use crate::store::row::Row;
 use crate::store::sqlite::SqliteDatabase;
 use crate::store::statement::Statement;
@@ -37,11 +37,14 @@ impl Database {
                 Ok(rows.map_err(failed)?.into_iter().map(Row::Sqlite).collect())
             }
             Self::Postgres(database) => {
-                let rows = match database.rows(statement.clone()).await {
-                    // The server was started again since the connection was used.
-                    Err(error) if is_broken_off(&error) => database.rows(statement).await,
-                    other => other,
-                };
+                let mut rows = database.rows(statement.clone()).await;
+                // The server was started again: every connection of the pool may be broken.
+                for _ in 0..CONNECTIONS {
+                    if !rows.as_ref().is_err_and(is_broken_off) {
+                        break;
+                    }
+                    rows = database.rows(statement.clone()).await;
+                }
                 Ok(rows?.into_iter().map(Row::Postgres).collect())
             }
         }

@@ -22,7 +22,7 @@ use crate::store::statement::Statement;
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/postgres");
 
 /// Most connections of one process; the command line is content with fewer.
-const CONNECTIONS: u32 = 8;
+pub(in crate::store) const CONNECTIONS: u32 = 8;
 
 /// How long a statement may wait for a connection; a server that is started again meanwhile is
 /// not noticed.

@@ -140,7 +140,7 @@ pub fn answer(data: &[u8]) {
         let calls = *application.calls.lock().expect("nobody panicked");
         assert!(calls <= MOST_CALLS, "{line}: {calls} native calls");
         if response.status >= 500 && body.len() > 40 {
-            let shown = response.body.as_ref().map(Value::to_string).unwrap_or_default();
+            let shown = response.body.as_deref().map(Value::to_string).unwrap_or_default();
             let text = String::from_utf8_lossy(body);
             assert!(!shown.contains(&*text), "{line}: the application's answer leaks");
         }
@@ -215,7 +215,7 @@ impl Application {
             Err(_) => Payload::Text(String::from_utf8_lossy(body).into_owned()),
         };
         Self {
-            answer: Some(NativeResponse { status, headers: Vec::new(), body }),
+            answer: Some(NativeResponse { status, headers: Vec::new(), body: body.into() }),
             ..Self::of_people()
         }
     }
@@ -236,7 +236,7 @@ impl Upstream for Application {
             (_, "/people/7") => (200, one),
             _ => (404, json!({ "error": "not here" })),
         };
-        Ok(NativeResponse { status, headers: Vec::new(), body: Payload::Json(body) })
+        Ok(NativeResponse { status, headers: Vec::new(), body: Payload::Json(body).into() })
     }
 
     fn follow(&self, _asked: &str, _link: &str) -> Result<Link, UpstreamError> {

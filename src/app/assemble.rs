@@ -29,11 +29,13 @@ use crate::exchange::cursor::Seal;
 use crate::exchange::locks::Locks;
 use crate::exchange::precautions::{Guard, Precautions, Protected};
 use crate::exchange::recent::Recent;
-use crate::exchange::tenant::Tenant;
+use crate::exchange::tenant::{Plans, Tenant};
 use crate::guard::rule::Rule;
 use crate::id::{IdSource, SystemIds};
 use crate::mapping::expression::Ambient;
 use crate::mapping::model::Mapping;
+use crate::sidecar::counted::Counted;
+use crate::sidecar::port::Sidecar;
 use crate::store::open::Store;
 use crate::upstream::client::HttpUpstream;
 use crate::upstream::jwks::{JwksSetupError, JwksSource, Place};
@@ -367,7 +369,7 @@ impl Workshop {
             mapping,
             config: settings.open,
             upstream: Arc::new(upstream),
-            sidecar: Arc::new(self.store.clone()),
+            sidecar: self.sidecar(),
             links: Arc::new(self.store.clone()),
             index: Arc::new(index),
             clock: Arc::clone(&self.clock),
@@ -379,6 +381,7 @@ impl Workshop {
             locks: lasting.locks,
             recent: lasting.recent,
             precautions,
+            plans: Plans::default(),
         })
     }
 }
@@ -398,6 +401,15 @@ impl Workshop {
         let guard =
             (rule != Rule::default()).then(|| Guard { rule, store: Arc::new(self.store.clone()) });
         Ok(Precautions { journal: self.journal.clone(), guard, protected })
+    }
+
+    /// What belongs to this process alone may be remembered for a moment.
+    fn sidecar(&self) -> Arc<dyn Sidecar> {
+        let store = Arc::new(self.store.clone());
+        match self.store.locks() {
+            None => Arc::new(Counted::new(store, Arc::clone(&self.clock))),
+            Some(_) => store,
+        }
     }
 }
 

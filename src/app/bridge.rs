@@ -145,13 +145,18 @@ impl Endpoint for Bridge {
             Ok(visit) => visit,
             Err(answer) => return answer,
         };
-        // A task of its own: whoever gives up waiting does not stop writes half-way, and the
-        // resource stays locked until they are through.
         let patience = self.patience;
+        let is_read = request.method.is_safe();
         let work = async move {
             let _visit = visit;
             engine::answer_within(&served.tenant, request, patience).await
         };
+        // Whoever gives up waiting for a read stops nothing that has to be finished.
+        if is_read {
+            return work.await;
+        }
+        // A task of its own: whoever gives up waiting does not stop writes half-way, and the
+        // resource stays locked until they are through.
         match tokio::spawn(watched::carried(work.in_current_span())).await {
             Ok(response) => response,
             Err(error) => match error.try_into_panic() {

@@ -40,6 +40,16 @@ pub fn get_element(
     is_assigned.then_some(Value::Object(element))
 }
 
+/// What an item without an expression makes of the native value in its place, which may be null.
+/// The outer `None` means that the element is a resource which is not known, and so none.
+pub fn get_item(context: &Context<'_>, item: &ItemRow, value: &Value) -> Option<Option<Value>> {
+    let Some(value) = through::read(&item.via, &item.empty, value) else { return Some(None) };
+    match referred(context, item, value) {
+        None if item.sub == "value" => None,
+        other => Some(other),
+    }
+}
+
 /// What a row makes of an element, before a reference becomes an id.
 fn assigned(context: &Context<'_>, item: &ItemRow, native: &Value) -> Option<Value> {
     match &item.formulas.to_scim {

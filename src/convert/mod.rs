@@ -5,6 +5,7 @@
 //! to the fewest changes (`document.rs`), changes to native requests (`request.rs`), filters to
 //! parameters (`filter.rs`), lists to pages (`page.rs`), failures to meanings (`failure.rs`).
 
+pub mod cells;
 pub mod change;
 pub mod collection;
 pub mod context;
@@ -18,6 +19,7 @@ pub mod formula;
 pub mod key;
 pub mod lens;
 pub mod locate;
+pub mod location;
 pub mod lookup;
 pub mod members;
 pub mod memo;
@@ -28,10 +30,13 @@ pub mod parameters;
 pub mod pattern;
 pub mod place;
 pub mod places;
+pub mod plan;
 pub mod record;
 pub mod references;
 pub mod request;
+pub mod slots;
 pub mod sort;
+pub mod stream;
 pub mod through;
 pub mod to_scim;
 pub mod visible;

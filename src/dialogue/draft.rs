@@ -154,7 +154,7 @@ fn call(recorded: &Recorded, secrets: &Secrets, fullness: Fullness) -> Value {
         if !headers.is_empty() {
             call.insert("reply_headers".to_owned(), Value::Object(headers));
         }
-        match &answer.body {
+        match &*answer.body {
             Payload::Empty => {}
             Payload::Json(value) => {
                 call.insert("with".to_owned(), secrets.value(value));

@@ -89,7 +89,7 @@ fn call(
 }
 
 fn native(answer: &NativeResponse, secrets: &Secrets) -> String {
-    let body = match &answer.body {
+    let body = match &*answer.body {
         Payload::Empty => return answer.status.to_string(),
         Payload::Json(value) => secrets.value(value).to_string(),
         Payload::Text(text) => secrets.text(text),

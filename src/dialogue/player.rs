@@ -83,7 +83,7 @@ fn encoded(query: &str) -> String {
 
 fn answer_differences(test: &Test, response: &ScimResponse) -> Vec<String> {
     let mut found = Vec::new();
-    let body = response.body.as_ref().unwrap_or(&Value::Null);
+    let body = response.body.as_deref().unwrap_or(&Value::Null);
     if response.status != test.status {
         let detail = body.get("detail").and_then(Value::as_str).unwrap_or_default();
         found.push(format!("status wanted {}, got {} {detail}", test.status, response.status));

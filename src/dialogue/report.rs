@@ -92,6 +92,6 @@ pub fn transcript(verdict: &Verdict) -> Value {
     };
     let calls: Vec<Value> = verdict.made.iter().map(call).collect();
     let status = verdict.response.as_ref().map(|response| response.status);
-    let response = verdict.response.as_ref().and_then(|response| response.body.clone());
+    let response = verdict.response.as_ref().and_then(|response| response.body.as_deref().cloned());
     json!({ "native": calls, "status": status, "response": response })
 }

@@ -92,7 +92,7 @@ fn answer(call: &Call) -> NativeResponse {
     };
     let header = |(name, value): &(String, String)| (name.to_lowercase(), value.clone());
     let headers = call.reply_headers.iter().map(header).collect();
-    NativeResponse { status: call.reply, headers, body }
+    NativeResponse { status: call.reply, headers, body: body.into() }
 }
 
 fn differences(call: &Call, request: &NativeRequest) -> Vec<String> {

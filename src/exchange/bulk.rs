@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::request::ScimRequest;
-use crate::exchange::response::ScimResponse;
+use crate::exchange::response::{Body, ScimResponse};
 use crate::exchange::tenant::Tenant;
 use crate::exchange::{render, represent};
 use crate::mapping::model::ResourceMapping;
@@ -242,7 +242,8 @@ impl<'r> Run<'r> {
             // As long as its references are missing the operation has not succeeded.
             Part::Without(_) if result.is_success() => {
                 let error = render::error(&OperationError::Circular.into());
-                (result.status, result.response) = (error.status, error.body);
+                result.status = error.status;
+                result.response = error.body.map(Body::into_value);
             }
             Part::Whole | Part::Without(_) => {}
             Part::Rest(_) => {
@@ -283,7 +284,7 @@ impl<'r> Run<'r> {
         let mut result =
             OperationResult { verb, bulk_id, location, version, status, response: None };
         if !result.is_success() {
-            result.response = response.body;
+            result.response = response.body.map(Body::into_value);
         }
         result
     }

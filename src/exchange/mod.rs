@@ -51,6 +51,7 @@ pub mod shown;
 pub mod sieve;
 pub mod sorted;
 pub mod state;
+pub mod straight;
 pub mod sweep;
 pub mod tenant;
 pub mod traffic;

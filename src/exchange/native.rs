@@ -24,7 +24,7 @@ use crate::mapping::expression::{Ambient, Scope};
 use crate::mapping::model::{
     Collection, CollectionSource, Outcome, PageStyle, Pages, Request, ResourceMapping, Total,
 };
-use crate::native::message::{NativeRequest, NativeResponse, Payload};
+use crate::native::message::{Method, NativeRequest, NativeResponse, Payload};
 use crate::scim::deviation::Deviations;
 use crate::sidecar::entry::{Entry, EntryState, Retired, RetiredCount};
 
@@ -154,12 +154,25 @@ impl<'t> Exchange<'t> {
 
     async fn call_judging(
         &self,
+        native: NativeRequest,
+        own: Own<'_>,
+        about: About,
+        kind: Kind,
+    ) -> Result<NativeResponse, ExchangeError> {
+        let method = native.method;
+        let response = self.judged(native, own, about, kind).await?;
+        understood(method, &response)?;
+        Ok(response)
+    }
+
+    /// Makes a call; nobody has looked yet at what a success holds.
+    async fn judged(
+        &self,
         mut native: NativeRequest,
         own: Own<'_>,
         about: About,
         kind: Kind,
     ) -> Result<NativeResponse, ExchangeError> {
-        let is_read = native.method.is_safe();
         native.patience = Some(self.course.left()?);
         native.urgency = self.course.urgency(kind);
         let call = self.witness.before(&native).await?;
@@ -177,17 +190,6 @@ impl<'t> Exchange<'t> {
                 ExchangeError::Native(failure)
             },
         )?;
-        // A log-in page or a proxy's greeting with status 200 is no success.
-        let is_page = response.header("content-type").is_some_and(|kind| {
-            kind.starts_with("text/html")
-                || kind.split(';').next().is_some_and(|kind| kind.trim().ends_with("json"))
-        });
-        if matches!(response.body, Payload::Text(_))
-            && response.is_success()
-            && (is_read || is_page)
-        {
-            return Err(Mismatch::between("a request", "JSON"));
-        }
         Ok(response)
     }
 
@@ -210,10 +212,21 @@ impl<'t> Exchange<'t> {
         resource: &ResourceMapping,
         native_key: &str,
     ) -> Result<Record, ExchangeError> {
-        let not_found = || ExchangeError::NotFound { resource: resource.name.clone() };
         let Some(get) = &resource.get else {
             return self.pick(resource, native_key).await.map(Record::from);
         };
+        let response = self.answer_about(resource, get, native_key).await?;
+        self.record_in(resource, get, native_key, &response).await
+    }
+
+    /// The answer to the request for one record. Nobody has looked yet at what it holds.
+    pub async fn answer_about(
+        &self,
+        resource: &ResourceMapping,
+        get: &Request,
+        native_key: &str,
+    ) -> Result<NativeResponse, ExchangeError> {
+        let not_found = || ExchangeError::NotFound { resource: resource.name.clone() };
         let id = key::typed(&resource.id, native_key);
         let none = References::default();
         let scope = self.context(resource, &none).scope().with("id", &id);
@@ -224,26 +237,38 @@ impl<'t> Exchange<'t> {
         let scope = picks.over(scope);
         // A key that has no place in the path is the key of nothing.
         let native = request::build(get, &scope, None).map_err(|_| not_found())?;
-        let response = match self.ask(get, native, About::Resource).await {
+        match self.judged(native, Own::of(get), About::Resource, Kind::Read).await {
             Err(ExchangeError::Native(failure))
                 if failure.meaning == Meaning::Outcome(Outcome::NotFound) =>
             {
-                return Err(not_found());
+                Err(not_found())
             }
-            other => other?,
-        };
+            other => other,
+        }
+    }
+
+    /// The record in an answer to the request for one.
+    pub async fn record_in(
+        &self,
+        resource: &ResourceMapping,
+        get: &Request,
+        native_key: &str,
+        response: &NativeResponse,
+    ) -> Result<Record, ExchangeError> {
+        let not_found = || ExchangeError::NotFound { resource: resource.name.clone() };
+        understood(get.method, response).map_err(|_| Mismatch::of(get, "JSON"))?;
         let body = response.json().ok_or_else(|| Mismatch::of(get, "JSON"))?;
         if record::is_nobody(get, body) {
             return Err(not_found());
         }
-        let native = record::record(resource, get, &response);
+        let native = record::record(resource, get, response);
         let native = native.ok_or_else(|| Mismatch::record(get))?;
         // An application may have other names for its records (`me`); SCIM ids are not among them.
         if key::of_record(&resource.id, &native)? != native_key {
             return Err(not_found());
         }
         let native = self.with_parts(resource, get, native_key, native).await?;
-        Ok(Record::answered(resource, native, &response))
+        Ok(Record::answered(resource, native, response))
     }
 
     /// Without a request for one record: the list, and the one of this key.
@@ -387,6 +412,23 @@ fn note_state(references: &mut References, resource: &str, entry: &Entry) {
         EntryState::Off(_) => references.note_left(resource, &entry.id),
         EntryState::Deleted => references.hide(resource, &entry.id),
     }
+}
+
+/// Refuses a log-in page or a proxy's greeting with status 200, which is no success.
+fn understood(method: Method, response: &NativeResponse) -> Result<(), ExchangeError> {
+    let is_page = || {
+        response.header("content-type").is_some_and(|kind| {
+            kind.starts_with("text/html")
+                || kind.split(';').next().is_some_and(|kind| kind.trim().ends_with("json"))
+        })
+    };
+    if response.is_success()
+        && (method.is_safe() || is_page())
+        && matches!(*response.body, Payload::Text(_))
+    {
+        return Err(Mismatch::between("a request", "JSON"));
+    }
+    Ok(())
 }
 
 fn by_resource<'w>(

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::convert::location;
 use crate::exchange::native::Exchange;
 use crate::exchange::response::ScimResponse;
 use crate::exchange::{state, version};
@@ -12,13 +13,8 @@ use crate::scim::resource::Resource;
 
 /// The URL of a resource.
 pub fn location(exchange: &Exchange<'_>, resource: &ResourceMapping, id: &str) -> String {
-    let id = percent_encoding::utf8_percent_encode(id, SEGMENT);
-    format!("{}{}/{id}", exchange.base, resource.resource_type.endpoint)
+    location::location(&exchange.base, &resource.resource_type.endpoint, id)
 }
-
-/// Everything but the unreserved characters of RFC 3986.
-const SEGMENT: &percent_encoding::AsciiSet =
-    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The answer that holds one resource, with its place and its version in the head.
 pub fn answer(
@@ -54,7 +50,7 @@ pub fn body(
     if let Some(id) = view.id() {
         let mut meta = Map::new();
         meta.insert("resourceType".to_owned(), Value::from(resource.name.as_str()));
-        if let Some(Value::Object(mapped)) = whole.0.remove("meta") {
+        if let Some(Value::Object(mapped)) = whole.0.shift_remove("meta") {
             meta.extend(mapped);
         }
         meta.insert("location".to_owned(), Value::from(location(exchange, resource, id)));

@@ -4,6 +4,7 @@ use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::represent;
 use crate::exchange::response::ScimResponse;
+use crate::exchange::straight::{self, Read};
 use crate::exchange::version::{Conditions, Verdict};
 use crate::mapping::model::ResourceMapping;
 use crate::scim::etag::EntityTag;
@@ -18,7 +19,11 @@ pub async fn answer(
     conditions: &Conditions,
 ) -> Result<ScimResponse, ExchangeError> {
     let located = exchange.locate(resource, id).await?;
-    let record = exchange.native(resource, &located).await?;
+    let read = straight::answer(exchange, resource, &located, projection, conditions).await?;
+    let record = match read {
+        Read::Answered(response) => return Ok(response),
+        Read::Record(record) => record,
+    };
     let external = represent::needed(resource, projection);
     // Collections behind requests of their own have no part in a version of the bridge's own: an
     // answer that shows them may differ although the version is the same.

@@ -63,6 +63,13 @@ pub fn uses_sidecar(resource: &ResourceMapping) -> bool {
         || resource.adopt.is_some()
 }
 
+/// Whether anything is kept of resources of this type that are there like any other.
+fn keeps_living(resource: &ResourceMapping) -> bool {
+    resource.id.source == IdSourceRule::Issued
+        || keeps_attributes(resource)
+        || resource.adopt.is_some()
+}
+
 /// Whether attributes of this type, or memos of them, are kept in the side-car.
 pub fn keeps_attributes(resource: &ResourceMapping) -> bool {
     resource.rows.iter().any(|row| row.memo || matches!(row.source, Source::Sidecar))
@@ -80,7 +87,10 @@ impl Exchange<'_> {
         if is_native && !key::is_plausible(&resource.id, id) {
             return Err(not_found());
         }
-        let entry = if uses_sidecar(resource) {
+        // Where only those who have left are kept, it is enough to know that there are none.
+        let is_kept = uses_sidecar(resource)
+            && (keeps_living(resource) || !self.retired(resource).await?.is_none());
+        let entry = if is_kept {
             let partition = self.tenant.partition();
             let ids = [id.to_owned()];
             self.tenant.sidecar.by_ids(&partition, &resource.name, &ids).await?.pop()

@@ -1,10 +1,11 @@
 //! A tenant: a SCIM base path, its mapping and its application.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
 use crate::clock::Clock;
+use crate::convert::plan::Plan;
 use crate::exchange::counters::DeviationCounters;
 use crate::exchange::cursor::Seal;
 use crate::exchange::index::Index;
@@ -13,7 +14,7 @@ use crate::exchange::precautions::Precautions;
 use crate::exchange::recent::Recent;
 use crate::exchange::upstream::Upstream;
 use crate::id::IdSource;
-use crate::mapping::model::Mapping;
+use crate::mapping::model::{Mapping, ResourceMapping};
 use crate::scim::value::Dialect;
 use crate::sidecar::entry::Partition;
 use crate::sidecar::links::Links;
@@ -54,11 +55,35 @@ pub struct Tenant {
     pub recent: Arc<Recent>,
     /// What is written down, and what is held back.
     pub precautions: Precautions,
+    /// How records are read without trees, where they can be.
+    pub plans: Plans,
 }
 
 impl Tenant {
     /// Whose side-car entries these are.
     pub fn partition(&self) -> Partition {
         Partition { tenant: self.name.clone(), mapping: self.mapping.name.clone() }
+    }
+
+    /// How this resource's records are read without trees; `None` when they cannot be.
+    pub fn plan(&self, resource: &ResourceMapping) -> Option<&Plan> {
+        let Plans(plans) = &self.plans;
+        let plans = plans.get_or_init(|| {
+            let all = self.mapping.resources.iter();
+            all.map(|it| (it.name.clone(), Plan::new(&self.mapping, it))).collect()
+        });
+        let (_, plan) = plans.iter().find(|(name, _)| *name == resource.name)?;
+        plan.as_ref()
+    }
+}
+
+/// The plans of a mapping, made when the first is asked for.
+#[derive(Debug, Default)]
+pub struct Plans(OnceLock<Vec<(String, Option<Plan>)>>);
+
+impl Plans {
+    /// No plans: every record is read in the general way.
+    pub fn none() -> Self {
+        Self(OnceLock::from(Vec::new()))
     }
 }

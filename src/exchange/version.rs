@@ -6,21 +6,16 @@
 //! than its resources. Who wants memberships to count needs an application that counts them, and
 //! `version.from`.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use crate::convert::locate::{locate, read};
 use crate::convert::{key, places};
 use crate::mapping::model::{CollectionSource, Locator, ResourceMapping, Source};
 use crate::native::message::{NativeRequest, NativeResponse};
+use crate::scim::canonical::hash;
 use crate::scim::etag::{EntityTag, TagList, is_tag};
-use crate::scim::resource::{Resource, is_unassigned};
+use crate::scim::resource::Resource;
 use crate::scim::schema::{Attribute, Returned, Schema};
-
-/// Bytes of a hash that become a version.
-const HASH: usize = 16;
 
 /// A record with what its answer said of its version.
 #[derive(Debug, Clone)]
@@ -199,39 +194,6 @@ fn conceal(section: &mut Map<String, Value>, schema: &Schema) {
     }
 }
 
-/// A hash of a value in its canonical form. It stays the same from release to release, or every
-/// client's versions would be out of date after an upgrade.
-fn hash(value: &Value) -> String {
-    let digest = Sha256::digest(canonical(value).unwrap_or_default());
-    digest.iter().take(HASH).fold(String::new(), |mut text, byte| {
-        // Writing into a text does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// JSON without accidents: members by name, elements by value, because a multi-valued attribute
-/// has no order and applications list in whatever order they find. `None` when unassigned.
-fn canonical(value: &Value) -> Option<String> {
-    if is_unassigned(value) {
-        return None;
-    }
-    let (open, mut parts, close): (_, Vec<String>, _) = match value {
-        Value::Object(members) => {
-            let part = |(name, value): (&String, &Value)| {
-                Some(format!("{}:{}", Value::from(name.as_str()), canonical(value)?))
-            };
-            ('{', members.iter().filter_map(part).collect(), '}')
-        }
-        Value::Array(elements) => ('[', elements.iter().filter_map(canonical).collect(), ']'),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            return Some(value.to_string());
-        }
-    };
-    parts.sort_unstable();
-    (!parts.is_empty()).then(|| format!("{open}{}{close}", parts.join(",")))
-}
-
 /// What a request asks of a resource's version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conditions {
@@ -278,10 +240,8 @@ impl Conditions {
 
 #[cfg(test)]
 mod tests {
-    use crate::exchange::version::{Conditions, Verdict, canonical, hash};
+    use crate::exchange::version::{Conditions, Verdict};
     use crate::scim::etag::EntityTag;
-    use proptest::prelude::*;
-    use serde_json::{Map, Value, json};
 
     #[test]
     fn conditions_are_judged_in_order() {
@@ -307,81 +267,5 @@ mod tests {
         let star = Conditions::parse(Some("*"), None);
         assert_eq!(star.judge(None), Verdict::Proceed);
         assert_eq!(Conditions::parse(this, None).judge(None), Verdict::Failed);
-    }
-
-    #[test]
-    fn the_hash_is_the_same_in_every_release() {
-        let value = json!({ "b": [2, 1, { "y": "z", "x": null }], "a": "ä\n", "c": [], "d": {} });
-        assert_eq!(canonical(&value).unwrap(), r#"{"a":"ä\n","b":[1,2,{"y":"z"}]}"#);
-        assert_eq!(hash(&value), "428eb10f9828faf16d7768a0b6cfac33");
-    }
-
-    fn documents() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            (0..3_u8).prop_map(Value::from),
-            "[a\",:]{0,2}".prop_map(Value::from),
-        ];
-        leaf.prop_recursive(3, 16, 3, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-                prop::collection::vec(("[ab:\"]{1,2}", inner), 0..3)
-                    .prop_map(|members| Value::Object(members.into_iter().collect())),
-            ]
-        })
-    }
-
-    /// The same document, written in another order.
-    fn reversed(value: &Value) -> Value {
-        match value {
-            Value::Array(elements) => elements.iter().rev().map(reversed).collect(),
-            Value::Object(members) => Value::Object(
-                members.iter().rev().map(|(name, value)| (name.clone(), reversed(value))).collect(),
-            ),
-            other => other.clone(),
-        }
-    }
-
-    /// A document as what it says: elements sorted, unassigned members left out.
-    fn meaning(value: &Value) -> Value {
-        let is_there =
-            |value: &Value| !value.is_null() && *value != json!([]) && *value != json!({});
-        match value {
-            Value::Array(elements) => {
-                let mut elements: Vec<Value> =
-                    elements.iter().map(meaning).filter(is_there).collect();
-                elements.sort_by_key(ToString::to_string);
-                Value::Array(elements)
-            }
-            Value::Object(members) => {
-                let mut members: Vec<(String, Value)> = members
-                    .iter()
-                    .map(|(name, value)| (name.clone(), meaning(value)))
-                    .filter(|(_, value)| is_there(value))
-                    .collect();
-                members.sort_by(|left, right| left.0.cmp(&right.0));
-                Value::Object(Map::from_iter(members))
-            }
-            other => other.clone(),
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn order_does_not_matter(document in documents()) {
-            prop_assert_eq!(hash(&document), hash(&reversed(&document)));
-        }
-
-        #[test]
-        fn documents_hash_alike_exactly_when_they_mean_the_same(
-            left in documents(),
-            right in documents(),
-        ) {
-            let alike = |one: &Value, other: &Value| hash(one) == hash(other);
-            prop_assert_eq!(alike(&left, &right), canonical(&meaning(&left)) == canonical(&meaning(&right)));
-            let (left, right) = (json!({ "m": left }), json!({ "m": right }));
-            prop_assert_eq!(alike(&left, &right), meaning(&left) == meaning(&right));
-        }
     }
 }

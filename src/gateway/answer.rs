@@ -50,12 +50,12 @@ fn is_bodiless(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-fn encode(response: ScimResponse) -> (ScimResponse, Option<Bytes>) {
-    let Some(body) = &response.body else { return (response, None) };
-    if let Ok(text) = serde_json::to_vec(body) {
-        return (response, Some(text.into()));
+fn encode(mut response: ScimResponse) -> (ScimResponse, Option<Bytes>) {
+    let Some(body) = response.body.take() else { return (response, None) };
+    if let Ok(text) = body.into_text() {
+        return (response, Some(text));
     }
-    let refused = Refusal::Internal.response();
-    let text = refused.body.as_ref().map(ToString::to_string).unwrap_or_default();
-    (refused, Some(text.into()))
+    let mut refused = Refusal::Internal.response();
+    let text = refused.body.take().and_then(|body| body.into_text().ok());
+    (refused, text)
 }

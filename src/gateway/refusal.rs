@@ -91,7 +91,7 @@ mod tests {
             "detail": "the request body is larger than allowed",
         });
         let response = Refusal::BodyTooLarge.response();
-        assert_eq!((response.status, response.body), (413, Some(expected)));
+        assert_eq!((response.status, response.body), (413, Some(expected.into())));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! A request to the application and its answer, as data.
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use serde_json::Value;
 
 /// An HTTP method the mapping language knows.
@@ -102,10 +105,18 @@ pub struct NativeResponse {
     /// Headers, names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body.
-    pub body: Payload,
+    pub body: Content,
 }
 
-/// An answer's body.
+/// An answer's body as it came, which is understood when somebody looks at it: what is passed on
+/// piece by piece needs no tree.
+#[derive(Debug, Clone, Default)]
+pub struct Content {
+    bytes: Option<Bytes>,
+    payload: OnceLock<Payload>,
+}
+
+/// An answer's body, understood.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Payload {
     /// No body.
@@ -114,6 +125,64 @@ pub enum Payload {
     Json(Value),
     /// Anything else; kept for error rules only and never shown.
     Text(String),
+}
+
+impl Content {
+    /// The body as text; `None` when it is none, or is no text.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        match (&self.bytes, self.payload.get()) {
+            (Some(bytes), _) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+            (None, Some(Payload::Json(value))) => Some(Cow::Owned(value.to_string())),
+            (None, Some(Payload::Text(text))) => Some(Cow::Borrowed(text)),
+            (None, Some(Payload::Empty) | None) => None,
+        }
+    }
+}
+
+impl From<Bytes> for Content {
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes: Some(bytes), payload: OnceLock::new() }
+    }
+}
+
+impl From<Payload> for Content {
+    fn from(payload: Payload) -> Self {
+        Self { bytes: None, payload: OnceLock::from(payload) }
+    }
+}
+
+impl Deref for Content {
+    type Target = Payload;
+
+    fn deref(&self) -> &Payload {
+        self.payload.get_or_init(|| Payload::of(self.bytes.as_deref().unwrap_or_default()))
+    }
+}
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl PartialEq<Payload> for Content {
+    fn eq(&self, other: &Payload) -> bool {
+        **self == *other
+    }
+}
+
+impl Payload {
+    /// Understands a body.
+    pub fn of(bytes: &[u8]) -> Self {
+        if bytes.trim_ascii().is_empty() {
+            return Self::Empty;
+        }
+        // Broken JSON stays text whatever the media type says: the engine judges it.
+        match serde_json::from_slice(bytes) {
+            Ok(value) => Self::Json(value),
+            Err(_) => Self::Text(String::from_utf8_lossy(bytes).into_owned()),
+        }
+    }
 }
 
 impl NativeResponse {
@@ -137,9 +206,38 @@ impl NativeResponse {
 
     /// The body as JSON, if it is.
     pub fn json(&self) -> Option<&Value> {
-        match &self.body {
+        match &*self.body {
             Payload::Json(value) => Some(value),
             Payload::Empty | Payload::Text(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::native::message::{Content, Payload};
+
+    #[test]
+    fn bodies_are_understood() {
+        let of = Payload::of;
+        assert_eq!(of(b""), Payload::Empty);
+        assert_eq!(of(b" \r\n"), Payload::Empty);
+        assert_eq!(of(b"[1]"), Payload::Json(json!([1])));
+        assert_eq!(of(b"null"), Payload::Json(json!(null)));
+        assert_eq!(of(b"{\"a\":"), Payload::Text("{\"a\":".to_owned()));
+        assert_eq!(of(b"\xff"), Payload::Text("\u{fffd}".to_owned()));
+        assert!(matches!(of("[".repeat(200_000).as_bytes()), Payload::Text(_)));
+    }
+
+    #[test]
+    fn a_body_keeps_its_text() {
+        let sent = Content::from(bytes::Bytes::from_static(b"[ 1 ]"));
+        assert_eq!(sent, Payload::Json(json!([1])));
+        assert_eq!(sent.text().unwrap(), "[ 1 ]");
+        assert_eq!(Content::from(Payload::Json(json!([1]))).text().unwrap(), "[1]");
+        assert_eq!(Content::from(Payload::Empty).text(), None);
+        assert_eq!(Content::from(bytes::Bytes::from_static(b"\xff")).text(), None);
     }
 }

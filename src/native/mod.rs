@@ -2,4 +2,5 @@
 
 pub mod message;
 pub mod path;
+pub mod scan;
 mod step;

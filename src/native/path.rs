@@ -39,6 +39,19 @@ enum Rest {
     Query { whole: Box<JpQuery>, last: Option<Box<JpQuery>> },
 }
 
+/// What follows the names that a path begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tail {
+    /// Nothing.
+    Nothing,
+    /// One wildcard, and that is the end.
+    Each,
+    /// Indexes, `==` filters and further names.
+    Steps,
+    /// Anything else, which may look at all of the document.
+    Search,
+}
+
 /// The text is not a path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}, at character {character}")]
@@ -160,6 +173,29 @@ impl NativePath {
         match self.steps.first() {
             Some(Step::Member(name)) => Some(name),
             Some(Step::Index(_) | Step::Filter(_)) | None => None,
+        }
+    }
+
+    /// The names that the path begins with, up to the first step that is none.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names = Vec::with_capacity(self.steps.len());
+        for step in &self.steps {
+            match step {
+                Step::Member(name) => names.push(name.as_str()),
+                Step::Index(_) | Step::Filter(_) => break,
+            }
+        }
+        names
+    }
+
+    /// What the path is besides the names it begins with.
+    pub fn tail(&self) -> Tail {
+        let has_more = self.names().len() < self.steps.len();
+        match self.rest {
+            Rest::Nothing if !has_more => Tail::Nothing,
+            Rest::Nothing => Tail::Steps,
+            Rest::Each if !has_more => Tail::Each,
+            Rest::Each | Rest::Query { .. } => Tail::Search,
         }
     }
 

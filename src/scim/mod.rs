@@ -7,6 +7,7 @@
 pub mod attr;
 pub mod builtin;
 pub mod bulk;
+pub mod canonical;
 pub mod deviation;
 pub mod discovery;
 pub mod error;

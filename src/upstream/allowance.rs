@@ -77,7 +77,8 @@ mod tests {
     #[track_caller]
     fn check(headers: &[(&str, &str)], expected: Option<(u64, u64)>) {
         let owned = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let answer = NativeResponse { status: 200, headers: owned.collect(), body: Payload::Empty };
+        let answer =
+            NativeResponse { status: 200, headers: owned.collect(), body: Payload::Empty.into() };
         let now = "2026-11-21T18:38:06Z".parse().unwrap();
         let expected =
             expected.map(|(left, seconds)| Told { left, reset: Duration::from_secs(seconds) });

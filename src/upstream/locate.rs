@@ -52,7 +52,7 @@ mod tests {
                 header("set-cookie", "lang=de; Path=/"),
                 header("set-cookie", "session=abc; HttpOnly"),
             ],
-            body: Payload::Json(json!({ "token": "t", "ttl": 60, "none": null })),
+            body: Payload::Json(json!({ "token": "t", "ttl": 60, "none": null })).into(),
         };
         assert_eq!(text(locator, &answer).as_deref(), expected);
     }

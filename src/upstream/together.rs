@@ -146,7 +146,7 @@ mod tests {
     }
 
     fn answer(status: u16) -> NativeResponse {
-        NativeResponse { status, headers: Vec::new(), body: Payload::Empty }
+        NativeResponse { status, headers: Vec::new(), body: Payload::Empty.into() }
     }
 
     fn is_lead(part: &Part<'_>) -> bool {

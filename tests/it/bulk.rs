@@ -57,14 +57,18 @@ impl Upstream for Application {
         }
         self.present.fetch_sub(1, Ordering::Relaxed);
         if request.method == message::Method::Delete {
-            return Ok(NativeResponse { status: 204, headers: Vec::new(), body: Payload::Empty });
+            return Ok(NativeResponse {
+                status: 204,
+                headers: Vec::new(),
+                body: Payload::Empty.into(),
+            });
         }
         let id = request.path.strip_prefix("/users/").unwrap_or("new");
         let mut record = json!({ "id": id, "login": id });
         if let Body::Json(Value::Object(sent)) = request.body {
             record.as_object_mut().unwrap().extend(sent);
         }
-        Ok(NativeResponse { status: 200, headers: Vec::new(), body: Payload::Json(record) })
+        Ok(NativeResponse { status: 200, headers: Vec::new(), body: Payload::Json(record).into() })
     }
 
     fn follow(&self, _: &str, _: &str) -> Result<Link, UpstreamError> {
@@ -101,7 +105,7 @@ async fn bulk(message: &Value) -> (Vec<Value>, usize) {
     let application = Arc::new(Application::default());
     let body = message.to_string();
     let response = ask(&application, Method::POST, &["Bulk"], body.as_bytes()).await;
-    let body = response.body.unwrap();
+    let body = response.body.unwrap().into_value();
     assert_eq!((response.status, &body["schemas"]), (200, &json!([urn::BULK_RESPONSE])), "{body}");
     let results = body["Operations"].as_array().unwrap().clone();
     (results, application.most.load(Ordering::Relaxed))

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use scimbridge::exchange::response::Body;
 use scimbridge::exchange::tenant::Tenant;
 use scimbridge::scim::deviation::Deviation;
 use scimbridge::scim::urn;
@@ -58,7 +59,7 @@ async fn check(line: &str, body: impl Into<Option<Value>>, counts: &[&str], scim
     let before = application.records();
     let strict = tenant(MAPPING, &application, Dialect::Strict).await;
     let response = ask(&strict, line, body.as_ref()).await;
-    let answer = response.body.unwrap_or_default();
+    let answer = response.body.map(Body::into_value).unwrap_or_default();
     assert_eq!(
         (response.status, &answer["scimType"]),
         (400, &json!(scim_type)),

@@ -152,7 +152,7 @@ async fn found(mapping: &str, records: &[Value], filter: &Filter) -> BTreeSet<St
     let application = Application::with(records.to_vec());
     let tenant = tenant(mapping, &application, Dialect::Strict).await;
     let response = ask(&tenant, &format!("GET /Users?filter={filter}"), None).await;
-    let body = response.body.expect("a body");
+    let body = response.body.expect("a body").into_value();
     assert_eq!(response.status, 200, "{filter}: {body}");
     let ids = ids(&body);
     assert_eq!(body["totalResults"], ids.len(), "{filter}");

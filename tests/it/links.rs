@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use scimbridge::app::indexing::index;
 use scimbridge::clock::FixedClock;
 use scimbridge::config::settings::Index as Written;
+use scimbridge::exchange::response::Body;
 use scimbridge::exchange::sweep::{Freshness, Swept, freshness, sweep};
 use scimbridge::exchange::tenant::Tenant;
 use scimbridge::scim::value::Dialect;
@@ -180,7 +181,7 @@ async fn find(
 ) -> (Vec<String>, Vec<String>) {
     application.calls();
     let answer = ask(tenant, &format!("GET /Users?filter={filter}"), None).await;
-    let body = answer.body.unwrap_or_default();
+    let body = answer.body.map(Body::into_value).unwrap_or_default();
     assert_eq!(answer.status, 200, "{filter}: {body}");
     let ids = body["Resources"].as_array().cloned().unwrap_or_default();
     assert_eq!(body["totalResults"], ids.len(), "{filter}");

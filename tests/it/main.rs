@@ -39,6 +39,7 @@ mod store_contract;
 mod store_files;
 mod store_migrations;
 mod store_servers;
+mod straight;
 mod tidy;
 mod tombstones;
 mod upstream;

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use scimbridge::dialogue::stage;
 use scimbridge::exchange::engine;
 use scimbridge::exchange::request::{Caller, ScimRequest};
+use scimbridge::exchange::response::Body;
 use scimbridge::exchange::tenant::Tenant;
 use scimbridge::exchange::upstream::{Link, Upstream, UpstreamError};
 use scimbridge::mapping::model::{Given, Mapping};
@@ -123,7 +124,7 @@ impl Upstream for Application {
             headers.push(("link".to_owned(), format!("<{link}>; rel=\"next\"")));
         }
         self.calls.lock().unwrap().push(request);
-        Ok(NativeResponse { status: 200, headers, body: Payload::Json(body) })
+        Ok(NativeResponse { status: 200, headers, body: Payload::Json(body).into() })
     }
 
     fn follow(&self, _: &str, link: &str) -> Result<Link, UpstreamError> {
@@ -228,7 +229,7 @@ async fn get(tenant: &Tenant, path: &str, query: &str) -> (u16, Value) {
         caller: Caller::own("test"),
     };
     let response = engine::answer(tenant, request).await;
-    (response.status, response.body.unwrap_or_default())
+    (response.status, response.body.map(Body::into_value).unwrap_or_default())
 }
 
 fn ids(page: &Value) -> Vec<String> {

@@ -173,7 +173,7 @@ impl Upstream for Application {
         let body =
             json!({ "id": 7, "login": "ada", "disabled": false, "password_digest": "$2b$9" });
         let headers = vec![("date".to_owned(), "today".to_owned())];
-        Ok(NativeResponse { status: 200, headers, body: Payload::Json(body) })
+        Ok(NativeResponse { status: 200, headers, body: Payload::Json(body).into() })
     }
 
     fn follow(&self, asked: &str, _: &str) -> Result<Link, UpstreamError> {
@@ -225,7 +225,7 @@ body: { Operations: [ { op: replace, path: title, value: Analyst } ] }
 async fn a_live_read_needs_nothing_written_down() {
     let (_, rehearsal, _, entry) = live("scim: GET /Users/7").await;
     assert_eq!(rehearsal.end, End::Whole);
-    let response: Value = rehearsal.response.body.unwrap();
+    let response: Value = rehearsal.response.body.unwrap().into_value();
     assert_eq!(response["userName"], "ada");
     assert!(entry.unwrap().contains("password_digest: \"***\""));
 }

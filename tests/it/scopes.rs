@@ -58,12 +58,16 @@ struct Application;
 impl Upstream for Application {
     async fn call(&self, request: NativeRequest) -> Result<NativeResponse, UpstreamError> {
         if request.method == message::Method::Delete {
-            return Ok(NativeResponse { status: 204, headers: Vec::new(), body: Payload::Empty });
+            return Ok(NativeResponse {
+                status: 204,
+                headers: Vec::new(),
+                body: Payload::Empty.into(),
+            });
         }
         let record = json!({ "id": "7", "login": "ada" });
         let is_list = request.method == message::Method::Get && !request.path.contains('7');
         let body = if is_list { json!([record]) } else { record };
-        Ok(NativeResponse { status: 200, headers: Vec::new(), body: Payload::Json(body) })
+        Ok(NativeResponse { status: 200, headers: Vec::new(), body: Payload::Json(body).into() })
     }
 
     fn follow(&self, _: &str, _: &str) -> Result<Link, UpstreamError> {
@@ -104,7 +108,7 @@ async fn check(scopes: &str, request: &str, body: &Value, lacks: Option<&str>) {
     };
     let detail = format!("the bearer token lacks the scope \"{lacks}\", which this request needs");
     let expected = json!({ "schemas": [urn::ERROR], "status": "403", "detail": detail });
-    assert_eq!((response.status, response.body), (403, Some(expected)), "{what}");
+    assert_eq!((response.status, response.body), (403, Some(expected.into())), "{what}");
 }
 
 fn user() -> Value {

@@ -105,7 +105,7 @@ impl Upstream for Application {
             Some(body) => (200, Payload::Json(body)),
             None => (404, Payload::Empty),
         };
-        Ok(NativeResponse { status, headers: Vec::new(), body })
+        Ok(NativeResponse { status, headers: Vec::new(), body: body.into() })
     }
 
     fn follow(&self, _asked: &str, _link: &str) -> Result<Link, UpstreamError> {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use scimbridge::exchange::response::Body;
 use scimbridge::exchange::tenant::Tenant;
 use scimbridge::scim::value::Dialect;
 use scimbridge::sidecar::entry::{Entry, EntryState};
@@ -72,7 +73,7 @@ async fn cost(fate: &str, count: usize, line: &str, body: Option<Value>) -> (Val
     let (tenant, application, counted) = with_left(fate, count).await;
     let response = ask(&tenant, line, body.as_ref()).await;
     assert!(response.status < 300, "{line}: {} {:?}", response.status, response.body);
-    let body = response.body.unwrap_or_default();
+    let body = response.body.map(Body::into_value).unwrap_or_default();
     (body, counted.cost(), application.calls().len())
 }
 

@@ -60,7 +60,7 @@ impl Upstream for Application {
             "/users/u1/teams" => self.teams.clone(),
             _ => person,
         };
-        Ok(NativeResponse { status: 200, headers: Vec::new(), body: Payload::Json(body) })
+        Ok(NativeResponse { status: 200, headers: Vec::new(), body: Payload::Json(body).into() })
     }
 
     fn follow(&self, _: &str, _: &str) -> Result<Link, UpstreamError> {
@@ -177,7 +177,7 @@ fn teams() -> impl Strategy<Value = Value> {
 
 /// What a client sees of the record, without the version; elements have no order.
 fn representation(response: &ScimResponse) -> Value {
-    let mut shown = response.body.clone().unwrap();
+    let mut shown = response.body.clone().unwrap().into_value();
     let members = shown.as_object_mut().unwrap();
     members.remove("groups");
     members["meta"].as_object_mut().unwrap().remove("version");

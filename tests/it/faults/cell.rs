@@ -11,7 +11,7 @@ use scimbridge::clock::FixedClock;
 use scimbridge::dialogue::stage;
 use scimbridge::exchange::engine;
 use scimbridge::exchange::request::{Caller, ScimRequest};
-use scimbridge::exchange::response::ScimResponse;
+use scimbridge::exchange::response::{Body, ScimResponse};
 use scimbridge::exchange::tenant::Tenant;
 use scimbridge::exchange::upstream::Upstream;
 use scimbridge::id::SystemIds;
@@ -83,7 +83,8 @@ impl Cell {
         let mut offences = self.leaks(&response, log);
         let header = response.headers.iter().find(|(name, _)| *name == "Retry-After");
         let mut retry_after = header.map(|(_, value)| value.clone());
-        let (mut status, mut body) = (response.status, response.body.unwrap_or_default());
+        let (mut status, mut body) =
+            (response.status, response.body.map(Body::into_value).unwrap_or_default());
         if self.operation == Operation::Bulk {
             let result = body["Operations"][0].take();
             status = result["status"].as_str().unwrap_or_default().parse().unwrap_or(0);
@@ -136,7 +137,7 @@ impl Cell {
     /// Words of the application's, of its address or of a credential, where nobody should read
     /// them. A record that was read and shown is no leak.
     fn leaks(self, response: &ScimResponse, log: &Log) -> Vec<String> {
-        let body = response.body.as_ref().map(Value::to_string).unwrap_or_default();
+        let body = response.body.as_deref().map(Value::to_string).unwrap_or_default();
         let answer = format!("{:?} {body}", response.headers);
         let shown =
             if response.status < 300 && self.operation != Operation::Bulk { "" } else { &answer };

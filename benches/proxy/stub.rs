@@ -1,0 +1,121 @@
+//! The application: answers that were made when it started, with as little work as possible. Its
+//! CPU is not counted.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+
+use crate::Outcome;
+
+/// Serves for ever.
+pub(crate) fn serve(port: u16) -> Outcome<()> {
+    let answers = Arc::new(Answers::new());
+    Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let answers = Arc::clone(&answers);
+            // A connection that breaks off is the client's business.
+            tokio::spawn(async move { drop(connection(stream, &answers).await) });
+        }
+    })
+}
+
+async fn connection(mut stream: TcpStream, answers: &Answers) -> Outcome<()> {
+    let mut bytes = Vec::with_capacity(8192);
+    loop {
+        let Some(head) = find(&bytes, b"\r\n\r\n").map(|at| at + 4) else {
+            if stream.read_buf(&mut bytes).await? == 0 {
+                return Ok(());
+            }
+            continue;
+        };
+        let length = content_length(bytes.get(..head).unwrap_or_default());
+        while bytes.len() < head + length {
+            if stream.read_buf(&mut bytes).await? == 0 {
+                return Ok(());
+            }
+        }
+        stream.write_all(answers.to(&bytes)).await?;
+        bytes.drain(..head + length);
+    }
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+/// The first line of a request.
+fn line(request: &[u8]) -> &[u8] {
+    request.split(|byte| *byte == b'\r').next().unwrap_or_default()
+}
+
+fn content_length(head: &[u8]) -> usize {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let value = head.split_once("content-length:").and_then(|(_, rest)| rest.lines().next());
+    value.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+}
+
+/// Everything it can say.
+struct Answers {
+    person: Vec<u8>,
+    changed: Vec<u8>,
+    created: Vec<u8>,
+    found: Vec<u8>,
+    list: Vec<u8>,
+    done: Vec<u8>,
+    unknown: Vec<u8>,
+}
+
+impl Answers {
+    fn new() -> Self {
+        let page: Vec<String> = (1..=100).map(|number| person(number, false)).collect();
+        Self {
+            person: answer("200 OK", &person(7, false)),
+            changed: answer("200 OK", &person(7, true)),
+            created: answer("201 Created", &person(7, false)),
+            found: answer("200 OK\r\nX-Total-Count: 1", &format!("[{}]", person(7, false))),
+            list: answer("200 OK\r\nX-Total-Count: 100", &format!("[{}]", page.join(","))),
+            done: b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
+            unknown: answer("404 Not Found", r#"{"error":"no such thing"}"#),
+        }
+    }
+
+    fn to(&self, request: &[u8]) -> &[u8] {
+        if request.starts_with(b"GET /api/people/7") {
+            &self.person
+        } else if request.starts_with(b"GET /api/people?")
+            && find(line(request), b"login=").is_some()
+        {
+            &self.found
+        } else if request.starts_with(b"GET /api/people?") {
+            &self.list
+        } else if request.starts_with(b"POST /api/people") {
+            &self.created
+        } else if request.starts_with(b"PATCH /api/people/7") {
+            &self.changed
+        } else if request.starts_with(b"PUT /api/teams/9/members/7") {
+            &self.done
+        } else {
+            &self.unknown
+        }
+    }
+}
+
+fn answer(status: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), body.as_bytes()].concat()
+}
+
+/// A record of about 1 KB with about thirty members.
+fn person(number: u32, disabled: bool) -> String {
+    format!(
+        r#"{{"id":{number},"login":"ada","mails":[{{"address":"ada@example.org","label":null,"kind":"work","main":true}},{{"address":"ada@home.example","label":"at home","kind":"home","main":false}}],"first_name":"Ada","last_name":"Lovelace","middle_name":"King","prefix":"Lady","suffix":null,"full_name":"Ada Lovelace","formal_name":"Lady Ada King Lovelace","nickname":"Addie","job_title":"Analyst","person_type":"Employee","language":"en","locale":"en-GB","time_zone":"Europe/London","web_page":"https://example.org/ada","disabled":{disabled},"external_ref":"hr-7","employee_no":"1815","cost_center":"4711","organization":"Engines","division":"Analytical","department":"Notes","manager_id":5,"phones":[{{"number":"+44 20 5550 0100","label":null,"kind":"work","main":true}}],"postal":[{{"kind":"work","street":"1 Mill Lane","city":"London","region":null,"zip":"W1","country":"GB","formatted":"1 Mill Lane, London W1","main":true}}],"ims":[],"photos":[],"roles":[],"entitlements":[],"certificates":[],"created_at":1700000000,"updated_at":1700000060,"teams":[{{"id":9,"name":"Owls"}}]}}"#
+    )
+}

@@ -1,0 +1,255 @@
+//! The law that reading straight through says what the general reading says, byte for byte: for
+//! mappings, records and projections of every sort.
+#![cfg(test)]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use scimbridge::convert::plan::Plan;
+use scimbridge::dialogue::stage;
+use scimbridge::exchange::response::ScimResponse;
+use scimbridge::exchange::tenant::{Plans, Tenant};
+use scimbridge::exchange::upstream::{Link, Upstream, UpstreamError};
+use scimbridge::mapping::model::{Given, Mapping};
+use scimbridge::native::message::{NativeRequest, NativeResponse};
+
+use crate::simulated::ask;
+
+/// Rows of all sorts; the first ones come from one attribute each, others share it.
+const ROWS: &[&str] = &[
+    "displayName: $.full",
+    r#"title: { path: $.job, empty: ["", "none", null] }"#,
+    "active: { path: $.off, via: not, default: true }",
+    "name.givenName: $.n.first",
+    "name.familyName: $.n.last",
+    "name.formatted: $.n.whole.text",
+    r#"nickName: "$.names[1]""#,
+    r#"profileUrl: "$.links[?@.k=='web'].url""#,
+    r#"emails[type eq "work"].value: { path: $.mail, emit: { primary: true } }"#,
+    r#"emails[type eq "work"].display: $.label"#,
+    r#"emails[type eq "home"].value: $.other"#,
+    "enterprise:department: $.dep",
+    "enterprise:manager.value: { path: $.boss, ref: User }",
+    "enterprise:costCenter: $.n.cost",
+    "password: $.secret",
+    "timezone: { path: $.zone, returned: request }",
+    "locale: { path: $.locale, returned: always }",
+    "externalId: $.ext",
+    "meta.created: { path: $.at, via: { datetime: epoch_s }, mode: read }",
+    r#"phoneNumbers: { items: "$.phones[*]", item: { value: $.number, type: $.kind, primary: $.main } }"#,
+    r#"roles: { items: "$.roles[*]", item: { value: $ } }"#,
+    r#"ims: { items: "$.n.ims[?@.k=='a']", item: { value: $.v, display: $.d } }"#,
+    r#"photos: { items: "$.photos[*]", item: { value: $.url, type: { value: photo } } }"#,
+    r#"groups: { ref: Group, items: "$.teams[*]", item: { value: $.id, display: $.name }, mode: read }"#,
+];
+
+/// Members of records, each with places for odd values.
+const MEMBERS: &[&str] = &[
+    "\"full\":#",
+    "\"job\":#",
+    "\"off\":#",
+    "\"mail\":#",
+    "\"label\":#",
+    "\"other\":#",
+    "\"dep\":#",
+    "\"boss\":#",
+    "\"secret\":#",
+    "\"zone\":#",
+    "\"locale\":#",
+    "\"ext\":#",
+    "\"at\":#",
+    "\"n\":{\"first\":#,\"last\":#,\"cost\":#}",
+    "\"n\":{\"whole\":{\"text\":#},\"ims\":[{\"k\":\"a\",\"v\":#,\"d\":#},{\"k\":\"b\",\"v\":#},{\"k\":\"a\",\"v\":#}]}",
+    "\"n\":#",
+    "\"names\":[#,#]",
+    "\"names\":#",
+    "\"links\":[{\"k\":\"web\",\"url\":#}]",
+    "\"phones\":[{\"number\":#,\"kind\":#},{\"kind\":#,\"number\":#,\"main\":#},#]",
+    "\"phones\":#",
+    "\"phones\":{\"a\":{\"number\":#}}",
+    "\"roles\":[#,#,#]",
+    "\"roles\":#",
+    "\"photos\":[{\"url\":#},{}]",
+    "\"teams\":[{\"id\":#,\"name\":#},{\"id\":#}]",
+    "\"unknown\":{\"deep\":[#]}",
+    "\"login\":#",
+    "\"f\\u0075ll\":#",
+];
+
+const VALUES: &[&str] = &[
+    "null",
+    "true",
+    "false",
+    "\"\"",
+    "\"none\"",
+    "\"Ada\"",
+    "\"Ada\"",
+    "\"Zoë / 日本\"",
+    "7",
+    "8",
+    "0",
+    "-1",
+    "1.50",
+    "1e3",
+    "-0",
+    "12345678901234567890",
+    "1700000000",
+    "[]",
+    "{}",
+    "[1]",
+    "{\"value\":1}",
+    "\"a\\u0041\\/\\n\"",
+    "\"q\\\"\\\\\"",
+    "\"\\ud83d\\ude00\"",
+    " \"blank\" ",
+    "\"7\"",
+    "[[[]]]",
+    "\"a/b\"",
+];
+
+const PROJECTIONS: &[&str] = &[
+    "",
+    "",
+    "attributes=userName,emails",
+    "attributes=timezone,name",
+    "excludedAttributes=emails,meta",
+    "excludedAttributes=phoneNumbers,roles,urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+    "attributes=urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+    "attributes=name.givenName",
+    "attributes=manager,groups",
+    "excludedAttributes=department",
+    "attributes=meta&excludedAttributes=id",
+];
+
+fn mapping(rows: &[&str]) -> String {
+    let mut text = String::from(
+        "bridge: 1\nname: straight\nconfig: { url: { default: \"http://h\", type: url } }\n\
+         api: { base_url: \"{config.url}\" }\nresources:\n  User:\n    id: { path: $.id, type: integer }\n\
+         \x20   attributes:\n      userName: { path: $.login, required: true }\n",
+    );
+    for row in rows {
+        text.extend(["      ", row, "\n"]);
+    }
+    text.push_str(
+        "    list: { get: /users }\n    get: { get: \"/users/{id}\" }\n    create: { post: /users }\n\
+         \x20   update: { patch: \"/users/{id}\" }\n  Group:\n    id: { path: $.id, type: integer }\n\
+         \x20   attributes: { displayName: $.name }\n    get: { get: \"/groups/{id}\" }\n",
+    );
+    text
+}
+
+/// An application that has one record, whatever is asked for.
+struct One(String);
+
+#[async_trait]
+impl Upstream for One {
+    async fn call(&self, _request: NativeRequest) -> Result<NativeResponse, UpstreamError> {
+        let body = Bytes::from(self.0.clone()).into();
+        Ok(NativeResponse { status: 200, headers: Vec::new(), body })
+    }
+
+    fn follow(&self, _asked: &str, _link: &str) -> Result<Link, UpstreamError> {
+        Err(UpstreamError::OffOrigin)
+    }
+}
+
+fn loaded(text: &str) -> Arc<Mapping> {
+    let (mapping, _) = Mapping::load(text).unwrap_or_else(|faults| {
+        let faults: Vec<String> = faults.iter().map(|fault| fault.render("mapping")).collect();
+        panic!("{}\n{text}", faults.join("\n"));
+    });
+    Arc::new(mapping)
+}
+
+async fn tenant(mapping: &Arc<Mapping>, record: &str) -> Tenant {
+    let upstream: Arc<dyn Upstream> = Arc::new(One(record.to_owned()));
+    stage::set(mapping, &Given::default(), upstream).await.unwrap()
+}
+
+/// Everything of an answer that a client sees: status, headers, body.
+type Seen = (u16, Vec<(&'static str, String)>, Option<String>);
+
+fn seen(response: ScimResponse) -> Seen {
+    let text = response.body.map(|body| body.into_text().unwrap());
+    let text = text.map(|text| String::from_utf8(text.to_vec()).unwrap());
+    (response.status, response.headers, text)
+}
+
+/// Both readings of a record.
+async fn both(mapping: &Arc<Mapping>, record: &str, query: &str) -> [ScimResponse; 2] {
+    let line = format!("GET /Users/7?{query}");
+    let straight = tenant(mapping, record).await;
+    let general = Tenant { plans: Plans::none(), ..tenant(mapping, record).await };
+    [ask(&straight, &line, None).await, ask(&general, &line, None).await]
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// A record: some members, odd values in them, blanks in between.
+fn record() -> impl Strategy<Value = String> {
+    let members = prop::collection::vec(select(MEMBERS), 0..14);
+    let values = prop::collection::vec(select(VALUES), 40);
+    (members, values, any::<bool>()).prop_map(|(members, values, is_wide)| {
+        let comma = if is_wide { " ,\n " } else { "," };
+        let mut values = values.into_iter().cycle();
+        let mut text =
+            format!("{{\"id\":7{comma}{}", members.join(comma)).trim_end_matches(',').to_owned();
+        while text.contains('#') {
+            text = text.replacen('#', values.next().unwrap_or("null"), 1);
+        }
+        text.trim_end().trim_end_matches(',').to_owned() + "}"
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_straight_reading_says_what_the_general_one_says(
+        rows in subsequence(ROWS, 0..=ROWS.len()).prop_shuffle(),
+        record in record(),
+        query in select(PROJECTIONS),
+    ) {
+        let mapping = loaded(&mapping(&rows));
+        let [straight, general] = run(both(&mapping, &record, query)).map(seen);
+        prop_assert_eq!(straight, general, "{}\n{}\n{}", rows.join("\n"), record, query);
+    }
+}
+
+/// Without this the law could hold because nothing is ever read straight.
+#[test]
+fn rows_of_all_sorts_have_a_plan() {
+    let mapping = loaded(&mapping(ROWS));
+    let users = mapping.resource("User").unwrap();
+    assert!(Plan::new(&mapping, users).is_some());
+    let mapping = loaded(&std::fs::read_to_string("mappings/legacy-app.yaml").unwrap());
+    assert!(mapping.resources.iter().all(|it| Plan::new(&mapping, it).is_some()));
+}
+
+/// The examples of every shipped mapping, both ways.
+#[test]
+fn shipped_mappings_are_read_alike() {
+    for file in std::fs::read_dir("mappings").unwrap() {
+        let mapping = loaded(&std::fs::read_to_string(file.unwrap().path()).unwrap());
+        for resource in &mapping.resources {
+            let Some(plan) = Plan::new(&mapping, resource) else { continue };
+            for example in &resource.examples {
+                let text = example.native.to_string();
+                let read = plan.read(&mut scimbridge::native::scan::Scanner::new(&text));
+                let key = plan.key(resource, &read.unwrap()).unwrap();
+                let line = format!("GET {}/{key}", resource.resource_type.endpoint);
+                let [straight, general] = run(async {
+                    let straight = tenant(&mapping, &text).await;
+                    let general = Tenant { plans: Plans::none(), ..tenant(&mapping, &text).await };
+                    [ask(&straight, &line, None).await, ask(&general, &line, None).await]
+                });
+                assert_eq!(seen(straight), seen(general), "{} {line}", mapping.name);
+            }
+        }
+    }
+}

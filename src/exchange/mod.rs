@@ -59,5 +59,6 @@ pub mod trail;
 pub mod unique;
 pub mod upstream;
 pub mod version;
+pub mod walk;
 pub mod whole;
 pub mod witness;

@@ -15,8 +15,9 @@ use crate::convert::references::{Wanted, ids_in, names_in};
 use crate::convert::{place, places, record};
 use crate::exchange::error::{ExchangeError, Mismatch};
 use crate::exchange::links::Scope;
-use crate::exchange::native::{self, About, Exchange, Walk};
+use crate::exchange::native::{About, Exchange};
 use crate::exchange::sieve::{Hit, Sieve, Sight, Window};
+use crate::exchange::walk::{self, Walk};
 use crate::mapping::model::{
     Outcome, PageStyle, Pages, Place, Request, ResourceMapping, Row, Total,
 };
@@ -398,7 +399,7 @@ async fn unfiltered(
     let list = listed(resource)?;
     let is_whole = sieve.is_plain() && exchange.retired(resource).await?.is_none();
     let seekable =
-        list.pages.as_ref().filter(|pages| native::can_seek(pages) && pages.total.is_some());
+        list.pages.as_ref().filter(|pages| walk::can_seek(pages) && pages.total.is_some());
     if let (true, Some(pages)) = (is_whole, seekable) {
         if seek(sieve, list, pages, &order).await? == Seek::Found {
             return Ok(());
@@ -475,7 +476,7 @@ async fn seek(
     let mut unneeded = skip - before;
     // The sieve counts from the first record it is given.
     sieve.matched = before;
-    let mut total = native::looked_up_total(exchange, resource, pages).await?;
+    let mut total = walk::looked_up_total(exchange, resource, pages).await?;
     walk.total = total;
     while let Some(mut records) = walk.next(exchange, resource).await? {
         total = walk.total.or(total);

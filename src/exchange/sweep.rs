@@ -11,9 +11,10 @@ use crate::convert::references::References;
 use crate::convert::to_scim::{self, Kept};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::index;
-use crate::exchange::native::{Exchange, Walk};
+use crate::exchange::native::Exchange;
 use crate::exchange::search;
 use crate::exchange::tenant::Tenant;
+use crate::exchange::walk::Walk;
 use crate::mapping::model::ResourceMapping;
 use crate::sidecar::links::{Claim, Done, Shelf, Sweep};
 

@@ -350,6 +350,10 @@ impl<'a> Sieve<'a> {
     }
 
     async fn pass(&mut self, located: Located, piece: Piece) -> Result<(), ExchangeError> {
+        // Whoever has left the application may still be among those who are switched off.
+        if matches!(piece, Piece::Gone) && self.is_choosy() {
+            return Ok(());
+        }
         // A list that changes while it is read may show a record twice.
         if !self.seen.insert(located.key.clone()) {
             return Ok(());

@@ -4,6 +4,7 @@
 //! one step, so that writes which arrive together share one wait for the disk. A write that
 //! begins waits for that; nothing else ever waits.
 
+use std::error::Error as _;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -352,7 +353,9 @@ async fn step(inner: &Inner, id: &str, batch: Batch, was_well: bool) -> bool {
             queues.put_back(ended, reads);
             if was_well {
                 let most = MOST_ENDED;
-                tracing::error!(%error, most, "the audit trail cannot be written: writes are refused, reads go on");
+                // Whether the disk is full or the server away is what the administrator must know.
+                let cause = error.source().map(ToString::to_string).unwrap_or_default();
+                tracing::error!(%error, cause, most, "the audit trail cannot be written: writes are refused, reads go on");
             }
         }
     }

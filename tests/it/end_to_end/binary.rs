@@ -89,7 +89,38 @@ impl Installation {
     /// As [`Self::serve`], with more arguments.
     pub(crate) async fn serve_with(&self, more: &[&str]) -> Binary {
         let arguments = [&["serve", "--config", "scimbridge.toml"], more].concat();
-        let mut command = self.command(&arguments);
+        Self::started(self.command(&arguments)).await
+    }
+
+    /// One whose store lies in the folder `small`.
+    pub(crate) fn on_a_small_disk(mapping: &str, origin: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("small")).unwrap();
+        Self::of(folder, "sqlite:small/bridge.db", mapping, "info", origin)
+    }
+
+    /// The same as [`Self::serve`], where `small` is a file system of one megabyte that only the
+    /// process sees, half of it taken.
+    pub(crate) async fn serve_on_a_small_disk(&self) -> Binary {
+        let mount = "mount -t tmpfs -o size=1m tmpfs small \
+                     && head -c 500000 /dev/zero >small/ballast && exec \"$@\"";
+        let served = self.command(&["serve", "--config", "scimbridge.toml"]);
+        let mut command = Command::new("unshare");
+        command.args(["-rm", "sh", "-c", mount, "sh"]).arg(served.get_program());
+        command.args(served.get_args()).current_dir(self.folder()).stdin(Stdio::null());
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env("MAIN_TOKEN", token("main"));
+        Self::started(command).await
+    }
+
+    /// Gives the taken half of the small disk back.
+    pub(crate) fn make_room(&self, bridge: &Binary) {
+        let root = format!("/proc/{}/root", bridge.child.id());
+        let ballast = self.folder().join("small/ballast");
+        std::fs::remove_file(format!("{root}{}", ballast.display())).unwrap();
+    }
+
+    async fn started(mut command: Command) -> Binary {
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stderr = child.stderr.take().unwrap();

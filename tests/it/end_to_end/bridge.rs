@@ -46,13 +46,18 @@ impl Bridge {
     /// Tenants with names and base paths, all with the same mapping and application. The token of
     /// each is [`token`].
     pub(crate) async fn serving(tenants: &[(&str, &str)], mapping: &str, origin: &str) -> Self {
-        Self::configured(tenants, mapping, origin, |_| {}).await
+        Self::configured(tenants, mapping, origin, None, |_| {}).await
+    }
+
+    /// The same as [`Self::start`], with its state in this store.
+    pub(crate) async fn keeping(store: &str, mapping: &str, origin: &str) -> Self {
+        Self::configured(&[("main", "")], mapping, origin, Some(store), |_| {}).await
     }
 
     /// The same as [`Self::start`], with spans on their way to a collector.
     pub(crate) async fn tracing(mapping: &str, origin: &str, to: otlp::Options) -> Self {
         let set = |config: &mut Config| config.telemetry = Some(to);
-        Self::configured(&[("main", "")], mapping, origin, set).await
+        Self::configured(&[("main", "")], mapping, origin, None, set).await
     }
 
     /// As [`Self::serving`], with more in the configuration.
@@ -60,12 +65,14 @@ impl Bridge {
         tenants: &[(&str, &str)],
         mapping: &str,
         origin: &str,
+        store: Option<&str>,
         set: impl FnOnce(&mut Config),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mapping.yaml");
         std::fs::write(&file, mapping).unwrap();
-        let url = format!("sqlite:{}", folder.path().join("bridge.db").display());
+        let own = format!("sqlite:{}", folder.path().join("bridge.db").display());
+        let url = store.map_or(own, str::to_owned);
         let store = Store::open(&url).await.unwrap();
         for (name, _) in tenants {
             store.insert(&record(name)).await.unwrap();

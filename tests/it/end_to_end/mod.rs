@@ -25,6 +25,7 @@ mod replicas;
 mod restarting;
 mod rotation;
 mod stopping;
+mod store_faults;
 mod tokens;
 mod traces;
 mod trying;

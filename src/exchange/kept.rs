@@ -1,6 +1,9 @@
 //! What the side-car keeps of a resource's attributes: the values of side-car rows, and memos.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
+use tokio::time::sleep;
 
 use crate::convert::context::Context;
 use crate::convert::memo::{self, Before};
@@ -12,6 +15,12 @@ use crate::exchange::state::{self, Located, State};
 use crate::mapping::model::{ResourceMapping, Source};
 use crate::scim::resource::Resource;
 use crate::sidecar::entry::{Entry, EntryState};
+use crate::sidecar::port::StoreError;
+
+/// Before a failed save is tried again for the first and the last time; each pause is twice the
+/// one before, about thirteen seconds together.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_millis(6_400);
 
 impl Exchange<'_> {
     /// Writes what the side-car keeps of a resource that has become what was wanted, when that
@@ -47,6 +56,36 @@ impl Exchange<'_> {
         self.save(resource, &entry).await?;
         located.entry = Some(entry);
         Ok(())
+    }
+
+    /// Saves what nobody could find out again, because the application has just forgotten it: a
+    /// store that is away for a moment is waited for. The client may have given up by then.
+    pub(crate) async fn save_surely(
+        &self,
+        resource: &ResourceMapping,
+        entry: &Entry,
+    ) -> Result<(), ExchangeError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.save_held(resource, entry).await {
+                Err(ExchangeError::Busy | ExchangeError::Store(StoreError::Unavailable(_)))
+                    if pause <= LAST_PAUSE =>
+                {
+                    sleep(pause).await;
+                    pause *= 2;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn save_held(
+        &self,
+        resource: &ResourceMapping,
+        entry: &Entry,
+    ) -> Result<(), ExchangeError> {
+        let _held = self.tenant.locks.hold_kept(&resource.name, &entry.id).await?;
+        self.save(resource, entry).await
     }
 }
 

@@ -412,7 +412,7 @@ impl<'a> Change<'a> {
         }
         if let Some(entry) = &mut located.entry {
             entry.key = now;
-            self.exchange.save(self.resource, entry).await?;
+            self.exchange.save_surely(self.resource, entry).await?;
         }
         Ok(())
     }
@@ -467,9 +467,7 @@ impl<'a> Change<'a> {
                 attributes,
                 state: EntryState::Off(self.record.native.clone()),
             };
-            let name = &self.resource.name;
-            let _held = self.exchange.tenant.locks.hold_kept(name, &located.id).await?;
-            self.exchange.save(self.resource, &entry).await?;
+            self.exchange.save_surely(self.resource, &entry).await?;
             located.entry = Some(entry);
         }
         Ok(())

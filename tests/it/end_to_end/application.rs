@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -88,11 +89,12 @@ pub(crate) fn html(status: u16, body: &str) -> Reply {
 pub(crate) struct Gate {
     reached: Semaphore,
     open: Semaphore,
+    used: AtomicBool,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { reached: Semaphore::new(0), open: Semaphore::new(0) }
+        Self { reached: Semaphore::new(0), open: Semaphore::new(0), used: AtomicBool::new(false) }
     }
 }
 
@@ -107,9 +109,15 @@ impl Gate {
         self.open.add_permits(1);
     }
 
+    /// Whether a request has gone through.
+    pub(crate) fn is_used(&self) -> bool {
+        self.used.load(Ordering::SeqCst)
+    }
+
     async fn pass(&self) {
         self.reached.add_permits(1);
         self.open.acquire().await.unwrap().forget();
+        self.used.store(true, Ordering::SeqCst);
     }
 }
 

@@ -9,10 +9,11 @@ use crate::convert::parameters::Parameters;
 use crate::convert::{place, request};
 use crate::dialogue::laws::Surroundings;
 use crate::dialogue::samples;
+use crate::exchange::index::{self, Indexed};
 use crate::mapping::model::{CollectionSource, FilterRule, Place, Request, ResourceMapping};
 use crate::native::message::NativeRequest;
 use crate::scim::attr::AttrPath;
-use crate::scim::filter::ast::Filter;
+use crate::scim::filter::ast::{CompareOp, Filter};
 use crate::scim::filter::eval::CompiledFilter;
 use crate::scim::value::Dialect;
 
@@ -205,6 +206,9 @@ fn planned(context: &Context<'_>, filter: &Filter) -> (Answer, String) {
         Calls::Nothing => (Answer::Nothing, "no such resource".to_owned()),
         Calls::ById(id) => (Answer::ById, by_id(context, &id)),
         Calls::LookUp(_, native) => (Answer::LookedUp, format!("{}{or_scan}", shown(&native))),
+        Calls::List(_) if index::is_kept(resource, filter) => {
+            (Answer::LookedUp, "the side-car's index, then each record by itself".to_owned())
+        }
         Calls::List(parameters) => listed(context, filter, parameters, or_scan),
     }
 }
@@ -216,6 +220,16 @@ fn by_id(context: &Context<'_>, id: &str) -> String {
     let key = crate::convert::key::typed(&resource.id, &key);
     let scope = context.scope().with("id", &key);
     built(get, &scope)
+}
+
+/// What helps where a match reads the list.
+const INDEX: &str = "; with [tenants.index] one call";
+
+/// Whether a filter is how identity providers find the one they mean, and could be indexed.
+fn is_match(resource: &ResourceMapping, filter: &Filter) -> bool {
+    let Filter::Compare(path, CompareOp::Eq, _) = filter else { return false };
+    let is_name = ["userName", "displayName", "externalId"].contains(&path.attr.as_str());
+    is_name && resource.get.is_some() && Indexed::of(resource, path).is_some()
 }
 
 /// What a scan costs beside the list, and whether it can find anybody at all.
@@ -262,7 +276,8 @@ fn listed(
             limit => {
                 let call = built(list, &context.scope());
                 let each = one_by_one(context, filter);
-                (Answer::Scanned, format!("{call}, at most {limit} records{each}"))
+                let hint = if is_match(resource, filter) { INDEX } else { "" };
+                (Answer::Scanned, format!("{call}, at most {limit} records{each}{hint}"))
             }
         };
     }

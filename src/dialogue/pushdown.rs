@@ -10,6 +10,7 @@ use crate::convert::filter::{self, Calls};
 use crate::convert::references::Wanted;
 use crate::dialogue::script::ScriptedUpstream;
 use crate::dialogue::{recorder, stage};
+use crate::exchange::index;
 use crate::exchange::native::Exchange;
 use crate::exchange::request::ScimRequest;
 use crate::mapping::model::{Given, Mapping, ResourceMapping};
@@ -97,6 +98,9 @@ fn told(
         Calls::Nothing => "nothing: it speaks of a resource that does not exist".to_owned(),
         Calls::ById(id) => format!("for the resource of id {id}"),
         Calls::LookUp(_, request) => recorder::target(request),
+        Calls::List(_) if index::is_kept(resource, filter) => {
+            "for each record that the side-car's index names".to_owned()
+        }
         Calls::List(parameters) if parameters.is_empty() => scan(resource),
         Calls::List(parameters) => {
             let pairs = parameters.query.iter().map(|(name, value)| format!("{name}={value}"));

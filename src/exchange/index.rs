@@ -190,6 +190,12 @@ pub struct Term {
     pub value: String,
 }
 
+/// Whether the links of what the side-car keeps answer a filter.
+pub fn is_kept(resource: &ResourceMapping, filter: &Filter) -> bool {
+    let kept = kept(resource);
+    resource.get.is_some() && terms(resource, &[(Shelf::Kept, &kept)], filter).is_some()
+}
+
 /// What has to be asked so that no match of a filter is missed: the matches of one of the terms
 /// at least. `None` when the index does not answer it.
 pub fn terms(

@@ -7,9 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use scimbridge::app::indexing::index;
 use scimbridge::clock::FixedClock;
 use scimbridge::config::settings::Index as Written;
+use scimbridge::exchange::index::is_kept;
 use scimbridge::exchange::response::Body;
 use scimbridge::exchange::sweep::{Freshness, Swept, freshness, sweep};
 use scimbridge::exchange::tenant::Tenant;
+use scimbridge::scim::filter::ast::Filter;
 use scimbridge::scim::value::Dialect;
 use scimbridge::sidecar::entry::{Entry, Partition};
 use scimbridge::sidecar::links::{Claim, Done, Link, Links, Shelf, Sweep};
@@ -342,6 +344,23 @@ async fn what_the_side_car_keeps_is_found_without_a_scan() {
     );
     let sorted = find(&tenant, &application, "externalId pr&sortBy=externalId").await.0;
     assert_eq!(sorted, ["u3", "u5", "u6", id.as_str()]);
+}
+
+#[tokio::test]
+async fn filters_that_the_side_car_answers_are_known() {
+    let (tenant, _) = blind(0, &[]).await;
+    let user = tenant.mapping.resource("User").unwrap();
+    for (filter, expected) in [
+        (r#"externalId eq "x""#, true),
+        (r#"title eq "t" and externalId eq "x""#, true),
+        (r#"externalId eq "x" or title eq "t""#, false),
+        (r#"externalId sw "x""#, false),
+        (r#"not (externalId eq "x")"#, false),
+        (r#"userName eq "x""#, false),
+    ] {
+        let parsed = Filter::parse(filter, Dialect::Lenient).unwrap();
+        assert_eq!(is_kept(user, &parsed), expected, "{filter}");
+    }
 }
 
 #[tokio::test]

@@ -1,3 +1,4 @@
+# syntax=docker/dockerfile:1
 # The bridge in a container: the binary, CA certificates and the shipped mapping files.
 #
 #   docker build -t scimbridge .
@@ -8,11 +9,16 @@
 FROM rust:1-slim-bookworm AS build
 WORKDIR /build
 COPY . .
-RUN cargo build --release --locked --bin scimbridge \
+# What has been downloaded and compiled stays between builds, so that a change of the bridge's own
+# code compiles that alone. A cache is no part of the image: the binary is copied out of it.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/build/target \
+    cargo build --release --locked --bin scimbridge \
+    && install -D target/release/scimbridge /out/scimbridge \
     && mkdir /state
 
 FROM gcr.io/distroless/cc-debian12
-COPY --from=build /build/target/release/scimbridge /usr/local/bin/scimbridge
+COPY --from=build /out/scimbridge /usr/local/bin/scimbridge
 COPY mappings /usr/share/scimbridge/mappings
 # An empty volume takes its owner from the folder it is mounted on.
 COPY --from=build --chown=10001:10001 /state /var/lib/scimbridge

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod bridge;
 pub mod demo;
 pub mod door;
+pub mod figures;
 pub mod follow;
 pub mod handoff;
 pub mod indexing;

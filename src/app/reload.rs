@@ -270,6 +270,7 @@ fn counted(served: &[crate::app::bridge::Served]) -> Vec<Counted> {
         tenant: served.tenant.name.clone(),
         meters: Arc::clone(&served.meters),
         deviations: Arc::clone(&served.tenant.deviations),
+        traffic: served.tenant.upstream.traffic(),
     });
     counted.collect()
 }

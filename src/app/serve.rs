@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::app::assemble::Workshop;
 use crate::app::audit;
+use crate::app::figures::{Reloads, Tokens, Trail};
 use crate::app::follow;
 use crate::app::handoff::{self, Offer, Sockets, Takeover};
 use crate::app::key::{self, KeyError};
@@ -22,7 +23,8 @@ use crate::audit::journal;
 use crate::clock::{Clock, SystemClock};
 use crate::config::settings::{Config, Stop};
 use crate::console::health::{self, Readiness};
-use crate::console::{metrics, status};
+use crate::console::metrics::{self, Figures};
+use crate::console::status;
 use crate::exchange::cursor::Seal;
 use crate::gateway::listener::{Gateway, Running};
 use crate::id::SystemIds;
@@ -166,7 +168,12 @@ impl Service {
             clock: Arc::clone(&clock),
             details: Vec::new(),
         };
-        let more = metrics::routes(Arc::clone(&reload.counted), journal);
+        let figures: Vec<Arc<dyn Figures>> = vec![
+            Arc::new(Reloads(Arc::clone(&reload))),
+            Arc::new(Tokens { tokens: Arc::clone(&shared), clock: Arc::clone(&clock) }),
+            Arc::new(Trail(journal)),
+        ];
+        let more = metrics::routes(Arc::clone(&reload.counted), figures);
         let more = more.merge(status::routes(Arc::new(report)));
         let console = health::start(admin, readiness, more).map_err(ServeError::Start)?;
         let refresher =

@@ -431,9 +431,9 @@ mod tests {
         let lines = EXAMPLE.lines().map(|line| {
             second_tenant = line.starts_with("# [[") || second_tenant && line.starts_with('#');
             let shown = line.strip_prefix("# ").filter(|_| !second_tenant).unwrap_or_default();
-            let name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            let name = |c: char| c.is_ascii_alphanumeric() || c == '_';
             let is_setting = shown.split_once(" = ").is_some_and(|(key, _)| key.chars().all(name));
-            if is_setting { shown } else { line }
+            if is_setting || shown.starts_with("[tenants.") { shown } else { line }
         });
         lines.collect::<Vec<_>>().join("\n")
     }
@@ -446,7 +446,8 @@ mod tests {
         assert_eq!((short.tenants.len(), short.telemetry.is_none()), (1, true));
         assert!(full.telemetry.is_some() && full.tenants[0].public_url.is_some());
         // What is commented out shows the default.
-        assert_eq!((&full.listen, &full.log), (&short.listen, &short.log));
+        assert_eq!((&full.stop, &full.log), (&short.stop, &short.log));
+        assert_eq!((full.listen.upgrade.is_some(), full.listen.scim), (true, short.listen.scim));
         assert_eq!((&full.gateway, full.tenants[0].dialect), (&short.gateway, Dialect::Lenient));
     }
 

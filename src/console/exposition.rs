@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
 use crate::watch::meter::Reading;
@@ -20,15 +20,15 @@ impl<'e> Families<'e> {
     }
 
     /// A counter; its name gets the ending `_total`.
-    pub(crate) fn counters<'a>(
+    pub(crate) fn counters<'a, V: EncodeCounterValue>(
         &mut self,
         name: &'static str,
         help: &str,
-        lines: impl IntoIterator<Item = (Labels<'a>, u64)>,
+        lines: impl IntoIterator<Item = (Labels<'a>, V)>,
     ) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
         for (labels, count) in lines {
-            family.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, f64>(&count, None)?;
+            family.encode_family(&labels)?.encode_counter::<NoLabelSet, V, f64>(&count, None)?;
         }
         Ok(())
     }

@@ -17,11 +17,12 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::prometheus_text::encode;
 use prometheus_client::registry::Registry;
 
-use crate::audit::journal::{Figures, Journal};
+use crate::console::application;
 use crate::console::exposition::Families;
 use crate::console::process::{Process, Usage};
 use crate::current::Current;
 use crate::exchange::counters::DeviationCounters;
+use crate::exchange::traffic::Traffic;
 use crate::watch::meters::Meters;
 
 /// What is counted for one tenant.
@@ -33,13 +34,48 @@ pub struct Counted {
     pub meters: Arc<Meters>,
     /// Where its clients left the letter of the RFCs.
     pub deviations: Arc<DeviationCounters>,
+    /// Between the bridge and its application, where that is known.
+    pub traffic: Option<Arc<Traffic>>,
+}
+
+/// Figures that somebody else keeps.
+pub trait Figures: fmt::Debug + Send + Sync + 'static {
+    /// How they stand now. Names are told without the ending `_total`; labels come from lists that
+    /// are known beforehand.
+    fn families(&self) -> Vec<Family>;
+}
+
+/// Figures of one kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Family {
+    /// Begins with `scimbridge_`.
+    pub name: &'static str,
+    /// What they say: one sentence.
+    pub help: &'static str,
+    /// The figures.
+    pub lines: Lines,
+}
+
+/// A label's name and value.
+pub type Label = (&'static str, String);
+
+/// A figure and its labels.
+pub type Line<T> = (Vec<Label>, T);
+
+/// Figures with their labels.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Lines {
+    /// They only grow.
+    Counters(Vec<Line<u64>>),
+    /// They rise and fall.
+    Gauges(Vec<Line<f64>>),
 }
 
 /// The path, ready to be merged into the operators' port.
-pub fn routes(tenants: Arc<Current<Vec<Counted>>>, journal: Journal) -> Router {
+pub fn routes(tenants: Arc<Current<Vec<Counted>>>, more: Vec<Arc<dyn Figures>>) -> Router {
     let mut registry = Registry::default();
-    let process = Process::new();
-    registry.register_collector(Box::new(Everything { tenants, journal, process }));
+    let everything = Everything { tenants, more, process: Process::new() };
+    registry.register_collector(Box::new(everything));
     Router::new().route("/metrics", get(metrics)).with_state(Arc::new(registry))
 }
 
@@ -57,7 +93,7 @@ async fn metrics(State(registry): State<Arc<Registry>>) -> Response {
 #[derive(Debug)]
 struct Everything {
     tenants: Arc<Current<Vec<Counted>>>,
-    journal: Journal,
+    more: Vec<Arc<dyn Figures>>,
     process: Process,
 }
 
@@ -67,8 +103,12 @@ impl Collector for Everything {
         let tenants = self.tenants.load();
         requests(&mut families, &tenants)?;
         native(&mut families, &tenants)?;
+        let known = tenants.iter().filter_map(|it| Some((&*it.tenant, it.traffic.as_deref()?)));
+        application::traffic(&mut families, &known.collect::<Vec<_>>())?;
         clients(&mut families, &tenants)?;
-        audit(&mut families, self.journal.figures())?;
+        for family in self.more.iter().flat_map(|figures| figures.families()) {
+            told(&mut families, &family)?;
+        }
         process(&mut families, &self.process)
     }
 }
@@ -148,25 +188,21 @@ fn clients(families: &mut Families<'_>, tenants: &[Counted]) -> fmt::Result {
     )
 }
 
-fn audit(families: &mut Families<'_>, figures: Figures) -> fmt::Result {
-    let Figures { written, dropped, failures, interrupted, waiting } = figures;
-    for (name, help, count) in [
-        ("scimbridge_audit_events", "Events written into the audit trail.", written),
-        ("scimbridge_audit_dropped", "Events without native writes that were dropped.", dropped),
-        ("scimbridge_audit_failures", "Attempts to write events that failed.", failures),
-        (
-            "scimbridge_audit_interrupted",
-            "Writes of bridges that ended in their middle, completed as interrupted.",
-            interrupted,
-        ),
-    ] {
-        families.counters(name, help, [(Vec::new(), count)])?;
+fn told(families: &mut Families<'_>, family: &Family) -> fmt::Result {
+    fn shown(labels: &[Label]) -> Vec<(&'static str, &str)> {
+        labels.iter().map(|(name, value)| (*name, value.as_str())).collect()
     }
-    families.gauges(
-        "scimbridge_audit_waiting",
-        "Events that wait to be written.",
-        [(Vec::new(), gauge(i64::try_from(waiting).unwrap_or(i64::MAX)))],
-    )
+    let Family { name, help, lines } = family;
+    match lines {
+        Lines::Counters(lines) => {
+            let lines = lines.iter().map(|(labels, count)| (shown(labels), *count));
+            families.counters(name, help, lines)
+        }
+        Lines::Gauges(lines) => {
+            let lines = lines.iter().map(|(labels, value)| (shown(labels), *value));
+            families.gauges(name, help, lines)
+        }
+    }
 }
 
 fn process(families: &mut Families<'_>, process: &Process) -> fmt::Result {
@@ -208,23 +244,45 @@ mod tests {
     use prometheus_client::encoding::prometheus_text::encode;
     use prometheus_client::registry::Registry;
 
-    use crate::audit::journal::Journal;
-    use crate::console::metrics::{Counted, Everything};
+    use crate::console::metrics::{Counted, Everything, Family, Figures, Lines};
     use crate::console::process::Process;
     use crate::current::Current;
     use crate::scim::deviation::{Deviation, Deviations};
     use crate::watch::operation::{Operation, Outcome};
 
+    #[derive(Debug)]
+    struct Own;
+
+    impl Figures for Own {
+        fn families(&self) -> Vec<Family> {
+            let label = || vec![("name", "a\nb".to_owned())];
+            let family = |name, lines| Family { name, help: "Figures of others.", lines };
+            vec![
+                family("scimbridge_own", Lines::Counters(vec![(label(), 3)])),
+                family("scimbridge_level", Lines::Gauges(vec![(label(), 0.5)])),
+            ]
+        }
+    }
+
     fn counted(tenant: &str) -> Counted {
         let tenant = tenant.to_owned();
-        Counted { tenant, meters: Arc::default(), deviations: Arc::default() }
+        Counted {
+            tenant,
+            meters: Arc::default(),
+            deviations: Arc::default(),
+            traffic: Some(Arc::default()),
+        }
     }
 
     fn text(counted: Counted) -> String {
         let mut registry = Registry::default();
         let tenants = Arc::new(Current::new(vec![counted]));
-        let (journal, process) = (Journal::off(), Process::new());
-        registry.register_collector(Box::new(Everything { tenants, journal, process }));
+        let more: Vec<Arc<dyn Figures>> = vec![Arc::new(Own)];
+        registry.register_collector(Box::new(Everything {
+            tenants,
+            more,
+            process: Process::new(),
+        }));
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         text
@@ -268,8 +326,14 @@ mod tests {
         has(&text, &format!("scimbridge_native_call_duration_seconds_sum{{{call}}} 0.04"));
         has(&text, r#"scimbridge_native_retries_total{tenant="acme"} 0"#);
         has(&text, r#"scimbridge_requests_in_flight{tenant="acme"} 0.0"#);
+        has(&text, r#"scimbridge_breaker_state{tenant="acme",state="closed"} 1.0"#);
+        has(&text, r#"scimbridge_breaker_state{tenant="acme",state="open"} 0.0"#);
+        has(&text, r#"scimbridge_native_not_sent_total{tenant="acme",reason="left_alone"} 0"#);
+        has(&text, "# TYPE scimbridge_native_budget_left gauge");
         has(&text, "# TYPE scimbridge_native_retries_total counter");
         has(&text, "# TYPE scimbridge_requests_in_flight gauge");
+        has(&text, r#"scimbridge_own_total{name="a\nb"} 3"#);
+        has(&text, r#"scimbridge_level{name="a\nb"} 0.5"#);
         let version = env!("CARGO_PKG_VERSION");
         has(&text, &format!("scimbridge_build_info{{version=\"{version}\"}} 1.0"));
     }

@@ -4,26 +4,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::time::Duration;
 
-use scimbridge::audit::journal::Journal;
-use scimbridge::console::health::{Check, Readiness, start};
-use scimbridge::console::metrics::{Counted, routes};
-use scimbridge::current::Current;
-use scimbridge::watch::operation::{Operation, Outcome};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::end_to_end::application::{Application, json as reply};
+use crate::end_to_end::bridge::{Bridge, PEOPLE};
 use crate::http::send;
-
-struct Always;
-
-#[async_trait::async_trait]
-impl Readiness for Always {
-    async fn checks(&self) -> std::collections::BTreeMap<String, Check> {
-        std::collections::BTreeMap::new()
-    }
-}
 
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
@@ -43,18 +29,18 @@ fn metrics_in(text: &str) -> BTreeSet<String> {
 
 /// Every name in the exposition of a bridge that has served something.
 async fn exposed() -> BTreeSet<String> {
-    let counted =
-        Counted { tenant: "acme".to_owned(), meters: Arc::default(), deviations: Arc::default() };
-    counted.meters.answered(Operation::List, Outcome::Success, Duration::ZERO, 1);
-    counted.meters.called("GET", Outcome::Success, Duration::ZERO);
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let routes = routes(Arc::new(Current::new(vec![counted])), Journal::off());
-    let console = start(listener, Arc::new(Always), routes).unwrap();
-    let answer = send(console.address(), "GET", "/metrics", &[], b"").await;
-    console.stop(Duration::from_secs(1)).await;
+    let application = Application::start(|_| reply(200, &json!({ "id": 7, "login": "a" }))).await;
+    let bridge = Bridge::start(PEOPLE, &application.origin).await;
+    assert_eq!(bridge.get("/scim/v2/Users/7").await.status, 200);
+    let answer = send(bridge.admin, "GET", "/metrics", &[], b"").await;
+    bridge.stop().await;
     let text = String::from_utf8(answer.body).unwrap();
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    lines.filter_map(|line| line.split(['{', ' ']).next()).map(str::to_owned).collect()
+    // A family without a figure is still announced.
+    let names = text.lines().filter_map(|line| match line.strip_prefix("# TYPE ") {
+        Some(announced) => announced.split(' ').next(),
+        None => line.split(['{', ' ']).next().filter(|name| *name != "#"),
+    });
+    names.map(str::to_owned).collect()
 }
 
 #[tokio::test]

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use scimbridge::audit::journal::Journal;
 use scimbridge::console::health::{Check, Readiness, start};
 use scimbridge::console::metrics::{Counted, routes};
 use scimbridge::current::Current;
@@ -32,9 +31,13 @@ impl Readiness for Switch {
 async fn alive_is_not_yet_ready() {
     let switch = Arc::new(Switch::default());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let counted =
-        Counted { tenant: "acme".to_owned(), meters: Arc::default(), deviations: Arc::default() };
-    let metrics = routes(Arc::new(Current::new(vec![counted])), Journal::off());
+    let counted = Counted {
+        tenant: "acme".to_owned(),
+        meters: Arc::default(),
+        deviations: Arc::default(),
+        traffic: None,
+    };
+    let metrics = routes(Arc::new(Current::new(vec![counted])), Vec::new());
     let health = start(listener, Arc::clone(&switch) as Arc<dyn Readiness>, metrics).unwrap();
     let address = health.address();
     let alive = send(address, "GET", "/healthz", &[], b"").await;

@@ -46,22 +46,31 @@ impl Bridge {
     /// Tenants with names and base paths, all with the same mapping and application. The token of
     /// each is [`token`].
     pub(crate) async fn serving(tenants: &[(&str, &str)], mapping: &str, origin: &str) -> Self {
-        Self::configured(tenants, mapping, origin, None, |_| {}).await
+        Self::configured(tenants, mapping, origin, |_| {}).await
     }
 
     /// The same as [`Self::start`], with its state in this store.
     pub(crate) async fn keeping(store: &str, mapping: &str, origin: &str) -> Self {
-        Self::configured(&[("main", "")], mapping, origin, Some(store), |_| {}).await
+        Self::stored(&[("main", "")], mapping, origin, Some(store), |_| {}).await
     }
 
     /// The same as [`Self::start`], with spans on their way to a collector.
     pub(crate) async fn tracing(mapping: &str, origin: &str, to: otlp::Options) -> Self {
         let set = |config: &mut Config| config.telemetry = Some(to);
-        Self::configured(&[("main", "")], mapping, origin, None, set).await
+        Self::configured(&[("main", "")], mapping, origin, set).await
     }
 
     /// As [`Self::serving`], with more in the configuration.
     pub(crate) async fn configured(
+        tenants: &[(&str, &str)],
+        mapping: &str,
+        origin: &str,
+        set: impl FnOnce(&mut Config),
+    ) -> Self {
+        Self::stored(tenants, mapping, origin, None, set).await
+    }
+
+    async fn stored(
         tenants: &[(&str, &str)],
         mapping: &str,
         origin: &str,

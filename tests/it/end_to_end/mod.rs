@@ -5,7 +5,7 @@
 //! ends, what happens at the same time. Conversions are tested by exchanges in writing.
 #![cfg(test)]
 
-mod application;
+pub(crate) mod application;
 pub(crate) mod binary;
 pub(crate) mod bridge;
 mod concurrency;

@@ -10,6 +10,9 @@ use crate::auth::expiry;
 use crate::auth::shared::SharedTokens;
 use crate::clock::Clock;
 use crate::console::health::{Check, Readiness};
+use crate::console::metrics::Counted;
+use crate::current::Current;
+use crate::exchange::traffic::BreakerState;
 use crate::guard::port::GuardStore as _;
 use crate::store::open::Store;
 
@@ -19,13 +22,20 @@ pub struct Ready {
     store: Store,
     tokens: Arc<SharedTokens>,
     clock: Arc<dyn Clock>,
+    counted: Arc<Current<Vec<Counted>>>,
     stopping: AtomicBool,
 }
 
 impl Ready {
-    /// Asks this store, and tells of tokens that end soon and of guards that hold back.
-    pub fn new(store: Store, tokens: Arc<SharedTokens>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, tokens, clock, stopping: AtomicBool::new(false) }
+    /// Asks this store, and tells of tokens that end soon, of guards that hold back and of
+    /// applications that do not answer.
+    pub fn new(
+        store: Store,
+        tokens: Arc<SharedTokens>,
+        clock: Arc<dyn Clock>,
+        counted: Arc<Current<Vec<Counted>>>,
+    ) -> Self {
+        Self { store, tokens, clock, counted, stopping: AtomicBool::new(false) }
     }
 
     /// From now on the bridge is not ready.
@@ -49,6 +59,15 @@ impl Readiness for Ready {
                 trip.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
             );
             checks.insert(format!("guard {}/{kind}", trip.tenant), Check::Warned(text));
+        }
+        // Another replica could not reach them either: that is no reason to take this one away.
+        for counted in self.counted.load().iter() {
+            let state = counted.traffic.as_ref().map(|traffic| traffic.breaker());
+            if state.is_some_and(|state| state != BreakerState::Closed) {
+                let text = "the application does not answer and is left alone for a while";
+                let name = format!("application {}", counted.tenant);
+                checks.insert(name, Check::Warned(text.to_owned()));
+            }
         }
         for warning in expiry::warnings(&self.tokens.load(), self.clock.now()) {
             let name = format!("token {}/{}", warning.tenant, warning.label);

@@ -159,7 +159,9 @@ impl Service {
             scim.try_clone().and_then(|scim| Ok(Sockets { scim, admin: admin.try_clone()? }));
         let gateway = Gateway::serve(scim, config.gateway.threads, &reload.serving);
         let gateway = gateway.map_err(ServeError::Start)?;
-        let ready = Arc::new(Ready::new(store.clone(), Arc::clone(&shared), Arc::clone(&clock)));
+        let counted = Arc::clone(&reload.counted);
+        let ready = Ready::new(store.clone(), Arc::clone(&shared), Arc::clone(&clock), counted);
+        let ready = Arc::new(ready);
         let readiness: Arc<dyn Readiness> = Arc::clone(&ready) as Arc<dyn Readiness>;
         let report = Report {
             reload: Arc::clone(&reload),

@@ -1,12 +1,10 @@
 //! The open database, whichever it is: statements go in, rows come out. The ports need no more.
 
-use sqlx::sqlite::Sqlite;
-
 use crate::sidecar::port::StoreError;
 use crate::store::error::{failed, is_broken_off};
 use crate::store::postgres::{CONNECTIONS, PostgresDatabase, PostgresTransaction};
 use crate::store::row::Row;
-use crate::store::sqlite::SqliteDatabase;
+use crate::store::sqlite::{SqliteDatabase, SqliteTransaction};
 use crate::store::statement::Statement;
 
 /// A database.
@@ -68,7 +66,7 @@ impl Database {
         match self {
             Self::Sqlite(database) => {
                 database.present()?;
-                database.begin().await.map(Transaction::Sqlite).map_err(failed)
+                database.begin().await.map(Transaction::Sqlite)
             }
             Self::Postgres(database) => database.begin().await.map(Transaction::Postgres),
         }
@@ -104,7 +102,7 @@ impl Database {
 
 /// Changes that are done together; undone when it is dropped.
 pub(in crate::store) enum Transaction {
-    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Sqlite(SqliteTransaction),
     Postgres(PostgresTransaction),
 }
 
@@ -116,8 +114,8 @@ impl Transaction {
     ) -> Result<Vec<Row>, StoreError> {
         match self {
             Self::Sqlite(transaction) => {
-                let rows = statement.for_sqlite().fetch_all(&mut **transaction).await;
-                Ok(rows.map_err(failed)?.into_iter().map(Row::Sqlite).collect())
+                let rows = transaction.rows(statement).await?;
+                Ok(rows.into_iter().map(Row::Sqlite).collect())
             }
             Self::Postgres(transaction) => {
                 let rows = transaction.rows(statement).await?;
@@ -132,10 +130,7 @@ impl Transaction {
         statement: Statement,
     ) -> Result<u64, StoreError> {
         match self {
-            Self::Sqlite(transaction) => {
-                let done = statement.for_sqlite().execute(&mut **transaction).await;
-                Ok(done.map_err(failed)?.rows_affected())
-            }
+            Self::Sqlite(transaction) => transaction.change(statement).await,
             Self::Postgres(transaction) => transaction.change(statement).await,
         }
     }
@@ -143,7 +138,7 @@ impl Transaction {
     /// Makes it all lasting.
     pub(in crate::store) async fn commit(self) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(transaction) => transaction.commit().await.map_err(failed),
+            Self::Sqlite(transaction) => transaction.commit().await,
             Self::Postgres(transaction) => transaction.commit().await,
         }
     }

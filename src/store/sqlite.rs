@@ -12,10 +12,10 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::Transaction;
 use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
-    Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
 use tokio::time::{Instant, sleep};
@@ -24,6 +24,7 @@ use crate::sidecar::port::StoreError;
 use crate::store::error::{
     Inconsistent, OpenError, failed, is_set_up_race, not_migrated, unavailable,
 };
+use crate::store::statement::Statement;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
@@ -117,10 +118,11 @@ impl SqliteDatabase {
     }
 
     /// A transaction that holds the lock of writers from its beginning.
-    pub(in crate::store) async fn begin(
-        &self,
-    ) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-        self.pool.begin_with("BEGIN IMMEDIATE").await
+    pub(in crate::store) async fn begin(&self) -> Result<SqliteTransaction, StoreError> {
+        let connection = self.pool.acquire().await.map_err(failed)?;
+        let mut transaction = SqliteTransaction { connection, is_through: false };
+        transaction.change(Statement::new("BEGIN IMMEDIATE")).await?;
+        Ok(transaction)
     }
 
     /// Waits for statements under way, writes the log back into the file and closes it.
@@ -129,6 +131,48 @@ impl SqliteDatabase {
         match &self.home {
             Home::File(_) => {}
             Home::Memory(kept) => kept.close().await,
+        }
+    }
+}
+
+/// A transaction of ours. SQLite itself rolls back when a disk is full; sqlx's own transaction
+/// does not notice and leaves a connection behind that begins no other one. This one closes the
+/// connection unless it came to its end.
+pub(in crate::store) struct SqliteTransaction {
+    connection: PoolConnection<Sqlite>,
+    is_through: bool,
+}
+
+impl SqliteTransaction {
+    /// The rows of a statement.
+    pub(in crate::store) async fn rows(
+        &mut self,
+        statement: Statement,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
+        statement.for_sqlite().fetch_all(&mut *self.connection).await.map_err(failed)
+    }
+
+    /// Carries a change out; says how many rows it was about.
+    pub(in crate::store) async fn change(
+        &mut self,
+        statement: Statement,
+    ) -> Result<u64, StoreError> {
+        let done = statement.for_sqlite().execute(&mut *self.connection).await;
+        Ok(done.map_err(failed)?.rows_affected())
+    }
+
+    /// Makes it all lasting.
+    pub(in crate::store) async fn commit(mut self) -> Result<(), StoreError> {
+        self.change(Statement::new("COMMIT")).await?;
+        self.is_through = true;
+        Ok(())
+    }
+}
+
+impl Drop for SqliteTransaction {
+    fn drop(&mut self) {
+        if !self.is_through {
+            self.connection.close_on_drop();
         }
     }
 }
@@ -204,6 +248,7 @@ mod tests {
     use crate::store::error::OpenError;
     use crate::store::open::Store;
     use crate::store::sqlite::{Place, SqliteDatabase};
+    use crate::store::statement::Statement;
 
     #[test]
     fn addresses() {
@@ -265,6 +310,23 @@ mod tests {
         store.ready().await.unwrap();
         lock.rollback().await.unwrap();
         store.claim(&partition(), "User", "ada", "1").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_full_breaks_no_connection() {
+        let store = open("sqlite::memory:").await.unwrap();
+        let pages: i64 =
+            sqlx::query_scalar("PRAGMA page_count").fetch_one(pool(&store)).await.unwrap();
+        let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::query(limit).execute(pool(&store)).await.unwrap();
+        let Database::Sqlite(database) = &store.database else { panic!("not SQLite") };
+        let mut transaction = database.begin().await.unwrap();
+        let large = "INSERT INTO entries (tenant, mapping, resource, id, native_key, attributes, state) \
+                     VALUES ('acme', 'people', 'User', '1', 'ada', hex(zeroblob(100000)), 'live')";
+        let refused = transaction.change(Statement::new(large)).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+        drop(transaction);
+        database.begin().await.unwrap().commit().await.unwrap();
     }
 
     #[tokio::test]

@@ -265,7 +265,8 @@ async fn a_full_disk() {
         assert!(answer.status == 503 && Instant::now() < deadline, "{answer:?}");
         sleep(Duration::from_millis(100)).await;
     }
-    assert_eq!(send("DELETE", &target, None).await.status, 204);
+    let deleted = send("DELETE", &target, None).await;
+    assert_eq!(deleted.status, 204, "{deleted:?}, {:#?}", bridge.log());
     assert_eq!(send("GET", &target, None).await.status, 404);
     application.stop().await;
 }

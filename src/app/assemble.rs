@@ -267,6 +267,7 @@ impl Workshop {
                         tenant: Arc::clone(&built.tenant),
                         base_path: tenant.base_segments().map(str::to_owned).collect(),
                         public_url: tenant.public_url.as_deref().map(Arc::from),
+                        backend: tenant.passthrough.clone().map(Arc::new),
                         meters,
                         door,
                     });
@@ -437,6 +438,7 @@ fn essential(config: &TenantConfig) -> TenantConfig {
         public_url: None,
         token_env: None,
         door: DoorConfig::default(),
+        passthrough: None,
         ..config.clone()
     }
 }

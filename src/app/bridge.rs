@@ -13,7 +13,7 @@ use crate::auth::failures::Failures;
 use crate::auth::shared::SharedTokens;
 use crate::clock::Clock;
 use crate::config::settings::Access;
-use crate::exchange::endpoint::{Endpoint, Knock, Route, unauthorized};
+use crate::exchange::endpoint::{Backend, Endpoint, Knock, Passing, Route, unauthorized};
 use crate::exchange::engine;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::render;
@@ -33,6 +33,8 @@ pub struct Served {
     pub base_path: Vec<String>,
     /// What stands in place of `scheme://host` in locations.
     pub public_url: Option<Arc<str>>,
+    /// Its application, where that gets what is not SCIM.
+    pub backend: Option<Arc<Backend>>,
     /// Where its requests are counted.
     pub meters: Arc<Meters>,
     /// Who is let in.
@@ -106,6 +108,28 @@ impl Endpoint for Bridge {
         })
     }
 
+    fn pass(&self, host: &str, readings: &[Vec<String>], knock: &Knock<'_>) -> Option<Passing> {
+        let here = || self.tenants.iter().filter(|served| served.door.is_at(host));
+        let backends = here().filter_map(|served| Some((served, served.backend.as_ref()?)));
+        // As with tenants, the application of the host itself comes first.
+        let (served, backend) = backends.max_by_key(|(served, _)| served.door.host.is_some())?;
+        let is_scim =
+            here().any(|it| readings.iter().any(|reading| is_below(&it.base_path, reading)));
+        if is_scim || self.tokens.load().knows(knock.authorization()) {
+            return None;
+        }
+        Some(Passing {
+            tenant: served.tenant.name.as_str().into(),
+            backend: Arc::clone(backend),
+            meters: Arc::clone(&served.meters),
+            is_by_proxy: knock.peer.is_some_and(|peer| self.access.proxies.trusts(peer)),
+        })
+    }
+
+    fn passes_tls(&self) -> bool {
+        self.tenants.iter().filter_map(|served| served.backend.as_ref()).any(|it| it.tls)
+    }
+
     fn authenticate(&self, route: &Route, knock: &Knock<'_>) -> Result<Caller, ScimResponse> {
         let Some(served) = self.tenants.get(route.tenant) else { return Err(nobody()) };
         let (door, now) = (&served.door, self.clock.now());
@@ -165,6 +189,12 @@ impl Endpoint for Bridge {
             },
         }
     }
+}
+
+/// Whether a path begins with this base, in whatever case.
+fn is_below(base: &[String], path: &[String]) -> bool {
+    let front = path.get(..base.len());
+    front.is_some_and(|front| front.iter().zip(base).all(|(a, b)| a.eq_ignore_ascii_case(b)))
 }
 
 /// Counts a call that was turned away, for the audit trail.

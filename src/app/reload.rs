@@ -75,6 +75,8 @@ pub struct Reload {
     /// The configuration that is served; its lock makes reloads wait for each other.
     state: tokio::sync::Mutex<State>,
     history: Mutex<History>,
+    /// Whether an application may get over TLS what is not SCIM.
+    has_roots: bool,
 }
 
 struct State {
@@ -103,6 +105,7 @@ impl Reload {
         let watch = Watch::new(Arc::clone(&workshop.clock));
         let files = files(&config);
         let acted = watch.look(&files);
+        let has_roots = passes_tls(&config);
         Ok(Self {
             standing: Current::new(assembled.standing),
             watch,
@@ -113,6 +116,7 @@ impl Reload {
             counted: Arc::new(Current::new(counted)),
             state: tokio::sync::Mutex::new(State { workshop, config }),
             history: Mutex::default(),
+            has_roots,
         })
     }
 
@@ -201,7 +205,10 @@ impl Reload {
         let failures = Arc::clone(&state.workshop.failures);
         let bridge = bridge.guarded(config.access.clone(), failures);
         self.serving.replace(Serving { endpoint: Arc::new(bridge), limits, tls });
-        let restart = needs_restart(&state.config, &config);
+        let mut restart = needs_restart(&state.config, &config);
+        if passes_tls(&config) && !self.has_roots {
+            restart.push("tenants.passthrough.url (https)".to_owned());
+        }
         // What was not taken over stays as it was, so that the next reload tells it again.
         let old = &state.config.listen;
         let listen = Listen {
@@ -240,6 +247,11 @@ impl Reload {
         }
         history.last = Some((state.workshop.clock.now(), outcome.clone()));
     }
+}
+
+/// Whether root certificates are needed for what is passed on; they are read at the start.
+fn passes_tls(config: &Config) -> bool {
+    config.tenants.iter().filter_map(|tenant| tenant.passthrough.as_ref()).any(|it| it.tls)
 }
 
 /// The files that a configuration is made of.

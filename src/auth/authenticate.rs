@@ -103,6 +103,13 @@ impl TokenTable {
         }
     }
 
+    /// Whether this `Authorization` header shows a token of any tenant, be it revoked or expired.
+    pub fn knows(&self, authorization: Option<&str>) -> bool {
+        let Ok(token) = bearer(authorization.unwrap_or_default()) else { return false };
+        let hash = TokenHash::of(token);
+        self.tenants.keys().any(|tenant| self.known(tenant, hash).next().is_some())
+    }
+
     /// The tokens of the store, in its order.
     pub fn issued(&self) -> &[Arc<Known>] {
         &self.issued

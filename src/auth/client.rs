@@ -36,12 +36,17 @@ impl Proxies {
         let mut client = peer.to_canonical();
         let hops = self.hops(headers);
         let mut hops = hops.iter().rev();
-        while contains(&self.trusted, client) {
+        while self.trusts(client) {
             // A hop that cannot be read hides who stands behind it: the proxy before it answers.
             let Some(Some(next)) = hops.next() else { break };
             client = *next;
         }
         client
+    }
+
+    /// Whether this is the address of such a proxy.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        contains(&self.trusted, peer.to_canonical())
     }
 
     /// What the header says, from left to right; `None` for what is no address.

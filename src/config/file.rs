@@ -15,6 +15,7 @@ use crate::config::access::{AccessFile, DeleteFile, DoorFile, JwtFile, TenantLim
 use crate::config::error::{ConfigError, Fault};
 use crate::config::interpolate::Surroundings;
 use crate::config::listen_file::{LimitsFile, ListenFile, StopFile};
+use crate::config::pass_file::{self, PassFile};
 use crate::config::precautions::{AuditFile, GuardFile};
 use crate::config::settings::{Config, Index, Store, Tenant, Values};
 use crate::config::telemetry::TelemetryFile;
@@ -58,7 +59,7 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 }
 
 /// The configuration that `text` and the environment make, or everything that is wrong with it.
-fn judge(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Vec<Fault>> {
+pub(crate) fn judge(text: &str, surroundings: &Surroundings<'_>) -> Result<Config, Vec<Fault>> {
     let figment = overlaid(Figment::from(Toml::string(text)), surroundings.variables);
     let whole: BTreeMap<String, Value> = figment.extract().map_err(|errors| all("", errors))?;
     let mut faults = Vec::new();
@@ -145,6 +146,7 @@ struct TenantFile {
     guard: GuardFile,
     #[serde(default)]
     protected: BTreeMap<String, Vec<String>>,
+    passthrough: Option<PassFile>,
     #[serde(default)]
     config: serde_json::Map<String, serde_json::Value>,
     index: Option<IndexFile>,
@@ -183,6 +185,7 @@ fn tenants(
     check_unique("name", |tenant| &tenant.name, &tenants, faults);
     check_places(&tenants, faults);
     check_issuers(&tenants, faults);
+    pass_file::check(&tenants, faults);
     tenants.into_iter().map(|(tenant, _)| tenant).collect()
 }
 
@@ -235,6 +238,9 @@ fn tenant(
         faults.push(Fault::new(format!("{key}.limits.max_results"), problem));
     }
     let door = DoorFile { host, paused, allow_from, limits, jwt }.judge(key, faults);
+    let passthrough = written
+        .passthrough
+        .and_then(|it| it.judge(&format!("{key}.passthrough"), &base_path, surroundings, faults));
     let dialect = match written.dialect {
         DialectFile::Lenient => Dialect::Lenient,
         DialectFile::Strict => Dialect::Strict,
@@ -248,6 +254,7 @@ fn tenant(
         dialect,
         guard,
         protected: written.protected,
+        passthrough,
         config: Values(config),
         index,
         max_results,
@@ -331,7 +338,8 @@ fn is_origin(text: &str) -> bool {
 }
 
 impl Surroundings<'_> {
-    fn text_at(&self, key: &str, text: String, faults: &mut Vec<Fault>) -> String {
+    /// A text with its references read.
+    pub(crate) fn text_at(&self, key: &str, text: String, faults: &mut Vec<Fault>) -> String {
         match self.resolve(serde_json::Value::String(text)) {
             Ok(serde_json::Value::String(text)) => text,
             Ok(_) => String::new(),

@@ -10,6 +10,7 @@ mod file;
 mod interpolate;
 mod listen_file;
 pub mod load;
+mod pass_file;
 mod precautions;
 pub mod settings;
 mod telemetry;

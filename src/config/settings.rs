@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::auth::client::Proxies;
 use crate::auth::jwt::Demands;
+use crate::exchange::endpoint::Backend;
 use crate::gateway::listener::Options;
 use crate::gateway::tls::TlsFiles;
 use crate::guard::rule::Rule;
@@ -135,6 +136,8 @@ pub struct Tenant {
     pub guard: Rule,
     /// Filters, by endpoint or resource type, for what no client may touch.
     pub protected: BTreeMap<String, Vec<String>>,
+    /// The application, where it gets what is not SCIM.
+    pub passthrough: Option<Backend>,
     /// The values that the mapping file asks for.
     pub config: Values,
     /// What of the application's records is indexed; `None` for nothing.

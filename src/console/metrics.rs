@@ -102,6 +102,7 @@ impl Collector for Everything {
         let mut families = Families::new(encoder);
         let tenants = self.tenants.load();
         requests(&mut families, &tenants)?;
+        passed(&mut families, &tenants)?;
         native(&mut families, &tenants)?;
         let known = tenants.iter().filter_map(|it| Some((&*it.tenant, it.traffic.as_deref()?)));
         application::traffic(&mut families, &known.collect::<Vec<_>>())?;
@@ -141,6 +142,18 @@ fn requests(families: &mut Families<'_>, tenants: &[Counted]) -> fmt::Result {
         tenants.iter().flat_map(|counted| {
             counted.meters.calls().map(move |(operation, reading)| {
                 (vec![("tenant", &*counted.tenant), ("operation", operation)], reading)
+            })
+        }),
+    )
+}
+
+fn passed(families: &mut Families<'_>, tenants: &[Counted]) -> fmt::Result {
+    families.histograms(
+        "scimbridge_passed_request_duration_seconds",
+        "Time from a request's head until the end of the application's answer, of what is not SCIM.",
+        tenants.iter().flat_map(|counted| {
+            counted.meters.passings().map(move |(outcome, reading)| {
+                (vec![("tenant", &*counted.tenant), ("outcome", outcome)], reading)
             })
         }),
     )

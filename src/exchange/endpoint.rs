@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{HeaderMap, header};
@@ -16,6 +17,34 @@ use crate::scim::error::error_body;
 use crate::watch::meters::Meters;
 use crate::watch::span::Spans;
 
+/// An application that gets what is not SCIM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backend {
+    /// Whether it is called over TLS.
+    pub tls: bool,
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// `Host` as the application gets it; `None` means as the client sent it.
+    pub host_header: Option<String>,
+    /// How long it may be silent, before its answer and in the middle of it.
+    pub silence: Duration,
+}
+
+/// A request that goes through to an application.
+#[derive(Debug, Clone)]
+pub struct Passing {
+    /// The tenant whose application it is, for logs.
+    pub tenant: Arc<str>,
+    /// Where it goes.
+    pub backend: Arc<Backend>,
+    /// Where it is counted.
+    pub meters: Arc<Meters>,
+    /// Whether it comes from a proxy that is believed when it says whom it speaks for.
+    pub is_by_proxy: bool,
+}
+
 /// The tenants of the bridge, as the transport sees them.
 #[async_trait]
 pub trait Endpoint: Send + Sync + 'static {
@@ -25,6 +54,20 @@ pub trait Endpoint: Send + Sync + 'static {
     /// non-empty segments from its very beginning, percent-decoded, up to the first one that
     /// cannot be part of any identifier.
     fn route(&self, host: &str, segments: &[String]) -> Option<Route>;
+
+    /// Where a request goes that means no tenant; `None` when it goes nowhere.
+    ///
+    /// `readings` are the segments that somebody may take its path for. When one of them begins
+    /// with a tenant's base path, in whatever case, the request is SCIM in disguise; when it
+    /// shows a token of ours, it is SCIM gone astray. Neither goes to an application.
+    fn pass(&self, _host: &str, _readings: &[Vec<String>], _knock: &Knock<'_>) -> Option<Passing> {
+        None
+    }
+
+    /// Whether any application that gets such requests is called over TLS.
+    fn passes_tls(&self) -> bool {
+        false
+    }
 
     /// Checks who knocks, before anything of the body is read.
     ///

@@ -127,8 +127,9 @@ fn door<E: Endpoint>(
     http2.max_header_list_size(list);
     http2.max_concurrent_streams(limits.streams);
     http2.max_send_buffer_size(SEND_BUFFER);
-    // Nothing is ever proxied to an upstream, so no root certificates need to be searched for.
-    let conf = ServerConf { ca_file: Some("/dev/null".to_owned()), ..ServerConf::default() };
+    // Searching for root certificates takes time, and most bridges pass nothing on over TLS.
+    let ca_file = (!current.load().endpoint.passes_tls()).then(|| "/dev/null".to_owned());
+    let conf = ServerConf { ca_file, ..ServerConf::default() };
     let scim = Scim::new(Arc::clone(current), Arc::clone(flight));
     let mut proxy = http_proxy(&Arc::new(conf), scim);
     proxy.server_options = Some(http);

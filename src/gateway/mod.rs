@@ -4,7 +4,8 @@
 //! [`Endpoint`](crate::exchange::endpoint::Endpoint). A request goes through `door` (room
 //! among the `connections`, `tls`, deadlines before a head is complete), `request_line` (characters that a URI may not have), `scim` (the order of the steps), `head` and `path` (pure checks),
 //! `body` (bounded reading) and `answer` (one write). Whatever fails here is told as a SCIM error
-//! by `refusal`. Passing other paths on to the application is absent.
+//! by `refusal`. What is not SCIM is handed on by `pass`, where a
+//! tenant says so.
 
 mod answer;
 mod body;
@@ -15,6 +16,7 @@ mod head;
 mod head_watch;
 pub mod limits;
 pub mod listener;
+mod pass;
 mod path;
 mod refusal;
 mod request_line;

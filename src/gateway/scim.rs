@@ -1,8 +1,8 @@
 //! One SCIM request at the transport, from its head to its answer.
 //!
 //! Head limits, tenant, token, path, method, body, engine, answer: in this order, so that a
-//! request costs no more than it has proven to deserve. Everything is answered here; nothing is
-//! passed on.
+//! request costs no more than it has proven to deserve. SCIM is answered here; what is not SCIM
+//! is passed on where a tenant says so, and never anything that might be.
 
 use std::any::Any;
 use std::net::IpAddr;
@@ -14,24 +14,25 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderName, Method, header};
 use pingora::http::RequestHeader;
-use pingora::proxy::{ProxyHttp, Session};
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use crate::current::Current;
-use crate::exchange::endpoint::{Endpoint, Knock, Route};
+use crate::exchange::endpoint::{Endpoint, Knock, Passing, Route};
 use crate::exchange::request::{Caller, ScimRequest};
 use crate::exchange::response::ScimResponse;
 use crate::gateway::flight::{Boarding, Flight};
 use crate::gateway::limits::Limits;
+use crate::gateway::pass::{self, Names, Pass};
 use crate::gateway::refusal::Refusal;
 use crate::gateway::serving::Serving;
 use crate::gateway::{answer, body, head, head_watch, path};
 use crate::id::{IdSource as _, SystemIds};
 use crate::watch::context::TraceContext;
-use crate::watch::operation::Operation;
+use crate::watch::operation::{Operation, Outcome};
 use crate::watch::span::Spans;
 use crate::watch::watched::{TRACEPARENT, TRACESTATE, Watched};
 
@@ -39,12 +40,13 @@ use crate::watch::watched::{TRACEPARENT, TRACESTATE, Watched};
 pub(crate) struct Scim<E> {
     current: Arc<Current<Serving<E>>>,
     flight: Arc<Flight>,
+    names: Names,
 }
 
 impl<E> Scim<E> {
     /// Serves each request with what is current when it comes, and counts requests in `flight`.
     pub(crate) fn new(current: Arc<Current<Serving<E>>>, flight: Arc<Flight>) -> Self {
-        Self { current, flight }
+        Self { current, flight, names: Names::default() }
     }
 }
 
@@ -58,6 +60,8 @@ pub(crate) struct Passage {
     route: String,
     /// Whether the caller was not let in; such a connection is closed.
     is_stranger: bool,
+    /// Set where the request is not SCIM and goes through.
+    pass: Option<Pass>,
 }
 
 /// A request whose head has been accepted.
@@ -83,6 +87,7 @@ impl<E: Endpoint> ProxyHttp for Scim<E> {
             operation: Operation::Other,
             route: "/".to_owned(),
             is_stranger: false,
+            pass: None,
         }
     }
 
@@ -103,6 +108,15 @@ impl<E: Endpoint> ProxyHttp for Scim<E> {
         let serving = self.current.load();
         session.set_write_timeout(Some(serving.limits.write_timeout));
         passage.watched = watched(&session.req_header().headers, serving.endpoint.spans());
+        if let Some(passing) = serving.pass(session.req_header(), peer(session)) {
+            passage.tenant = Some(Arc::clone(&passing.tenant));
+            passage.pass = Some(Pass::new(passing));
+            let silence = pass::client_silence(session, &serving.limits);
+            session.set_read_timeout(Some(silence));
+            let idle = serving.limits.idle_timeout.as_secs().max(1);
+            session.set_keepalive((!passage.boarding.is_last()).then_some(idle));
+            return Ok(false);
+        }
         let served = AssertUnwindSafe(serving.serve(session, passage)).catch_unwind().await;
         let response = match served {
             Ok(Ok(response) | Err(response)) => response,
@@ -120,10 +134,93 @@ impl<E: Endpoint> ProxyHttp for Scim<E> {
 
     async fn upstream_peer(
         &self,
-        _session: &mut Session,
-        _passage: &mut Passage,
+        session: &mut Session,
+        passage: &mut Passage,
     ) -> pingora::Result<Box<HttpPeer>> {
-        Error::e_explain(ErrorType::InternalError, "every request is answered by the filter")
+        let Some(pass) = &mut passage.pass else {
+            return Error::e_explain(ErrorType::InternalError, "SCIM is answered by the filter");
+        };
+        self.names.peer(pass, session.is_upgrade_req(), &self.current.load().limits).await
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        passage: &mut Passage,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        error.set_retry(passage.pass.as_mut().is_some_and(Pass::refused));
+        error
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        upstream_request: &mut RequestHeader,
+        passage: &mut Passage,
+    ) -> pingora::Result<()> {
+        let Some(pass) = &passage.pass else { return Ok(()) };
+        let origin = pass::Origin {
+            client: peer(session),
+            scheme: scheme(session),
+            host: host(session.req_header()),
+            request_id: passage.watched.request_id(),
+        };
+        pass::forward(upstream_request, &pass.passing, &origin)
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        passage: &mut Passage,
+    ) -> FailToProxy {
+        let (status, outcome) = pass::verdict(error);
+        if let Some(pass) = &mut passage.pass {
+            pass.failed = Some(outcome);
+        }
+        let request_id = passage.watched.request_id();
+        let tenant = passage.tenant.as_deref().unwrap_or("-");
+        // No more of the error: others write texts with the request's path into it.
+        let reason = error.etype().as_str();
+        if outcome == Outcome::ClientError {
+            tracing::debug!(request_id, tenant, reason, "a client left what was passed on");
+        } else {
+            tracing::warn!(request_id, tenant, reason, "the application gives no answer");
+        }
+        if let Some(status) = status.filter(|_| session.response_written().is_none()) {
+            match pass::stand_in(session, status, request_id).await {
+                Ok(()) => body::discard(session, &self.current.load().limits).await,
+                Err(error) => tracing::debug!(%error, "no answer could be written"),
+            }
+        }
+        FailToProxy { error_code: status.unwrap_or_default(), can_reuse_downstream: false }
+    }
+
+    fn suppress_error_log(&self, _session: &Session, _passage: &Passage, _error: &Error) -> bool {
+        // It would show the path.
+        true
+    }
+
+    fn request_summary(&self, _session: &Session, passage: &Passage) -> String {
+        passage.watched.request_id().to_owned()
+    }
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, passage: &mut Passage) {
+        let Some(pass) = &passage.pass else { return };
+        let status = session.response_written().map_or(0, |head| head.status.as_u16());
+        let took = passage.watched.elapsed();
+        let outcome = pass.failed.unwrap_or_else(|| Outcome::of_status(status));
+        pass.passing.meters.passed(outcome, took);
+        tracing::info!(
+            request_id = passage.watched.request_id(),
+            tenant = passage.tenant.as_deref().unwrap_or("-"),
+            method = session.req_header().method.as_str(),
+            status,
+            milliseconds = took.as_millis(),
+            "passed on",
+        );
     }
 }
 
@@ -134,8 +231,7 @@ impl<E: Endpoint> Serving<E> {
         session: &mut Session,
         passage: &mut Passage,
     ) -> Result<ScimResponse, ScimResponse> {
-        let encrypted = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
-        let scheme = if encrypted { "https" } else { "http" };
+        let scheme = scheme(session);
         let peer = peer(session);
         let admitted = self.admit(session.req_header(), peer, scheme, passage)?;
         let body = if session.is_body_empty() {
@@ -162,6 +258,19 @@ impl<E: Endpoint> Serving<E> {
         Ok(timeout(self.limits.answer_timeout, answer)
             .await
             .map_err(|_| Refusal::AnswerTimedOut)?)
+    }
+
+    /// Where a request goes that means no tenant and cannot be taken for one that does.
+    fn pass(&self, head: &RequestHeader, peer: Option<IpAddr>) -> Option<Passing> {
+        head::check_size(head.raw_path(), &head.headers, &self.limits).ok()?;
+        let host = head::authority(host(head)).ok()?;
+        let path = head.uri.path();
+        let is_scim = self.endpoint.route(host, &path::leading(&path::split(path))).is_some();
+        if is_scim || !head.raw_path_is_utf8() || !pass::is_plain(head) {
+            return None;
+        }
+        let knock = Knock { headers: &head.headers, peer };
+        self.endpoint.pass(host, &pass::readings(path), &knock)
     }
 
     /// Everything that the head alone decides.
@@ -304,4 +413,10 @@ fn host(head: &RequestHeader) -> &str {
 
 fn text<'a>(head: &'a RequestHeader, name: &HeaderName) -> Option<&'a str> {
     head.headers.get(name)?.to_str().ok()
+}
+
+/// How the client came.
+fn scheme(session: &Session) -> &'static str {
+    let encrypted = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+    if encrypted { "https" } else { "http" }
 }

@@ -22,6 +22,7 @@ pub struct Meters {
     requests: [[Lazy; Outcome::ALL.len()]; Operation::ALL.len()],
     calls: [Lazy; Operation::ALL.len()],
     native: [[Lazy; Outcome::ALL.len()]; METHODS.len()],
+    passed: [Lazy; Outcome::ALL.len()],
 }
 
 /// A histogram that takes no room before it is needed.
@@ -50,6 +51,13 @@ impl Meters {
         }
     }
 
+    /// Counts a request that was not SCIM and went through to the application.
+    pub fn passed(&self, outcome: Outcome, time: Duration) {
+        if let Some(Lazy(lazy)) = self.passed.get(outcome.index()) {
+            lazy.get_or_init(|| Histogram::new(&SECONDS)).observe(time);
+        }
+    }
+
     /// How long requests took, by operation and outcome; those that occurred.
     pub fn requests(&self) -> impl Iterator<Item = (&'static str, &'static str, Reading)> {
         Operation::ALL.iter().zip(&self.requests).flat_map(|(operation, lane)| {
@@ -64,6 +72,12 @@ impl Meters {
     pub fn calls(&self) -> impl Iterator<Item = (&'static str, Reading)> {
         let all = Operation::ALL.iter().zip(&self.calls);
         all.filter_map(|(operation, lazy)| Some((operation.keyword(), lazy.0.get()?.read())))
+    }
+
+    /// How long requests took that went through, by outcome; those that occurred.
+    pub fn passings(&self) -> impl Iterator<Item = (&'static str, Reading)> {
+        let all = Outcome::ALL.iter().zip(&self.passed);
+        all.filter_map(|(outcome, lazy)| Some((outcome.keyword(), lazy.0.get()?.read())))
     }
 
     /// How long native calls took, by method and outcome; those that occurred.

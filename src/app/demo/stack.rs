@@ -136,6 +136,7 @@ impl Demo {
             tenant: Arc::new(tenant),
             base_path: Vec::new(),
             public_url: None,
+            backend: None,
             meters: Arc::default(),
             door: Door::default(),
         };

@@ -19,6 +19,7 @@ mod floods;
 mod ids;
 mod indexing;
 mod load;
+mod passing;
 mod paths;
 mod reloading;
 mod replicas;

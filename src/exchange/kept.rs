@@ -79,7 +79,8 @@ impl Exchange<'_> {
         }
     }
 
-    async fn save_held(
+    /// Saves an entry while nobody else changes what is kept of the resource.
+    pub(crate) async fn save_held(
         &self,
         resource: &ResourceMapping,
         entry: &Entry,

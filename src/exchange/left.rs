@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::error::Error;
 
 use serde_json::Value;
 
@@ -47,6 +48,50 @@ impl Exchange<'_> {
         self.save(resource, &entry).await?;
         located.entry = Some(entry);
         Ok(Some(record))
+    }
+
+    /// Keeps the last record of a resource that is about to leave, before the application forgets
+    /// it: whatever ends the bridge in between, nothing is lost. Until the record is gone the
+    /// resource counts as one that came back.
+    pub(crate) async fn leaves(
+        &self,
+        resource: &ResourceMapping,
+        located: &Located,
+        native: &Value,
+    ) -> Result<(), ExchangeError> {
+        self.save_state(resource, located, EntryState::Off(native.clone())).await
+    }
+
+    /// A resource stays after all where the application has refused to let it go. Where nobody
+    /// knows, its record tells as soon as somebody looks at it.
+    pub(crate) async fn may_stay(
+        &self,
+        resource: &ResourceMapping,
+        located: &Located,
+        error: &ExchangeError,
+    ) {
+        let is_refused = matches!(
+            error,
+            ExchangeError::Native(failure) if matches!(
+                failure.meaning,
+                Meaning::Outcome(_) | Meaning::Credentials
+            )
+        );
+        if is_refused && let Err(error) = self.save_state(resource, located, EntryState::Live).await
+        {
+            tracing::warn!(error = &error as &dyn Error, "a resource stays, unknown to the store");
+        }
+    }
+
+    async fn save_state(
+        &self,
+        resource: &ResourceMapping,
+        located: &Located,
+        state: EntryState,
+    ) -> Result<(), ExchangeError> {
+        let Located { id, key, entry } = located.clone();
+        let attributes = entry.map(|entry| entry.attributes).unwrap_or_default();
+        self.save_held(resource, &Entry { id, key, attributes, state }).await
     }
 
     /// A resource that has left the application changes in the side-car, or comes back.

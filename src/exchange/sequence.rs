@@ -437,16 +437,17 @@ impl<'a> Change<'a> {
                 let Some(fresh) = self.rebuild_plain(located, request).await? else { continue };
                 step = fresh;
             }
-            let response = match self.send(step).await {
-                Err(error) if self.is_conflict(&error) => {
-                    self.stale = true;
-                    self.refresh(located).await?;
-                    let Some(fresh) = self.rebuild_plain(located, request).await? else {
-                        continue;
-                    };
-                    self.send(fresh).await?
+            if leaves {
+                self.exchange.leaves(self.resource, located, &self.record.native).await?;
+            }
+            let response = match self.send_switch(located, step).await {
+                Ok(Some(response)) => response,
+                Ok(None) => continue,
+                Err(error) if leaves => {
+                    self.exchange.may_stay(self.resource, located, &error).await;
+                    return Err(error);
                 }
-                other => other?,
+                Err(error) => return Err(error),
             };
             if leaves {
                 continue;
@@ -471,6 +472,27 @@ impl<'a> Change<'a> {
             located.entry = Some(entry);
         }
         Ok(())
+    }
+
+    /// Sends a switching step, once more if the record has changed meanwhile; `None` when nothing
+    /// is left to be sent then.
+    async fn send_switch(
+        &mut self,
+        located: &Located,
+        step: Step<'a>,
+    ) -> Result<Option<NativeResponse>, ExchangeError> {
+        let request = step.request;
+        match self.send(step).await {
+            Err(error) if self.is_conflict(&error) => {
+                self.stale = true;
+                self.refresh(located).await?;
+                let Some(fresh) = self.rebuild_plain(located, request).await? else {
+                    return Ok(None);
+                };
+                self.send(fresh).await.map(Some)
+            }
+            other => other.map(Some),
+        }
     }
 
     /// The step of a request that carries nothing, over the record as it is now.

@@ -18,6 +18,7 @@ mod filters;
 mod floods;
 mod ids;
 mod indexing;
+mod leaving;
 mod load;
 mod passing;
 mod paths;

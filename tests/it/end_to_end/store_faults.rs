@@ -5,14 +5,12 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use tokio::time::{Instant, sleep};
 
-use crate::end_to_end::application::{Application, Gate, Reply, json as reply, whole};
 use crate::end_to_end::binary::Installation;
 use crate::end_to_end::bridge::{
     Bridge, LEGACY, NATIVE_KEY, application, call, check_error, token,
@@ -157,61 +155,6 @@ async fn a_server_that_is_stopped_and_started_again() {
     tokio::task::block_in_place(|| cluster.start_again());
     setting.goes_on("started again").await;
     setting.end().await;
-}
-
-/// People who are deleted when they are switched off: then the bridge alone knows them.
-const LEAVING: &str = r#"
-bridge: 1
-name: leaving
-config: { url: { type: url, required: true }, key: { required: true, secret: true } }
-api: { base_url: "{config.url}", auth: { bearer: "{config.key}" } }
-resources:
-  User:
-    id: { path: $.id, as: issued }
-    attributes:
-      userName: { path: $.login, required: true }
-    list: { get: /users }
-    get: { get: "/users/{id}" }
-    create: { post: /users }
-    update: { patch: "/users/{id}" }
-    delete: { delete: "/users/{id}" }
-    deactivate: delete
-    activate: create
-"#;
-
-/// The store goes away between the application's deletion and the bridge's memory of it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_that_is_gone_at_the_worst_moment() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("state.db");
-    let gate = Arc::new(Gate::default());
-    let before_deletion = Arc::clone(&gate);
-    let person = json!({ "id": "7", "login": "ada" });
-    let application = Application::start(move |call| match call.method.as_str() {
-        "POST" => reply(201, &person),
-        "DELETE" => Reply::Held(Arc::clone(&before_deletion), whole(204, &[], "")),
-        _ if before_deletion.is_used() => reply(404, &json!({})),
-        _ => reply(200, &person),
-    })
-    .await;
-    let bridge = Bridge::keeping(&url(&file), LEAVING, &application.origin).await;
-    let id = bridge.make("/Users", &json!({ "userName": "ada" })).await;
-    let target = format!("/Users/{id}");
-    let off = json!({ "Operations": [{ "op": "replace", "path": "active", "value": false }] });
-    let (answer, ()) = tokio::join!(bridge.call("PATCH", &target, Some(&off)), async {
-        gate.reached().await;
-        let away = folder.path().join("away.db");
-        std::fs::rename(&file, &away).unwrap();
-        gate.open();
-        sleep(Duration::from_millis(300)).await;
-        std::fs::rename(&away, &file).unwrap();
-    });
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let kept = bridge.get(&target).await;
-    assert_eq!(kept.status, 200, "{kept:?}");
-    let kept = kept.json();
-    assert_eq!((&kept["userName"], &kept["active"]), (&json!("ada"), &json!(false)));
-    bridge.stop().await;
 }
 
 /// The store lies on a file system of its own that fills up. Where the machine does not let

@@ -1,6 +1,8 @@
 //! A SCIM client that minds neither broken connections nor missing answers.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -16,13 +18,32 @@ pub(crate) struct Answer {
 }
 
 /// Who calls.
-#[derive(Clone)]
 pub(crate) struct Client {
-    pub(crate) address: SocketAddr,
-    pub(crate) token: String,
+    address: SocketAddr,
+    token: String,
+    /// Writing requests under way.
+    writes: Arc<AtomicU64>,
+}
+
+/// A writing request, until it is answered or let fall.
+struct Write(Arc<AtomicU64>);
+
+impl Drop for Write {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Client {
+    pub(crate) fn new(address: SocketAddr, token: String) -> Self {
+        Self { address, token, writes: Arc::default() }
+    }
+
+    /// Writing requests that have no answer yet.
+    pub(crate) fn writes_under_way(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
+    }
+
     /// Sends a request on a connection of its own; `None` when there was no whole answer.
     pub(crate) async fn ask(
         &self,
@@ -30,6 +51,10 @@ impl Client {
         target: &str,
         body: Option<&Value>,
     ) -> Option<Answer> {
+        let _write = (method != "GET").then(|| {
+            self.writes.fetch_add(1, Ordering::Relaxed);
+            Write(self.writes.clone())
+        });
         let asking = self.attempt(method, target, body);
         timeout(Duration::from_mins(1), asking).await.ok()?
     }

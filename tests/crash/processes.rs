@@ -1,14 +1,17 @@
 //! The processes: the application once, the bridge again and again.
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use sqlx::{Connection as _, PgConnection, Row as _};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
 use crate::client::Client;
+use crate::postgres::Database;
 use crate::{APPLICATION, Random, application};
 
 const BRIDGE: &str = env!("CARGO_BIN_EXE_scimbridge");
@@ -25,6 +28,17 @@ pub(crate) struct World {
     address: SocketAddr,
     admin: SocketAddr,
     pub(crate) tokens: Vec<String>,
+    /// The bridge's database.
+    pub(crate) store: String,
+    /// Where that is one of PostgreSQL.
+    database: Option<Database>,
+}
+
+/// On which database the bridge keeps its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sqlite,
+    Postgres,
 }
 
 /// A running bridge.
@@ -39,8 +53,16 @@ impl Bridge {
 }
 
 impl World {
-    pub(crate) async fn new() -> Self {
+    /// `None` when it is to be PostgreSQL and there is none.
+    pub(crate) async fn new(kind: Kind) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
+        let (store, database) = match kind {
+            Kind::Sqlite => (format!("sqlite:{}", folder.path().join("bridge.db").display()), None),
+            Kind::Postgres => {
+                let database = Database::new().await?;
+                (database.url.clone(), Some(database))
+            }
+        };
         let log = folder.path().join("writes.log");
         std::fs::write(&log, "").expect("a log");
         let program = std::env::current_exe().expect("this program");
@@ -55,10 +77,12 @@ impl World {
             address: free(),
             admin: free(),
             tokens: Vec::new(),
+            store,
+            database,
             folder,
         };
         world.configure();
-        world
+        Some(world)
     }
 
     fn configure(&self) {
@@ -83,7 +107,7 @@ impl World {
              [tenants.config]\nurl = \"http://{}\"\nkey = \"{}\"\n",
             self.address,
             self.admin,
-            self.store(),
+            self.store,
             self.native,
             application::KEY,
         );
@@ -92,11 +116,6 @@ impl World {
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
-    }
-
-    /// The bridge's database.
-    pub(crate) fn store(&self) -> String {
-        format!("sqlite:{}", self.path("bridge.db").display())
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -126,7 +145,7 @@ impl World {
         let output = self.command(&arguments).output().expect("a token");
         assert!(output.status.success(), "{output:?}");
         let token = String::from_utf8(output.stdout).expect("text").trim().to_owned();
-        let client = Client { address: self.address, token: token.clone() };
+        let client = Client::new(self.address, token.clone());
         for _ in 0..LOOK.1 {
             let answer = client.ask("GET", "/scim/v2/ServiceProviderConfig", None).await;
             if answer.is_some_and(|answer| answer.status == 200) {
@@ -141,19 +160,30 @@ impl World {
     /// A client with one of the tokens.
     pub(crate) fn client(&self, random: &mut Random) -> Client {
         let at = random.below(self.tokens.len() as u64);
-        let token = self.tokens[usize::try_from(at).expect("small")].clone();
-        Client { address: self.address, token }
+        self.client_with(&self.tokens[usize::try_from(at).expect("small")])
     }
 
     /// A client with this token.
     pub(crate) fn client_with(&self, token: &str) -> Client {
-        Client { address: self.address, token: token.to_owned() }
+        Client::new(self.address, token.to_owned())
     }
 
     /// `METHOD path id` of every write that has reached the application.
     pub(crate) fn native_writes(&self) -> Vec<String> {
         let log = std::fs::read_to_string(self.path("writes.log")).expect("the log");
         log.lines().map(str::to_owned).collect()
+    }
+
+    /// Requests that have begun to write and are not completed, where the trail may have them.
+    pub(crate) async fn begun(&self) -> BTreeSet<String> {
+        if self.database.is_none() {
+            return BTreeSet::new();
+        }
+        let mut connection = PgConnection::connect(&self.store).await.expect("a connection");
+        let select = "SELECT request_id FROM audit_begun";
+        let rows = sqlx::query(select).fetch_all(&mut connection).await.expect("rows");
+        connection.close().await.expect("it closes");
+        rows.iter().map(|row| row.get(0)).collect()
     }
 
     /// Waits until the bridge has written down what is over.

@@ -17,6 +17,16 @@ const WIDTH: usize = 6;
 /// Users in a group.
 const CREW: usize = 20;
 
+/// How often all of it is gone through; each pass wants something else than the one before.
+const PASSES: usize = 2;
+
+/// The pass whose result stays.
+const LAST: usize = PASSES - 1;
+
+/// The parts of a synchronisation, in their order.
+pub(crate) const PHASES: [&str; 2 * PASSES] =
+    ["creating users", "filling groups", "changing users", "changing groups"];
+
 /// What is to become of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
@@ -25,30 +35,74 @@ enum Fate {
     Deleted,
 }
 
-/// Something to be made true.
+/// Something to be made true, in the order in which that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Task {
+struct Task {
+    pass: usize,
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
     User(usize),
     Group(usize),
+}
+
+impl Task {
+    /// Its place in [`PHASES`].
+    fn phase(self) -> usize {
+        2 * self.pass + usize::from(matches!(self.what, What::Group(_)))
+    }
+
+    /// How much of the synchronisation it is: a member is half as much work as a user.
+    fn weight(self) -> u64 {
+        match self.what {
+            What::User(_) => 1,
+            What::Group(_) => CREW as u64 / 2,
+        }
+    }
+}
+
+/// When the bridge is killed.
+pub(crate) struct Moment {
+    /// When so much is done, counted in weights,
+    pub(crate) done: u64,
+    /// and so long after that.
+    pub(crate) later: Duration,
+}
+
+/// What a kill met.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Met {
+    /// Its place in [`PHASES`].
+    pub(crate) phase: usize,
+    /// Writing requests without an answer.
+    pub(crate) writes: u64,
 }
 
 /// What the identity provider knows and wants.
 pub(crate) struct Sync {
     users: usize,
-    /// Grows when everything has been made true, so that there is always something to do.
-    generation: u64,
+    /// What is left to do; the last comes first.
     open: Vec<Task>,
+    /// What has been done, in weights.
+    done: u64,
     /// The ids that it was told, by user.
     pub(crate) ids: BTreeMap<usize, String>,
     /// The ids of users whose deletion was confirmed.
     pub(crate) gone: BTreeMap<usize, String>,
+    /// Users about whom a request may or may not have done something.
+    pub(crate) unsettled: BTreeSet<usize>,
     /// Requests whose answers never came.
     pub(crate) cut: u64,
 }
 
 /// What came of a task.
 enum Done {
-    Users(usize, Option<String>, bool),
+    User {
+        id: Option<String>,
+        is_gone: bool,
+    },
     Group,
     /// No answer, or one that says to try again.
     Cut,
@@ -56,127 +110,162 @@ enum Done {
 
 impl Sync {
     pub(crate) fn new(users: usize) -> Self {
-        let mut sync = Self {
+        Self {
             users,
-            generation: 0,
-            open: Vec::new(),
+            open: (0..PASSES).flat_map(|pass| tasks(users, pass)).rev().collect(),
+            done: 0,
             ids: BTreeMap::new(),
             gone: BTreeMap::new(),
+            unsettled: BTreeSet::new(),
             cut: 0,
-        };
-        sync.again();
-        sync
-    }
-
-    /// Everything is looked at once more. The last comes first.
-    pub(crate) fn again(&mut self) {
-        let groups = (0..self.users / CREW).map(Task::Group);
-        self.open = (0..self.users).map(Task::User).chain(groups).rev().collect();
-    }
-
-    fn fate(user: usize) -> Fate {
-        match user % 10 {
-            7 => Fate::Inactive,
-            9 => Fate::Deleted,
-            _ => Fate::Active,
         }
+    }
+
+    /// What there is to do from the beginning to the end, in weights.
+    pub(crate) fn whole(&self) -> u64 {
+        let all = (0..PASSES).flat_map(|pass| tasks(self.users, pass));
+        all.map(Task::weight).sum()
+    }
+
+    /// The last pass is gone through once more.
+    pub(crate) fn again(&mut self) {
+        self.open = tasks(self.users, LAST).rev().collect();
     }
 
     pub(crate) fn name(user: usize) -> String {
         format!("user{user:04}")
     }
 
-    /// Goes on for a while, then lets everything fall that is under way. When all is done it
-    /// begins with other values.
-    pub(crate) async fn run_for(
+    /// Goes on where it was until the moment has come, then calls `kill` and lets everything fall
+    /// that is under way.
+    pub(crate) async fn run_until(
         &mut self,
         client: &Client,
-        time: Duration,
-        mut later: impl FnMut() -> u64,
-    ) {
-        let until = Instant::now() + time;
-        // Now and then the work of before is repeated.
-        if later() < 100 {
-            self.again();
+        moment: &Moment,
+        kill: impl FnOnce(),
+    ) -> Met {
+        let mut kill = Some(kill);
+        let mut once = || {
+            if let Some(kill) = kill.take() {
+                kill();
+            }
+        };
+        loop {
+            if let Some(met) = self.run(client, Some(moment), &mut once).await {
+                return met;
+            }
+            assert!(!self.open.is_empty(), "all is done before the bridge is killed");
         }
-        self.run(client, Some(until)).await;
     }
 
     /// Goes on until everything is done.
     pub(crate) async fn finish(&mut self, client: &Client) {
         for _ in 0..50 {
-            self.run(client, None).await;
+            self.run(client, None, || ()).await;
             if self.open.is_empty() {
+                self.unsettled.clear();
                 return;
             }
         }
         panic!("the synchronisation comes to no end: {:?}", self.open);
     }
 
-    async fn run(&mut self, client: &Client, until: Option<Instant>) {
+    /// Goes on until the moment has come, or until nothing is left that can be done now.
+    async fn run(
+        &mut self,
+        client: &Client,
+        moment: Option<&Moment>,
+        kill: impl FnOnce(),
+    ) -> Option<Met> {
         let mut under_way = FuturesUnordered::new();
-        let mut failed = Vec::new();
-        let mut running = BTreeSet::new();
+        let mut running = BTreeSet::<Task>::new();
+        let mut failed = Vec::<Task>::new();
+        let mut until = None;
+        let mut met = None;
         loop {
-            while under_way.len() < WIDTH && until.is_none_or(|until| Instant::now() < until) {
-                if self.open.is_empty() && until.is_some() {
-                    self.generation += 1;
-                    self.again();
-                }
-                // Groups come when all of their users are there.
+            if let Some(moment) = moment.filter(|moment| self.done >= moment.done) {
+                until = until.or_else(|| Some(Instant::now() + moment.later));
+            }
+            while under_way.len() < WIDTH {
                 let Some(task) = self.open.pop() else { break };
-                if matches!(task, Task::Group(_)) && running.first().is_some_and(is_user) {
+                // A phase begins when the one before is over: groups want their users' ids.
+                let before = running.first().or_else(|| failed.first());
+                if before.is_some_and(|before| before.phase() != task.phase()) {
                     self.open.push(task);
                     break;
                 }
                 running.insert(task);
-                let (generation, user_ids) = (self.generation, &self.ids);
-                let members = match task {
-                    Task::Group(group) => members(group, user_ids),
-                    Task::User(_) => BTreeSet::new(),
-                };
-                let gone = match task {
-                    Task::User(user) => self.gone.contains_key(&user),
-                    Task::Group(_) => false,
-                };
-                under_way.push(async move {
-                    let done = match task {
-                        Task::User(user) => make_user(client, user, generation, gone).await,
-                        Task::Group(group) => make_group(client, group, members).await,
-                    };
-                    (task, done)
-                });
+                under_way.push(self.start(client, task));
             }
             let next = match until {
                 Some(until) => tokio::time::timeout_at(until, under_way.next()).await,
                 None => Ok(under_way.next().await),
             };
-            let Ok(next) = next else { break };
-            let Some((task, done)) = next else { break };
-            running.remove(&task);
-            match done {
-                Done::Users(user, id, is_gone) => match (id, is_gone) {
-                    (Some(id), true) => {
-                        self.ids.remove(&user);
-                        self.gone.insert(user, id);
-                    }
-                    (Some(id), false) => drop(self.ids.insert(user, id)),
-                    (None, _) => {}
-                },
-                Done::Group => {}
-                Done::Cut => {
-                    self.cut += 1;
-                    failed.push(task);
+            let Ok(Some((task, done))) = next else {
+                // The moment has come, or nothing is left to do until then.
+                if until.is_some() {
+                    let phase =
+                        running.first().or_else(|| self.open.last()).map(|task| task.phase());
+                    let phase = phase.unwrap_or(PHASES.len() - 1);
+                    met = Some(Met { phase, writes: client.writes_under_way() });
+                    kill();
                 }
-            }
+                break;
+            };
+            running.remove(&task);
+            self.note(task, done, &mut failed);
         }
-        // What was under way when the time was over is not known to have happened.
+        // What was under way when the bridge was killed is not known to have happened.
         drop(under_way);
         self.cut += running.len() as u64;
-        self.open.extend(running);
-        self.open.extend(failed);
+        for task in running.into_iter().chain(failed) {
+            if let What::User(user) = task.what {
+                self.unsettled.insert(user);
+            }
+            self.open.push(task);
+        }
         self.open.sort_by(|one, other| other.cmp(one));
-        self.open.dedup();
+        met
+    }
+
+    /// The task's requests, one after the other.
+    fn start<'a>(
+        &self,
+        client: &'a Client,
+        task: Task,
+    ) -> impl Future<Output = (Task, Done)> + use<'a> {
+        let wanted = match task.what {
+            What::Group(group) => members(group, task.pass, &self.ids),
+            What::User(_) => BTreeSet::new(),
+        };
+        let is_gone = matches!(task.what, What::User(user) if self.gone.contains_key(&user));
+        async move {
+            let done = match task.what {
+                What::User(user) => try_user(client, user, task.pass, is_gone).await,
+                What::Group(group) => try_group(client, group, wanted).await,
+            };
+            (task, done.unwrap_or(Done::Cut))
+        }
+    }
+
+    fn note(&mut self, task: Task, done: Done, failed: &mut Vec<Task>) {
+        if let Done::Cut = done {
+            self.cut += 1;
+            failed.push(task);
+            return;
+        }
+        self.done += task.weight();
+        let What::User(user) = task.what else { return };
+        self.unsettled.remove(&user);
+        if let Done::User { id: Some(id), is_gone } = done {
+            let (to, from) = if is_gone {
+                (&mut self.gone, &mut self.ids)
+            } else {
+                (&mut self.ids, &mut self.gone)
+            };
+            from.remove(&user);
+            to.insert(user, id);
+        }
     }
 
     /// Everything is as it is wanted, and there is nothing else.
@@ -190,12 +279,12 @@ impl Sync {
         for user in 0..self.users {
             let there = found.remove(&Self::name(user));
             let Some(there) = there else {
-                assert_eq!(Self::fate(user), Fate::Deleted, "user {user} is missing");
+                assert_eq!(fate(user, LAST), Fate::Deleted, "user {user} is missing");
                 continue;
             };
-            assert_ne!(Self::fate(user), Fate::Deleted, "user {user} is still there");
-            assert_eq!(there["active"], json!(Self::fate(user) == Fate::Active), "{there}");
-            assert_eq!(there["title"], json!(title(self.generation)), "{there}");
+            assert_ne!(fate(user, LAST), Fate::Deleted, "user {user} is still there");
+            assert_eq!(there["active"], json!(fate(user, LAST) == Fate::Active), "{there}");
+            assert_eq!(there["title"], json!(title(LAST)), "{there}");
             assert_eq!(there["nickName"], json!(nick(user)), "{there}");
             let known = self.ids.get(&user);
             assert_eq!(there["id"].as_str(), known.map(String::as_str), "user {user}");
@@ -210,7 +299,7 @@ impl Sync {
             let whole = client.ask("GET", &format!("/scim/v2/Groups/{id}"), None).await;
             let whole = whole.expect("an answer").body;
             let have = ids_of(&whole["members"]);
-            assert_eq!(have, members(number, &self.ids), "{name}");
+            assert_eq!(have, members(number, LAST, &self.ids), "{name}");
         }
         let natives = native_people(world).await;
         let mut names: Vec<&str> = natives.iter().map(String::as_str).collect();
@@ -221,15 +310,26 @@ impl Sync {
     }
 }
 
-fn is_user(task: &Task) -> bool {
-    matches!(task, Task::User(_))
+/// What is to be done in a pass: users, then groups.
+fn tasks(users: usize, pass: usize) -> impl DoubleEndedIterator<Item = Task> {
+    let groups = (0..users / CREW).map(What::Group);
+    (0..users).map(What::User).chain(groups).map(move |what| Task { pass, what })
 }
 
-fn title(generation: u64) -> String {
-    format!("generation {generation}")
+/// In both passes some are deleted; some are switched off in one of them only.
+fn fate(user: usize, pass: usize) -> Fate {
+    match (user % 10, pass) {
+        (9, _) | (8, LAST) => Fate::Deleted,
+        (7, 0) | (6, LAST) => Fate::Inactive,
+        _ => Fate::Active,
+    }
 }
 
-fn nick(user: usize) -> String {
+fn title(pass: usize) -> String {
+    format!("title {pass}")
+}
+
+pub(crate) fn nick(user: usize) -> String {
     format!("nick {user}")
 }
 
@@ -237,10 +337,11 @@ fn group_name(group: usize) -> String {
     format!("crew{group:03}")
 }
 
-/// The members of a group, as far as their ids are known: whoever is not deleted.
-fn members(group: usize, ids: &BTreeMap<usize, String>) -> BTreeSet<String> {
+/// The members of a group, as far as their ids are known: whoever is not deleted, except some who
+/// are others in each pass.
+fn members(group: usize, pass: usize, ids: &BTreeMap<usize, String>) -> BTreeSet<String> {
     let crew = group * CREW..(group + 1) * CREW;
-    let crew = crew.filter(|user| Sync::fate(*user) != Fate::Deleted);
+    let crew = crew.filter(|user| fate(*user, pass) != Fate::Deleted && user % 5 != pass);
     crew.filter_map(|user| ids.get(&user).cloned()).collect()
 }
 
@@ -269,28 +370,18 @@ fn good(answer: Answer) -> Option<Answer> {
     (answer.status != 503).then_some(answer)
 }
 
-async fn make_user(client: &Client, user: usize, generation: u64, was_deleted: bool) -> Done {
-    try_user(client, user, generation, was_deleted).await.unwrap_or(Done::Cut)
-}
-
-async fn try_user(
-    client: &Client,
-    user: usize,
-    generation: u64,
-    was_deleted: bool,
-) -> Option<Done> {
-    let name = Sync::name(user);
-    let fate = Sync::fate(user);
+async fn try_user(client: &Client, user: usize, pass: usize, was_deleted: bool) -> Option<Done> {
+    let (name, fate) = (Sync::name(user), fate(user, pass));
     let by_name = format!("userName eq \"{name}\"");
     let mut found = find(client, "Users", &by_name).await?;
     if found.is_none() && was_deleted {
-        return Some(Done::Users(user, None, true));
+        return Some(Done::User { id: None, is_gone: true });
     }
     if found.is_none() {
         let body = json!({
             "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
             "userName": name,
-            "title": title(generation),
+            "title": title(pass),
             "nickName": nick(user),
             "active": true,
         });
@@ -308,10 +399,10 @@ async fn try_user(
     if fate == Fate::Deleted {
         let answer = client.ask("DELETE", &own, None).await.and_then(good)?;
         assert!(matches!(answer.status, 204 | 404), "deleting: {answer:?}");
-        return Some(Done::Users(user, Some(id), true));
+        return Some(Done::User { id: Some(id), is_gone: true });
     }
     let wanted = [
-        ("title", json!(title(generation))),
+        ("title", json!(title(pass))),
         ("nickName", json!(nick(user))),
         ("active", json!(fate == Fate::Active)),
     ];
@@ -324,11 +415,7 @@ async fn try_user(
         let answer = client.ask("PATCH", &own, Some(&patch(&operations))).await.and_then(good)?;
         assert_eq!(answer.status, 200, "changing: {answer:?}");
     }
-    Some(Done::Users(user, Some(id), false))
-}
-
-async fn make_group(client: &Client, group: usize, members: BTreeSet<String>) -> Done {
-    try_group(client, group, members).await.unwrap_or(Done::Cut)
+    Some(Done::User { id: Some(id), is_gone: false })
 }
 
 async fn try_group(client: &Client, group: usize, members: BTreeSet<String>) -> Option<Done> {
@@ -371,7 +458,7 @@ fn patch(operations: &[Value]) -> Value {
 }
 
 /// Every resource, a page at a time.
-async fn list(client: &Client, endpoint: &str) -> Vec<Value> {
+pub(crate) async fn list(client: &Client, endpoint: &str) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
     loop {
         let target = format!("/scim/v2/{endpoint}?startIndex={}&count=500", all.len() + 1);

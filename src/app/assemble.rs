@@ -268,6 +268,7 @@ impl Workshop {
                         base_path: tenant.base_segments().map(str::to_owned).collect(),
                         public_url: tenant.public_url.as_deref().map(Arc::from),
                         backend: tenant.passthrough.clone().map(Arc::new),
+                        probe: tenant.probe.clone(),
                         meters,
                         door,
                     });
@@ -439,6 +440,7 @@ fn essential(config: &TenantConfig) -> TenantConfig {
         token_env: None,
         door: DoorConfig::default(),
         passthrough: None,
+        probe: None,
         ..config.clone()
     }
 }

@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use tracing::Instrument as _;
 
 use crate::app::door::{Door, turned_away};
+use crate::app::probes::Probed;
 use crate::audit::refusals::Refusal;
 use crate::auth::failures::Failures;
 use crate::auth::shared::SharedTokens;
 use crate::clock::Clock;
-use crate::config::settings::Access;
+use crate::config::settings::{Access, Probe};
 use crate::exchange::endpoint::{Backend, Endpoint, Knock, Passing, Route, unauthorized};
 use crate::exchange::engine;
 use crate::exchange::error::ExchangeError;
@@ -35,6 +36,8 @@ pub struct Served {
     pub public_url: Option<Arc<str>>,
     /// Its application, where that gets what is not SCIM.
     pub backend: Option<Arc<Backend>>,
+    /// How its application is asked whether it is there.
+    pub probe: Option<Arc<Probe>>,
     /// Where its requests are counted.
     pub meters: Arc<Meters>,
     /// Who is let in.
@@ -85,6 +88,12 @@ impl Bridge {
     /// The tenants.
     pub fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
         self.tenants.iter().map(|served| &served.tenant)
+    }
+
+    /// The tenants, with the questions to their applications.
+    pub fn probed(&self) -> Vec<Probed> {
+        let probed = |served: &Arc<Served>| (Arc::clone(&served.tenant), served.probe.clone());
+        self.tenants.iter().map(probed).collect()
     }
 }
 

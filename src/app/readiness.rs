@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
+use crate::app::probes::{Probed, Probes};
 use crate::auth::expiry;
 use crate::auth::shared::SharedTokens;
 use crate::clock::Clock;
@@ -16,13 +17,15 @@ use crate::exchange::traffic::BreakerState;
 use crate::guard::port::GuardStore as _;
 use crate::store::open::Store;
 
-/// Ready when the store answers and nobody has told the process to end: mappings have been loaded
-/// before the port opened.
+/// Ready when the store answers, nobody has told the process to end, and at least one tenant may
+/// have an application that is there: mappings have been loaded before the port opened.
 pub struct Ready {
     store: Store,
     tokens: Arc<SharedTokens>,
     clock: Arc<dyn Clock>,
     counted: Arc<Current<Vec<Counted>>>,
+    probes: Arc<Probes>,
+    probed: Box<dyn Fn() -> Vec<Probed> + Send + Sync>,
     stopping: AtomicBool,
 }
 
@@ -35,7 +38,19 @@ impl Ready {
         clock: Arc<dyn Clock>,
         counted: Arc<Current<Vec<Counted>>>,
     ) -> Self {
-        Self { store, tokens, clock, counted, stopping: AtomicBool::new(false) }
+        let probes = Arc::new(Probes::new(Arc::clone(&clock)));
+        let stopping = AtomicBool::new(false);
+        Self { store, tokens, clock, counted, probes, probed: Box::new(Vec::new), stopping }
+    }
+
+    /// Tells what these probes have found out about the tenants that `probed` names.
+    #[must_use]
+    pub fn probing(
+        self,
+        probes: Arc<Probes>,
+        probed: impl Fn() -> Vec<Probed> + Send + Sync + 'static,
+    ) -> Self {
+        Self { probes, probed: Box::new(probed), ..self }
     }
 
     /// From now on the bridge is not ready.
@@ -67,6 +82,13 @@ impl Readiness for Ready {
                 let text = "the application does not answer and is left alone for a while";
                 let name = format!("application {}", counted.tenant);
                 checks.insert(name, Check::Warned(text.to_owned()));
+            }
+        }
+        for (name, check) in self.probes.checks(&(self.probed)()) {
+            match check {
+                // The breaker has seen more than one question.
+                Check::Passed => drop(checks.entry(name).or_insert(check)),
+                Check::Warned(_) | Check::Failed(_) => drop(checks.insert(name, check)),
             }
         }
         for warning in expiry::warnings(&self.tokens.load(), self.clock.now()) {

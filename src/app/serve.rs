@@ -9,11 +9,13 @@ use tokio::task::JoinHandle;
 
 use crate::app::assemble::Workshop;
 use crate::app::audit;
+use crate::app::details;
 use crate::app::figures::{Reloads, Tokens, Trail};
 use crate::app::follow;
 use crate::app::handoff::{self, Offer, Sockets, Takeover};
 use crate::app::key::{self, KeyError};
 use crate::app::notify;
+use crate::app::probes::Probes;
 use crate::app::readiness::Ready;
 use crate::app::reload::{Reload, ReloadError};
 use crate::app::status::Report;
@@ -41,6 +43,7 @@ pub struct Service {
     console: health::Running,
     refresher: JoinHandle<()>,
     sweeper: JoinHandle<()>,
+    prober: JoinHandle<()>,
     store: Store,
     reload: Arc<Reload>,
     spans: Option<Arc<OtlpSpans>>,
@@ -161,14 +164,18 @@ impl Service {
         let gateway = gateway.map_err(ServeError::Start)?;
         let counted = Arc::clone(&reload.counted);
         let ready = Ready::new(store.clone(), Arc::clone(&shared), Arc::clone(&clock), counted);
-        let ready = Arc::new(ready);
+        let probes = Arc::new(Probes::new(Arc::clone(&clock)));
+        let serving = Arc::clone(&reload.serving);
+        let probed = move || serving.load().endpoint.probed();
+        let ready = Arc::new(ready.probing(Arc::clone(&probes), probed.clone()));
+        let prober = tokio::spawn(probes.keep(probed));
         let readiness: Arc<dyn Readiness> = Arc::clone(&ready) as Arc<dyn Readiness>;
         let report = Report {
             reload: Arc::clone(&reload),
             readiness: Arc::clone(&readiness),
             started: clock.now(),
             clock: Arc::clone(&clock),
-            details: Vec::new(),
+            details: details::all(&reload, Arc::new(store.clone()), &clock),
         };
         let figures: Vec<Arc<dyn Figures>> = vec![
             Arc::new(Reloads(Arc::clone(&reload))),
@@ -199,6 +206,7 @@ impl Service {
             console,
             refresher,
             sweeper,
+            prober,
             store,
             reload,
             spans,
@@ -273,6 +281,7 @@ impl Service {
         self.gateway.drain(stop.linger, stop.grace).await;
         self.refresher.abort();
         self.sweeper.abort();
+        self.prober.abort();
         if let Some(console) = console {
             console.stop(Duration::from_secs(1)).await;
         }

@@ -145,8 +145,21 @@ fn pretty(report: &Value) {
             text(at(tenant, "/mappingVersion")),
         ));
         for (name, detail) in at(tenant, "/details").as_object().into_iter().flatten() {
-            output::line(&format!("  {name}: {}", text(detail)));
+            output::line(&format!("  {name}: {}", plain(detail)));
         }
+    }
+}
+
+/// A detail in a line for people.
+fn plain(detail: &Value) -> String {
+    match detail {
+        Value::String(text) => text.clone(),
+        Value::Object(fields) => {
+            let pairs = fields.iter().map(|(name, value)| format!("{name} {}", plain(value)));
+            pairs.collect::<Vec<_>>().join(", ")
+        }
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join("; "),
+        other => other.to_string(),
     }
 }
 

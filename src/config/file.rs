@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
@@ -17,6 +18,7 @@ use crate::config::interpolate::Surroundings;
 use crate::config::listen_file::{LimitsFile, ListenFile, StopFile};
 use crate::config::pass_file::{self, PassFile};
 use crate::config::precautions::{AuditFile, GuardFile};
+use crate::config::probe_file::ProbeFile;
 use crate::config::settings::{Config, Index, Store, Tenant, Values};
 use crate::config::telemetry::TelemetryFile;
 use crate::scim::value::Dialect;
@@ -147,6 +149,7 @@ struct TenantFile {
     #[serde(default)]
     protected: BTreeMap<String, Vec<String>>,
     passthrough: Option<PassFile>,
+    probe: Option<ProbeFile>,
     #[serde(default)]
     config: serde_json::Map<String, serde_json::Value>,
     index: Option<IndexFile>,
@@ -241,6 +244,7 @@ fn tenant(
     let passthrough = written
         .passthrough
         .and_then(|it| it.judge(&format!("{key}.passthrough"), &base_path, surroundings, faults));
+    let probe = written.probe.map(|it| Arc::new(it.judge(&format!("{key}.probe"), faults)));
     let dialect = match written.dialect {
         DialectFile::Lenient => Dialect::Lenient,
         DialectFile::Strict => Dialect::Strict,
@@ -255,6 +259,7 @@ fn tenant(
         guard,
         protected: written.protected,
         passthrough,
+        probe,
         config: Values(config),
         index,
         max_results,

@@ -12,5 +12,6 @@ mod listen_file;
 pub mod load;
 mod pass_file;
 mod precautions;
+mod probe_file;
 pub mod settings;
 mod telemetry;

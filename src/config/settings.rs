@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -138,6 +139,8 @@ pub struct Tenant {
     pub protected: BTreeMap<String, Vec<String>>,
     /// The application, where it gets what is not SCIM.
     pub passthrough: Option<Backend>,
+    /// How the application is asked whether it is there; `None` asks nothing.
+    pub probe: Option<Arc<Probe>>,
     /// The values that the mapping file asks for.
     pub config: Values,
     /// What of the application's records is indexed; `None` for nothing.
@@ -148,6 +151,31 @@ pub struct Tenant {
     pub deletions: Deletions,
     /// Where its door is, and who is let in.
     pub door: Door,
+}
+
+/// `[tenants.probe]`: a question to the application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// A path below the mapping's `base_url`, percent-encoded.
+    pub path: String,
+    /// Its query, decoded.
+    pub query: Vec<(String, String)>,
+    /// The statuses that are well; none means 200 to 299.
+    pub statuses: Vec<u16>,
+    /// From the beginning of one question to that of the next.
+    pub every: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+}
+
+impl Probe {
+    /// Whether an answer with this status says that all is well.
+    pub fn accepts(&self, status: u16) -> bool {
+        match self.statuses.as_slice() {
+            [] => (200..300).contains(&status),
+            statuses => statuses.contains(&status),
+        }
+    }
 }
 
 /// `[tenants.index]`: attributes that are looked up without reading the application's list.

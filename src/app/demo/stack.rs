@@ -137,6 +137,7 @@ impl Demo {
             base_path: Vec::new(),
             public_url: None,
             backend: None,
+            probe: None,
             meters: Arc::default(),
             door: Door::default(),
         };

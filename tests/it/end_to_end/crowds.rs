@@ -15,12 +15,12 @@ use crate::http::Connection;
 const CROWD: usize = 400;
 const CROWD_VARIABLE: &str = "SCIMBRIDGE_TEST_CONNECTIONS";
 
-const MEGABYTE: u64 = 1024 * 1024;
+pub(crate) const MEGABYTE: u64 = 1024 * 1024;
 
 /// The preface of HTTP/2 and an empty SETTINGS frame.
-const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+pub(crate) const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
-async fn start(limits: &str) -> (Application, Installation, Binary) {
+pub(crate) async fn start(limits: &str) -> (Application, Installation, Binary) {
     let application = Application::start(|_| reply(200, &json!({ "id": 7, "login": "ada" }))).await;
     let installation = Installation::new(&application.origin);
     installation.edit(|text| format!("{text}[limits]\n{limits}"));
@@ -29,7 +29,7 @@ async fn start(limits: &str) -> (Application, Installation, Binary) {
     (application, installation, binary)
 }
 
-async fn check_served(binary: &Binary) {
+pub(crate) async fn check_served(binary: &Binary) {
     let answer = call(binary.address, &token("main"), "GET", "/Users/7", None).await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
@@ -40,13 +40,13 @@ fn crowd() -> usize {
 }
 
 /// A frame of HTTP/2.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
 /// The header fields of a request, in HPACK without any compression of its own.
-fn fields() -> Vec<u8> {
+pub(crate) fn fields() -> Vec<u8> {
     // GET, http, `/`, and the authority `a`.
     vec![0x82, 0x86, 0x84, 0x41, 0x01, b'a']
 }
@@ -151,6 +151,6 @@ async fn requests_without_waiting_for_answers_cost_no_memory() {
     assert!(grown < 16 * MEGABYTE, "{grown} bytes");
 }
 
-async fn write(stream: &mut TcpStream, bytes: &[u8]) -> bool {
+pub(crate) async fn write(stream: &mut TcpStream, bytes: &[u8]) -> bool {
     tokio::io::AsyncWriteExt::write_all(stream, bytes).await.is_ok()
 }

@@ -14,7 +14,7 @@ use crate::{Options, Outcome};
 /// Requests before those that count: connections, caches, pools.
 const WARM_UP: u64 = 30;
 
-/// Counts and prints; fails when GET by id needs more than was allowed.
+/// Counts and prints; fails when an operation needs more than was allowed.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
     let own = Folder::new()?;
     let folder: PathBuf = options.keep.clone().unwrap_or_else(|| own.path().to_owned());
@@ -37,8 +37,11 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
             operation.name,
             operation.native.len()
         );
-        if operation.name == "get" && options.most.is_some_and(|most| ratio > most) {
-            failures.push(format!("GET by id needs {ratio:.2} times what a pass-through needs"));
+        let mut limits = options.most.iter().filter(|(name, _)| name == operation.name);
+        if let Some((name, most)) = limits.find(|(_, most)| ratio > *most) {
+            failures.push(format!(
+                "{name} needs {ratio:.2} times the instructions of a pass-through; {most} are allowed"
+            ));
         }
     }
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }

@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is its output")]
 
 mod callgrind;
+mod growth;
 mod operations;
 mod pass;
 mod process;
@@ -16,6 +17,8 @@ mod report;
 mod rounds;
 mod servers;
 mod stub;
+mod sync;
+mod world;
 mod wrk;
 
 use std::error::Error;
@@ -41,13 +44,16 @@ pub(crate) struct Options {
     pub(crate) requests: u64,
     /// Where callgrind's files stay.
     pub(crate) keep: Option<PathBuf>,
-    /// Most instructions of a GET by id, for one of the pass-through; beyond it the run fails.
-    pub(crate) most: Option<f64>,
+    /// Most instructions of an operation, for one of the pass-through; beyond it the run fails.
+    pub(crate) most: Vec<(String, f64)>,
 }
 
-const USAGE: &str = "usage: cargo bench --bench proxy -- [instructions] [--rounds N] \
+/// One of the measurements.
+type Program = fn(&Options) -> Outcome<()>;
+
+const USAGE: &str = "usage: cargo bench --bench proxy -- [instructions | growth | sync] [--rounds N] \
     [--seconds N] [--connections N,N] [--only OPERATION,OPERATION] [--bridge PROGRAM] \
-    [--requests N] [--keep FOLDER] [--most RATIO]";
+    [--requests N] [--keep FOLDER] [--most OPERATION=RATIO,OPERATION=RATIO]";
 
 fn main() -> ExitCode {
     match run() {
@@ -65,14 +71,20 @@ fn run() -> Outcome<()> {
     match words.first().map(String::as_str) {
         Some("stub") => return stub::serve(number(words.get(1))?),
         Some("pass") => return pass::serve(number(words.get(1))?, number(words.get(2))?),
+        Some("world") => {
+            let (people, members) = (words.get(2).ok_or(USAGE)?, words.get(3).ok_or(USAGE)?);
+            return world::serve(number(words.get(1))?, people.parse()?, members.parse()?);
+        }
         _ => {}
     }
-    let is_counting = words.first().is_some_and(|word| word == "instructions");
-    if is_counting {
+    let programs: [(&str, Program); 3] =
+        [("instructions", callgrind::run), ("growth", growth::run), ("sync", sync::run)];
+    let chosen = programs.into_iter().find(|(name, _)| words.first().is_some_and(|it| it == name));
+    if chosen.is_some() {
         words.remove(0);
     }
     let options = options(&words)?;
-    if is_counting { callgrind::run(&options) } else { rounds::run(&options) }
+    chosen.map_or(rounds::run as Program, |(_, program)| program)(&options)
 }
 
 fn options(words: &[String]) -> Outcome<Options> {
@@ -84,7 +96,7 @@ fn options(words: &[String]) -> Outcome<Options> {
         only: Vec::new(),
         requests: 300,
         keep: None,
-        most: None,
+        most: Vec::new(),
     };
     let mut words = words.iter();
     while let Some(name) = words.next() {
@@ -100,7 +112,13 @@ fn options(words: &[String]) -> Outcome<Options> {
             "--bridge" => options.bridge = value.into(),
             "--requests" => options.requests = value.parse()?,
             "--keep" => options.keep = Some(value.into()),
-            "--most" => options.most = Some(value.parse()?),
+            "--most" => {
+                for limit in list {
+                    let (name, ratio) = limit.split_once('=').ok_or(USAGE)?;
+                    operations::ALL.iter().find(|it| it.name == name).ok_or(USAGE)?;
+                    options.most.push((name.to_owned(), ratio.parse()?));
+                }
+            }
             _ => return Err(USAGE.into()),
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::operations::Call;
 use crate::process::{self, Client, Process};
-use crate::{Options, Outcome};
+use crate::{Options, Outcome, growth};
 
 /// What the bridge's client sends.
 pub(crate) const TOKEN: &str = "a-token-of-the-bench-0123456789abcdef";
@@ -54,6 +54,7 @@ fn own_program() -> Outcome<PathBuf> {
     Ok(std::env::current_exe()?)
 }
 
+const CALLS: Call = Call { method: "GET", target: "/calls", body: "" };
 const READY: Call = Call { method: "GET", target: "/readyz", body: "" };
 const PERSON: Call = Call { method: "GET", target: "/api/people/7", body: "" };
 
@@ -99,6 +100,23 @@ pub(crate) fn nginx(upstream: u16, folder: &Folder) -> Outcome<Option<Server>> {
     started("nginx", Speaks::Native, &mut command, (port, port), PERSON).map(Some)
 }
 
+/// Who finds people by their userName.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Search {
+    /// The application.
+    Native,
+    /// The bridge, by its index.
+    Index,
+}
+
+/// An application with people, and a team with members.
+pub(crate) fn world(people: u32, members: u32) -> Outcome<Server> {
+    let port = process::free_port()?;
+    let mut command = Command::new(own_program()?);
+    command.arg("world").args([port.to_string(), people.to_string(), members.to_string()]);
+    started("world", Speaks::Native, &mut command, (port, port), CALLS)
+}
+
 /// The bridge, with a token, a store in a file and everything at its defaults.
 pub(crate) fn bridge(
     upstream: u16,
@@ -106,15 +124,47 @@ pub(crate) fn bridge(
     folder: &Folder,
     launch: Launch<'_>,
 ) -> Outcome<Server> {
+    let mapping = concat!(env!("CARGO_MANIFEST_DIR"), "/mappings/legacy-app.yaml");
+    configured(upstream, options, folder, launch, (mapping, "", ""))
+}
+
+/// The same with room for very large requests.
+pub(crate) fn tuned_bridge(
+    upstream: u16,
+    options: &Options,
+    folder: &Folder,
+    search: Search,
+) -> Outcome<Server> {
+    let limits = "[limits]\nbody_bytes = 33554432\nanswer_seconds = 290\n";
+    match search {
+        Search::Native => {
+            let mapping = concat!(env!("CARGO_MANIFEST_DIR"), "/mappings/legacy-app.yaml");
+            configured(upstream, options, folder, &plain, (mapping, limits, ""))
+        }
+        Search::Index => {
+            let mapping = growth::mapping_without_search(folder)?;
+            let mapping = mapping.to_str().ok_or("a folder without a name")?;
+            let index = "[tenants.index]\nusers = [\"userName\"]\n";
+            configured(upstream, options, folder, &plain, (mapping, limits, index))
+        }
+    }
+}
+
+fn configured(
+    upstream: u16,
+    options: &Options,
+    folder: &Folder,
+    launch: Launch<'_>,
+    (mapping, limits, index): (&str, &str, &str),
+) -> Outcome<Server> {
     let (port, admin) = (process::free_port()?, process::free_port()?);
     let conf = folder.path().join("scimbridge.toml");
     let root = folder.path().display();
-    let mapping = concat!(env!("CARGO_MANIFEST_DIR"), "/mappings/legacy-app.yaml");
     let text = format!(
-        "[listen]\nscim = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:{admin}\"\n\
+        "{limits}[listen]\nscim = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:{admin}\"\n\
          [store]\nurl = \"sqlite:{root}/bridge.db\"\n\
          [[tenants]]\nname = \"bench\"\nmapping = \"{mapping}\"\ntoken_env = \"BENCH_TOKEN\"\n\
-         [tenants.config]\nurl = \"http://127.0.0.1:{upstream}\"\nkey = \"native-key\"\n"
+         [tenants.config]\nurl = \"http://127.0.0.1:{upstream}\"\nkey = \"native-key\"\n{index}"
     );
     fs::write(&conf, text)?;
     let mut command = launch(&options.bridge);

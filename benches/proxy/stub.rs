@@ -1,6 +1,7 @@
 //! The application: answers that were made when it started, with as little work as possible. Its
 //! CPU is not counted.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -9,9 +10,20 @@ use tokio::runtime::Builder;
 
 use crate::Outcome;
 
-/// Serves for ever.
+/// Something that answers requests as they stand on the wire.
+pub(crate) trait Application: Send + Sync + 'static {
+    /// The whole answer to a whole request.
+    fn answer(&self, request: &[u8]) -> Cow<'_, [u8]>;
+}
+
+/// Serves prepared answers for ever.
 pub(crate) fn serve(port: u16) -> Outcome<()> {
-    let answers = Arc::new(Answers::new());
+    serve_all(port, Answers::new())
+}
+
+/// Serves for ever.
+pub(crate) fn serve_all(port: u16, application: impl Application) -> Outcome<()> {
+    let answers = Arc::new(application);
     Builder::new_current_thread().enable_all().build()?.block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         loop {
@@ -19,12 +31,12 @@ pub(crate) fn serve(port: u16) -> Outcome<()> {
             stream.set_nodelay(true)?;
             let answers = Arc::clone(&answers);
             // A connection that breaks off is the client's business.
-            tokio::spawn(async move { drop(connection(stream, &answers).await) });
+            tokio::spawn(async move { drop(connection(stream, &*answers).await) });
         }
     })
 }
 
-async fn connection(mut stream: TcpStream, answers: &Answers) -> Outcome<()> {
+async fn connection(mut stream: TcpStream, answers: &impl Application) -> Outcome<()> {
     let mut bytes = Vec::with_capacity(8192);
     loop {
         let Some(head) = find(&bytes, b"\r\n\r\n").map(|at| at + 4) else {
@@ -39,7 +51,7 @@ async fn connection(mut stream: TcpStream, answers: &Answers) -> Outcome<()> {
                 return Ok(());
             }
         }
-        stream.write_all(answers.to(&bytes)).await?;
+        stream.write_all(&answers.answer(&bytes)).await?;
         bytes.drain(..head + length);
     }
 }
@@ -105,7 +117,13 @@ impl Answers {
     }
 }
 
-fn answer(status: &str, body: &str) -> Vec<u8> {
+impl Application for Answers {
+    fn answer(&self, request: &[u8]) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.to(request))
+    }
+}
+
+pub(crate) fn answer(status: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
@@ -114,7 +132,7 @@ fn answer(status: &str, body: &str) -> Vec<u8> {
 }
 
 /// A record of about 1 KB with about thirty members.
-fn person(number: u32, disabled: bool) -> String {
+pub(crate) fn person(number: u32, disabled: bool) -> String {
     format!(
         r#"{{"id":{number},"login":"ada","mails":[{{"address":"ada@example.org","label":null,"kind":"work","main":true}},{{"address":"ada@home.example","label":"at home","kind":"home","main":false}}],"first_name":"Ada","last_name":"Lovelace","middle_name":"King","prefix":"Lady","suffix":null,"full_name":"Ada Lovelace","formal_name":"Lady Ada King Lovelace","nickname":"Addie","job_title":"Analyst","person_type":"Employee","language":"en","locale":"en-GB","time_zone":"Europe/London","web_page":"https://example.org/ada","disabled":{disabled},"external_ref":"hr-7","employee_no":"1815","cost_center":"4711","organization":"Engines","division":"Analytical","department":"Notes","manager_id":5,"phones":[{{"number":"+44 20 5550 0100","label":null,"kind":"work","main":true}}],"postal":[{{"kind":"work","street":"1 Mill Lane","city":"London","region":null,"zip":"W1","country":"GB","formatted":"1 Mill Lane, London W1","main":true}}],"ims":[],"photos":[],"roles":[],"entitlements":[],"certificates":[],"created_at":1700000000,"updated_at":1700000060,"teams":[{{"id":9,"name":"Owls"}}]}}"#
     )

@@ -18,6 +18,7 @@ pub mod filter;
 pub mod formula;
 pub mod key;
 pub mod lens;
+pub mod listing;
 pub mod locate;
 pub mod location;
 pub mod lookup;

@@ -8,6 +8,7 @@ use crate::convert::locate::locate;
 use crate::convert::parameters::Parameters;
 use crate::mapping::expression::{Ambient, Scope};
 use crate::mapping::model::{PageStyle, Pages, Total};
+use crate::native::listed::Listed;
 use crate::native::message::NativeResponse;
 
 /// Where a page begins.
@@ -31,7 +32,7 @@ pub struct Seen<'a> {
     /// The answer.
     pub response: &'a NativeResponse,
     /// Its records.
-    pub records: &'a [Value],
+    pub records: &'a [Listed],
     /// Records read so far, with these, counted from the beginning of the list.
     pub read: u64,
     /// Page size asked for.

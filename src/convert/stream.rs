@@ -15,6 +15,7 @@ use crate::convert::plan::{Group, Pick, Plan, PlannedList, Shape, Top, quoted};
 use crate::convert::{key, location};
 use crate::mapping::model::ResourceMapping;
 use crate::native::scan::{Kind, Scanner};
+use crate::scim::attr::AttrPath;
 use crate::scim::canonical::hash_of;
 use crate::scim::etag::EntityTag;
 use crate::scim::projection::{Projection, Wanted};
@@ -59,6 +60,30 @@ impl Plan {
         };
         let has_meta = is_whole || wants(None, "meta");
         Some(Mask { groups: self.groups.iter().map(group).collect(), has_meta })
+    }
+
+    /// What a filter looks at that speaks of these paths; `None` when it takes a whole view to
+    /// judge that.
+    pub fn mask_of(&self, resource: &ResourceMapping, paths: &[AttrPath]) -> Option<Mask> {
+        let mut mask = Mask { groups: vec![false; self.groups.len()], has_meta: false };
+        for path in paths {
+            let found = resource.resource_type.resolve(path)?;
+            let is_ref = path.sub.as_deref().is_some_and(|sub| sub.eq_ignore_ascii_case("$ref"));
+            let name = found.attribute.name.as_str();
+            if is_ref || name == "meta" {
+                return None;
+            }
+            if name == "id" && found.extension.is_none() {
+                continue;
+            }
+            let urn = found.extension.map(|schema| schema.id.as_str());
+            let is_it = |group: &Group| {
+                let section = group.section.and_then(|section| self.sections.get(section));
+                group.attribute == name && section.map(|it| it.urn.as_str()) == urn
+            };
+            *mask.groups.get_mut(self.groups.iter().position(is_it)?)? = true;
+        }
+        Some(mask)
     }
 
     /// What a record says of other resources, for whoever looks up what is known of them; `None`
@@ -114,8 +139,15 @@ impl<'a> Frame<'a> {
     pub fn write(&self, id: &str, found: &Found<'_>, text: &mut String) -> Option<EntityTag> {
         let view = View::new(self, id, found)?;
         let version = EntityTag::of(&hash_of(&view.canonical()));
-        view.write(&version, text);
+        view.write(Some(&version), text);
         Some(version)
+    }
+
+    /// The attributes of the mask alone, without `meta`.
+    pub fn part(&self, id: &str, found: &Found<'_>) -> Option<String> {
+        let mut text = String::new();
+        View::new(self, id, found)?.write(None, &mut text);
+        Some(text)
     }
 }
 
@@ -179,7 +211,7 @@ impl<'v> View<'v> {
         rows.map(|(row, _)| row.group).chain(lists.map(|(list, _)| list.group))
     }
 
-    fn write(&self, version: &EntityTag, text: &mut String) {
+    fn write(&self, version: Option<&EntityTag>, text: &mut String) {
         let frame = self.frame;
         let plan = frame.plan;
         text.push_str("{\"schemas\":[");
@@ -203,7 +235,7 @@ impl<'v> View<'v> {
                 Some(section) => self.section(section, &mut done, text),
             }
         }
-        if frame.mask.has_meta {
+        if let Some(version) = version.filter(|_| frame.mask.has_meta) {
             self.meta(meta, version, text);
         }
         text.push('}');

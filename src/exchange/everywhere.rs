@@ -94,10 +94,9 @@ async fn sorted_page(
         let dialect = exchange.tenant.dialect;
         let path = query.sort_by.as_ref();
         let sorting = path.and_then(|path| Sorting::new(path, &resource.resource_type, dialect));
-        ranked.extend(found.page.into_iter().map(|hit| {
-            let rank = sorting.as_ref().map_or(Rank::NONE, |sorting| sorting.rank(&hit.view));
-            (rank, (resource, hit))
-        }));
+        ranked.extend(
+            found.page.into_iter().map(|hit| (hit.rank(sorting.as_ref()), (resource, hit))),
+        );
     }
     let total = ranked.len() as u64;
     sorted::sort_ranked(&mut ranked, query.sort_order);

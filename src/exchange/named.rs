@@ -18,6 +18,7 @@ use crate::exchange::native::{About, Exchange};
 use crate::exchange::search::Breadth;
 use crate::exchange::walk::Walk;
 use crate::mapping::model::{FilterRule, FilterSubject, Outcome, Reach, Request, ResourceMapping};
+use crate::native::listed::Listed;
 use crate::native::message::NativeRequest;
 use crate::native::path::NativePath;
 use crate::scim::attr::AttrPath;
@@ -202,6 +203,7 @@ impl Exchange<'_> {
         };
         let mut walk = Walk::new(list, parameters, list.pages.as_ref());
         while let Some(records) = walk.next(self, resource).await? {
+            let records = records.into_iter().map(Listed::into_value).collect();
             breadth.check(resource, walk.read)?;
             let records = self.complete_all(resource, list, records).await?;
             self.note(resource, by, &records);

@@ -102,6 +102,17 @@ impl<'t> Exchange<'t> {
         self.asked(request, native, about, Kind::Read).await
     }
 
+    /// Makes a call of a request that reads. Nobody has looked yet at what the answer holds: that
+    /// is for [`understood`] to say where it matters.
+    pub async fn ask_for_text(
+        &self,
+        request: &Request,
+        native: NativeRequest,
+        about: About,
+    ) -> Result<NativeResponse, ExchangeError> {
+        self.judged(native, Own::of(request), about, Kind::Read).await
+    }
+
     /// Makes a call of a request that changes the application, and notes what came of it.
     pub async fn write(
         &self,
@@ -125,10 +136,9 @@ impl<'t> Exchange<'t> {
         about: About,
         kind: Kind,
     ) -> Result<NativeResponse, ExchangeError> {
-        match self.call_judging(native, Own::of(request), about, kind).await {
-            Err(ExchangeError::Unexpected(_)) => Err(Mismatch::of(request, "JSON")),
-            other => other,
-        }
+        let response = self.judged(native, Own::of(request), about, kind).await?;
+        understood(request, &response)?;
+        Ok(response)
     }
 
     /// Makes a call that looks something up; failures in `accept` count as done.
@@ -138,19 +148,12 @@ impl<'t> Exchange<'t> {
         accept: &[u16],
         about: About,
     ) -> Result<NativeResponse, ExchangeError> {
-        self.call_judging(native, Own { accept, ..Own::default() }, about, Kind::Read).await
-    }
-
-    async fn call_judging(
-        &self,
-        native: NativeRequest,
-        own: Own<'_>,
-        about: About,
-        kind: Kind,
-    ) -> Result<NativeResponse, ExchangeError> {
         let method = native.method;
-        let response = self.judged(native, own, about, kind).await?;
-        understood(method, &response)?;
+        let own = Own { accept, ..Own::default() };
+        let response = self.judged(native, own, about, Kind::Read).await?;
+        if is_misunderstood(method, &response) {
+            return Err(Mismatch::between("a request", "JSON"));
+        }
         Ok(response)
     }
 
@@ -245,7 +248,7 @@ impl<'t> Exchange<'t> {
         response: &NativeResponse,
     ) -> Result<Record, ExchangeError> {
         let not_found = || ExchangeError::NotFound { resource: resource.name.clone() };
-        understood(get.method, response).map_err(|_| Mismatch::of(get, "JSON"))?;
+        understood(get, response)?;
         let body = response.json().ok_or_else(|| Mismatch::of(get, "JSON"))?;
         if record::is_nobody(get, body) {
             return Err(not_found());
@@ -360,21 +363,25 @@ fn note_state(references: &mut References, resource: &str, entry: &Entry) {
     }
 }
 
-/// Refuses a log-in page or a proxy's greeting with status 200, which is no success.
-fn understood(method: Method, response: &NativeResponse) -> Result<(), ExchangeError> {
+/// Refuses an answer to a request that is not what an application says.
+pub fn understood(request: &Request, response: &NativeResponse) -> Result<(), ExchangeError> {
+    if is_misunderstood(request.method, response) {
+        return Err(Mismatch::of(request, "JSON"));
+    }
+    Ok(())
+}
+
+/// Whether it is a log-in page or a proxy's greeting with status 200, which is no success.
+fn is_misunderstood(method: Method, response: &NativeResponse) -> bool {
     let is_page = || {
         response.header("content-type").is_some_and(|kind| {
             kind.starts_with("text/html")
                 || kind.split(';').next().is_some_and(|kind| kind.trim().ends_with("json"))
         })
     };
-    if response.is_success()
+    response.is_success()
         && (method.is_safe() || is_page())
         && matches!(*response.body, Payload::Text(_))
-    {
-        return Err(Mismatch::between("a request", "JSON"));
-    }
-    Ok(())
 }
 
 fn by_resource<'w>(

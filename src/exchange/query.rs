@@ -11,11 +11,11 @@ use crate::exchange::cursor::{Cursor, Desk, Position};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::represent;
-use crate::exchange::response::ScimResponse;
+use crate::exchange::response::{Body, ScimResponse};
 use crate::exchange::sieve::{Hit, Window};
-use crate::exchange::{sorted, trail};
+use crate::exchange::{sorted, straight, trail};
 use crate::mapping::model::ResourceMapping;
-use crate::scim::list::{cursor_page, list_response};
+use crate::scim::list::{cursor_page, list_response, list_text};
 use crate::scim::query::Query;
 
 /// Answers a query.
@@ -31,6 +31,20 @@ pub async fn answer(
     let order = sorted::order(exchange, resource, query).await?;
     let window = window(exchange, query);
     let found = sorted::find(exchange, resource, query, order, window).await?;
+    let projection = &query.projection;
+    let records: Option<Vec<_>> = found.page.iter().map(Hit::unread).collect();
+    let resources = match &records {
+        Some(records) => straight::page(exchange, resource, projection, records).await?,
+        None => None,
+    };
+    if let Some(resources) = resources {
+        let text = list_text(&resources, found.page.len(), found.total, query.start_index);
+        return Ok(ScimResponse {
+            status: 200,
+            headers: Vec::new(),
+            body: Some(Body::written(text)),
+        });
+    }
     let resources = present(exchange, resource, query, found.page, &found.answered).await?;
     Ok(ScimResponse::json(200, list_response(resources, found.total, query.start_index)))
 }
@@ -105,10 +119,12 @@ async fn present_one(
     needed: &[usize],
 ) -> Result<Value, ExchangeError> {
     let is_complete = needed.iter().all(|index| hit.external.contains(index));
-    let view = if is_complete {
-        hit.view
-    } else {
-        exchange.state(resource, &hit.located, hit.native, needed).await?.view
+    let view = match hit.view.filter(|_| is_complete) {
+        Some(view) => view,
+        None => {
+            let native = hit.native.into_value();
+            exchange.state(resource, &hit.located, native, needed).await?.view
+        }
     };
     Ok(represent::body(exchange, resource, &view, &query.projection, &[]))
 }

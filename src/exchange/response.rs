@@ -110,6 +110,11 @@ impl ScimResponse {
         Self { status: 304, headers: Vec::new(), body: None }
     }
 
+    /// The text that a member of the body is.
+    pub fn text(&self, member: &str) -> Option<&str> {
+        self.body.as_deref()?.get(member)?.as_str()
+    }
+
     /// The same answer with one more header.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {

@@ -88,7 +88,7 @@ async fn find(
     let deleted = exchange.retired_among(resource, Retired::Deleted, &ids).await?;
     let is_deleted = |hit: &Hit| deleted.iter().any(|entry| entry.id == hit.located.id);
     let hit = found.page.into_iter().find(is_deleted);
-    Ok(hit.map(|Hit { located, native, .. }| (located, native)))
+    Ok(hit.map(|Hit { located, native, .. }| (located, native.into_value())))
 }
 
 async fn forget_tombstone(

@@ -16,11 +16,12 @@ use crate::convert::{place, places, record};
 use crate::exchange::error::{ExchangeError, Mismatch};
 use crate::exchange::links::Scope;
 use crate::exchange::native::{About, Exchange};
-use crate::exchange::sieve::{Hit, Sieve, Sight, Window};
+use crate::exchange::sieve::{Hit, Sieve, Sight, Views, Window};
 use crate::exchange::walk::{self, Walk};
 use crate::mapping::model::{
     Outcome, PageStyle, Pages, Place, Request, ResourceMapping, Row, Total,
 };
+use crate::native::listed::Listed;
 use crate::native::message::NativeRequest;
 use crate::scim::filter::ast::Filter;
 use crate::scim::filter::eval::CompiledFilter;
@@ -42,6 +43,8 @@ pub struct Asked<'q> {
     pub order: Vec<(String, String)>,
     /// Collections behind requests of their own that every view needs.
     pub external: Vec<usize>,
+    /// Whether matches need views.
+    pub views: Views,
 }
 
 /// How much is read for a window.
@@ -63,6 +66,7 @@ impl<'q> Asked<'q> {
             sight: Sight::Clients,
             order: Vec::new(),
             external: Vec::new(),
+            views: Views::Left,
         }
     }
 }
@@ -85,7 +89,7 @@ pub async fn search(
     asked: Asked<'_>,
 ) -> Result<Found, ExchangeError> {
     let mut sieve = Sieve::new(exchange, resource, asked.window, asked.sight);
-    sieve.always = asked.external;
+    (sieve.always, sieve.views) = (asked.external, asked.views);
     let answered = match narrowed(exchange, resource, asked.filter)? {
         Typed::Nothing => return Ok(Found::default()),
         Typed::All if asked.reading == Reading::Window => {
@@ -300,7 +304,7 @@ async fn look_up(
     };
     let records = records.ok_or_else(|| Mismatch::records(request))?;
     let read = records.len() as u64;
-    sieve.take(request, records).await?;
+    sieve.take(request, records.into_iter().map(Listed::from).collect()).await?;
     // The answer may be the first page of several.
     let pages = request.pages.as_ref().or_else(|| linked(resource.list.as_ref()?.pages.as_ref()?));
     let Some(pages) = pages else { return Ok(()) };

@@ -13,12 +13,15 @@ use crate::exchange::native::Exchange;
 use crate::exchange::recent::Fate;
 use crate::exchange::retired::{self, RetiredWalk};
 use crate::exchange::state::{self, Located};
+use crate::exchange::straight;
 use crate::mapping::model::{IdSourceRule, Request, ResourceMapping};
+use crate::native::listed::Listed;
 use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::Filter;
 use crate::scim::filter::eval::CompiledFilter;
 use crate::scim::resource::Resource;
 use crate::scim::segment;
+use crate::scim::sort::{Rank, Sorting};
 use crate::sidecar::entry::{Entry, EntryState, Retired};
 
 /// A resource that matches.
@@ -26,9 +29,9 @@ pub struct Hit {
     /// Where it is.
     pub located: Located,
     /// Its native record.
-    pub native: Value,
-    /// Its view.
-    pub view: Resource,
+    pub native: Listed,
+    /// Its view, where one had to be made.
+    pub view: Option<Resource>,
     /// Collections behind requests of their own that the view has.
     pub external: BTreeSet<usize>,
     /// Whether it exists for clients.
@@ -63,6 +66,15 @@ pub enum Standing {
     Hidden,
 }
 
+/// Whether matches need views.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Views {
+    /// Each of them.
+    Made,
+    /// Whoever shows them makes those that it needs.
+    Left,
+}
+
 /// How many records are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Amount {
@@ -73,7 +85,7 @@ enum Amount {
 /// What is known of a record by the time it is its turn.
 enum Piece {
     /// All of it.
-    Whole(Value),
+    Whole(Listed),
     /// Nothing: nobody will look at it.
     Unread,
     /// It has vanished.
@@ -85,6 +97,19 @@ const AT_ONCE: usize = 4;
 
 /// Records that may be read one by one although scanning is forbidden.
 const MOST_READ: usize = 2000;
+
+impl Hit {
+    /// Where it is, and its record, if nobody has made a view of it.
+    pub fn unread(&self) -> Option<(&Located, &Listed)> {
+        self.view.is_none().then_some((&self.located, &self.native))
+    }
+
+    /// Where it stands among others.
+    pub fn rank(&self, sorting: Option<&Sorting>) -> Rank {
+        let (Some(sorting), Some(view)) = (sorting, &self.view) else { return Rank::NONE };
+        sorting.rank(view)
+    }
+}
 
 impl Window {
     /// Every match.
@@ -111,9 +136,13 @@ pub struct Sieve<'a> {
     pub page: Vec<Hit>,
     /// Collections behind requests of their own that every view needs.
     pub always: Vec<usize>,
+    /// Whether matches need views.
+    pub views: Views,
     filter: Option<CompiledFilter>,
     /// Collections behind requests of their own that the filter speaks of.
     external: Vec<usize>,
+    /// What the filter speaks of.
+    paths: Vec<AttrPath>,
     /// Native keys.
     seen: BTreeSet<String>,
     sight: Sight,
@@ -140,8 +169,10 @@ impl<'a> Sieve<'a> {
             matched: 0,
             page: Vec::new(),
             always: Vec::new(),
+            views: Views::Made,
             filter: None,
             external: Vec::new(),
+            paths: Vec::new(),
             seen: BTreeSet::new(),
             sight,
             read: 0,
@@ -162,6 +193,7 @@ impl<'a> Sieve<'a> {
         let mut paths = Vec::new();
         collect_paths(filter, &mut paths);
         self.external = mentioned(self.resource, &paths);
+        self.paths = paths.into_iter().cloned().collect();
         Ok(())
     }
 
@@ -178,7 +210,11 @@ impl<'a> Sieve<'a> {
     }
 
     /// Takes the records of an answer to a request.
-    pub async fn take(&mut self, from: &Request, records: Vec<Value>) -> Result<(), ExchangeError> {
+    pub async fn take(
+        &mut self,
+        from: &Request,
+        records: Vec<Listed>,
+    ) -> Result<(), ExchangeError> {
         let located = self.locate_listed(from, &records).await?;
         let pieces = records.into_iter().zip(located).collect();
         self.take_pieces(Some(from), pieces, Amount::All).await.map(drop)
@@ -188,7 +224,7 @@ impl<'a> Sieve<'a> {
     pub async fn take_until_full(
         &mut self,
         from: &Request,
-        records: Vec<Value>,
+        records: Vec<Listed>,
     ) -> Result<usize, ExchangeError> {
         let located = self.locate_listed(from, &records).await?;
         let pieces = records.into_iter().zip(located).collect();
@@ -204,7 +240,8 @@ impl<'a> Sieve<'a> {
         let keys: Vec<String> = keys.into_iter().collect();
         let mut lost = Vec::new();
         let located = self.locate_keys(keys).await?;
-        let mut pieces = located.into_iter().flatten().map(|it| (Value::Null, Some(it)));
+        let mut pieces =
+            located.into_iter().flatten().map(|it| (Listed::from(Value::Null), Some(it)));
         loop {
             let chunk: Vec<_> = pieces.by_ref().take(AT_ONCE).collect();
             if chunk.is_empty() {
@@ -249,7 +286,7 @@ impl<'a> Sieve<'a> {
                     continue;
                 }
             }
-            pieces.push((Value::Null, located));
+            pieces.push((Value::Null.into(), located));
         }
         self.take_pieces(None, pieces, Amount::All).await.map(drop)
     }
@@ -257,7 +294,7 @@ impl<'a> Sieve<'a> {
     async fn take_pieces(
         &mut self,
         from: Option<&Request>,
-        pieces: Vec<(Value, Option<Located>)>,
+        pieces: Vec<(Listed, Option<Located>)>,
         amount: Amount,
     ) -> Result<usize, ExchangeError> {
         let mut taken = 0;
@@ -283,7 +320,7 @@ impl<'a> Sieve<'a> {
     async fn read_pieces(
         &mut self,
         from: Option<&Request>,
-        chunk: Vec<(Value, Option<Located>)>,
+        chunk: Vec<(Listed, Option<Located>)>,
     ) -> Result<Vec<(Option<Located>, Piece)>, ExchangeError> {
         // What is read for a window alone is bounded by the window.
         let is_costly = from.is_none_or(|from| from.hydrate || !from.embed.is_empty());
@@ -317,7 +354,7 @@ impl<'a> Sieve<'a> {
     async fn piece(
         &self,
         from: Option<&Request>,
-        native: Value,
+        native: Listed,
         located: Option<Located>,
         is_wanted: bool,
     ) -> Result<(Option<Located>, Piece), ExchangeError> {
@@ -327,11 +364,14 @@ impl<'a> Sieve<'a> {
         let key = known.key.as_str();
         let whole = match from {
             Some(from) if !self.recent.contains_key(key) => {
-                self.exchange.complete(self.resource, from, key, native).await?
+                if !from.hydrate && from.embed.is_empty() {
+                    return Ok((located, Piece::Whole(native)));
+                }
+                self.exchange.complete(self.resource, from, key, native.into_value()).await?
             }
             Some(_) | None => self.exchange.reread(self.resource, key).await?,
         };
-        Ok((located, whole.map_or(Piece::Gone, Piece::Whole)))
+        Ok((located, whole.map_or(Piece::Gone, |it| Piece::Whole(it.into()))))
     }
 
     /// Whether it takes a look at a record to know whether it counts.
@@ -346,7 +386,7 @@ impl<'a> Sieve<'a> {
 
     /// Takes one resource.
     pub async fn offer(&mut self, located: Located, native: Value) -> Result<(), ExchangeError> {
-        self.pass(located, Piece::Whole(native)).await
+        self.pass(located, Piece::Whole(native.into())).await
     }
 
     async fn pass(&mut self, located: Located, piece: Piece) -> Result<(), ExchangeError> {
@@ -367,28 +407,60 @@ impl<'a> Sieve<'a> {
                 return Ok(());
             }
         };
-        let is_visible = self.exchange.is_visible(self.resource, &native)?;
+        let is_visible =
+            self.resource.visible.is_none() || self.exchange.is_visible(self.resource, &native)?;
         if !is_visible && self.sight == Sight::Clients {
             return Ok(());
         }
         let external: BTreeSet<usize> = self.external.iter().chain(&self.always).copied().collect();
         let indexes: Vec<usize> = external.iter().copied().collect();
-        let mut state = self.exchange.state(self.resource, &located, native, &indexes).await?;
-        if self.filter.as_ref().is_some_and(|filter| !filter.matches(&state.view)) {
-            return Ok(());
-        }
-        if self.window.has(self.matched) {
-            let (id, located) = (located.id.clone(), self.show(located).await?);
-            if located.id != id {
-                let native = state.native;
-                state = self.exchange.state(self.resource, &located, native, &indexes).await?;
+        // What could not be scanned is made here, one after the other: views of several records
+        // at once may ask for the same things.
+        let can_wait = self.views == Views::Left && external.is_empty() && native.text().is_some();
+        let (native, view) = match self.matches(&located, &native).await? {
+            Some(false) => return Ok(()),
+            Some(true) if can_wait => (native, None),
+            is_match => {
+                let native = native.into_value();
+                let state = self.exchange.state(self.resource, &located, native, &indexes).await?;
+                let filter = self.filter.as_ref().filter(|_| is_match.is_none());
+                if filter.is_some_and(|filter| !filter.matches(&state.view)) {
+                    return Ok(());
+                }
+                (Listed::from(state.native), Some(state.view))
             }
+        };
+        if self.window.has(self.matched) {
             let standing = if is_visible { Standing::Shown } else { Standing::Hidden };
-            let (native, view) = (state.native, state.view);
+            let (id, located) = (located.id.clone(), self.show(located).await?);
+            let (native, view) = match view {
+                Some(_) if located.id != id => {
+                    let native = native.into_value();
+                    let state = self.exchange.state(self.resource, &located, native, &indexes);
+                    let state = state.await?;
+                    (Listed::from(state.native), Some(state.view))
+                }
+                view => (native, view),
+            };
             self.page.push(Hit { located, native, view, external, standing });
         }
         self.matched += 1;
         Ok(())
+    }
+
+    /// Whether a record matches; `None` when it takes its view to know.
+    async fn matches(
+        &self,
+        located: &Located,
+        native: &Listed,
+    ) -> Result<Option<bool>, ExchangeError> {
+        let Some(filter) = &self.filter else { return Ok(Some(true)) };
+        if !self.external.is_empty() {
+            return Ok(None);
+        }
+        let (exchange, resource) = (self.exchange, self.resource);
+        let view = straight::glimpse(exchange, resource, located, native, &self.paths).await?;
+        Ok(view.map(|view| filter.matches(&view)))
     }
 
     /// Notes that clients know a resource by its issued id from now on.
@@ -454,11 +526,14 @@ impl<'a> Sieve<'a> {
     async fn locate_listed(
         &mut self,
         from: &Request,
-        records: &[Value],
+        records: &[Listed],
     ) -> Result<Vec<Option<Located>>, ExchangeError> {
         let rule = &self.resource.id;
-        let keys: Result<Vec<String>, _> =
-            records.iter().map(|native| record::listed_key(rule, from, native)).collect();
+        let key = |native: &Listed| match native.key() {
+            Some(key) => Ok(key.to_owned()),
+            None => record::listed_key(rule, from, native),
+        };
+        let keys: Result<Vec<String>, _> = records.iter().map(key).collect();
         self.locate_keys(keys?).await
     }
 
@@ -469,7 +544,7 @@ impl<'a> Sieve<'a> {
     ) -> Result<Vec<Option<Located>>, ExchangeError> {
         let (exchange, resource) = (self.exchange, self.resource);
         let mut entries = Vec::new();
-        if state::uses_sidecar(resource) {
+        if exchange.keeps_any(resource).await? {
             let partition = exchange.tenant.partition();
             entries = exchange.tenant.sidecar.by_keys(&partition, &resource.name, &keys).await?;
         }

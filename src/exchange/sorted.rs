@@ -5,7 +5,7 @@ use crate::convert::sort;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::search::{self, Asked, Found, Reading};
-use crate::exchange::sieve::{Hit, Window, mentioned};
+use crate::exchange::sieve::{Hit, Views, Window, mentioned};
 use crate::mapping::model::ResourceMapping;
 use crate::scim::deviation::Deviation;
 use crate::scim::query::{Query, QueryError, SortOrder};
@@ -80,8 +80,8 @@ pub async fn find(
         Order::Here(sorting) => {
             let mut found = everything(exchange, resource, query).await?;
             let hits = std::mem::take(&mut found.page);
-            let mut ranked: Vec<(Rank, Hit)> =
-                hits.into_iter().map(|hit| (sorting.rank(&hit.view), hit)).collect();
+            let rank = |hit: Hit| (hit.rank(Some(&sorting)), hit);
+            let mut ranked: Vec<(Rank, Hit)> = hits.into_iter().map(rank).collect();
             sort_ranked(&mut ranked, query.sort_order);
             found.page = cut(ranked, window).collect();
             Ok(found)
@@ -98,7 +98,9 @@ pub async fn everything(
     let paths: Vec<_> = query.sort_by.iter().collect();
     let external = mentioned(resource, &paths);
     let reading = Reading::Everything;
-    let asked = Asked { reading, external, ..Asked::new(query.filter.as_ref(), Window::ALL) };
+    let views = Views::Made;
+    let asked =
+        Asked { reading, external, views, ..Asked::new(query.filter.as_ref(), Window::ALL) };
     search::search(exchange, resource, asked).await
 }
 

@@ -87,10 +87,7 @@ impl Exchange<'_> {
         if is_native && !key::is_plausible(&resource.id, id) {
             return Err(not_found());
         }
-        // Where only those who have left are kept, it is enough to know that there are none.
-        let is_kept = uses_sidecar(resource)
-            && (keeps_living(resource) || !self.retired(resource).await?.is_none());
-        let entry = if is_kept {
+        let entry = if self.keeps_any(resource).await? {
             let partition = self.tenant.partition();
             let ids = [id.to_owned()];
             self.tenant.sidecar.by_ids(&partition, &resource.name, &ids).await?.pop()
@@ -105,6 +102,16 @@ impl Exchange<'_> {
             None if is_native => Ok(Located { id: id.to_owned(), key: id.to_owned(), entry: None }),
             None => Err(not_found()),
         }
+    }
+
+    /// Whether the side-car may have anything of resources of this type. Where only those who have
+    /// left are kept, it is enough to know that there are none.
+    pub(in crate::exchange) async fn keeps_any(
+        &self,
+        resource: &ResourceMapping,
+    ) -> Result<bool, ExchangeError> {
+        Ok(uses_sidecar(resource)
+            && (keeps_living(resource) || !self.retired(resource).await?.is_none()))
     }
 
     /// The native record of a located resource: the application's, or the one that was kept when

@@ -16,6 +16,7 @@ use crate::exchange::search;
 use crate::exchange::tenant::Tenant;
 use crate::exchange::walk::Walk;
 use crate::mapping::model::ResourceMapping;
+use crate::native::listed::Listed;
 use crate::sidecar::links::{Claim, Done, Shelf, Sweep};
 
 /// How long a sweep that is not heard of any more keeps others from beginning.
@@ -134,6 +135,7 @@ async fn read(
     let mut walk = Walk::new(list, Parameters::default(), list.pages.as_ref());
     let mut claimed = tenant.clock.now();
     while let Some(records) = walk.next(exchange, resource).await? {
+        let records = records.into_iter().map(Listed::into_value).collect();
         let now = tenant.clock.now();
         let mut links = Vec::new();
         for native in exchange.complete_all(resource, list, records).await? {

@@ -8,18 +8,17 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::convert::page::At;
 use crate::convert::parameters::Parameters;
 use crate::exchange::cursor::{Place, Position};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::search::{self, Breadth, Narrowing};
-use crate::exchange::sieve::{Hit, Sieve, Sight, Window};
+use crate::exchange::sieve::{Hit, Sieve, Sight, Views, Window};
 use crate::exchange::sorted::{self, Order};
 use crate::exchange::walk::Walk;
 use crate::mapping::model::{Request, ResourceMapping};
+use crate::native::listed::Listed;
 use crate::scim::filter::ast::Filter;
 use crate::scim::filter::typed::Typed;
 use crate::scim::query::Query;
@@ -127,6 +126,7 @@ impl Trail<'_> {
         let list = search::listed(self.resource)?;
         let window = Window { start: 1, count: self.count };
         let mut sieve = Sieve::new(self.exchange, self.resource, window, Sight::Clients);
+        sieve.views = Views::Left;
         let mut total = None;
         let (mut off, begun) = match position {
             Some(Position::Off(skip, given)) => (skip, given),
@@ -242,7 +242,7 @@ impl Trail<'_> {
             *total = walk.total.filter(|_| is_whole).or(*total);
             let done = skip.min(records.len());
             skip = 0;
-            let rest: Vec<Value> = records.split_off(done);
+            let rest: Vec<Listed> = records.split_off(done);
             let left = rest.len();
             let taken = sieve.take_until_full(list, rest).await?;
             let given = place.given.saturating_add(sieve.page.len() as u64);

@@ -10,13 +10,14 @@ use crate::convert::lookup::Picks;
 use crate::convert::page::{self, At, Seen};
 use crate::convert::parameters::Parameters;
 use crate::convert::references::References;
-use crate::convert::{key, lookup, record, request};
+use crate::convert::{key, listing, lookup, record, request};
 use crate::exchange::error::{ExchangeError, Mismatch};
-use crate::exchange::native::{About, Exchange};
+use crate::exchange::native::{About, Exchange, understood};
 use crate::mapping::expression::Scope;
 use crate::mapping::model::{
     Collection, CollectionSource, PageStyle, Pages, Request, ResourceMapping, Total,
 };
+use crate::native::listed::Listed;
 use crate::native::message::NativeRequest;
 
 /// Most pages of one list; a list that never ends is the application's fault.
@@ -36,10 +37,11 @@ impl Exchange<'_> {
         let list = resource.list.as_ref().ok_or_else(not_found)?;
         let mut walk = Walk::new(list, Parameters::default(), list.pages.as_ref());
         while let Some(records) = walk.next(self, resource).await? {
-            let is_it = |native: &Value| {
+            let is_it = |native: &Listed| {
                 key::of_record(&resource.id, native).is_ok_and(|key| key == native_key)
             };
             if let Some(found) = records.into_iter().find(is_it) {
+                let found = found.into_value();
                 return self.with_parts(resource, list, native_key, found).await;
             }
             if walk.read > resource.scan_limit as u64 {
@@ -60,14 +62,23 @@ impl Exchange<'_> {
         let CollectionSource::List(list) = &collection.source else { return Ok(Vec::new()) };
         let id = key::typed(&resource.id, native_key);
         let mut walk = Walk::new(list, Parameters::default(), list.pages.as_ref());
-        walk.about = About::Resource;
+        (walk.of, walk.about) = (Of::Elements, About::Resource);
         walk.variables = vec![("id", id), ("native", native.clone())];
         let mut elements = Vec::new();
-        while let Some(mut records) = walk.next(self, resource).await? {
-            elements.append(&mut records);
+        while let Some(records) = walk.next(self, resource).await? {
+            elements.extend(records.into_iter().map(Listed::into_value));
         }
         Ok(elements)
     }
+}
+
+/// What a list is one of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// Records of the resource.
+    Records,
+    /// Elements of one of its collections.
+    Elements,
 }
 
 /// A walk through a list, one page a step.
@@ -83,6 +94,8 @@ pub struct Walk<'m> {
     pub read: u64,
     /// The list's total, as far as the answers told it.
     pub total: Option<u64>,
+    /// What its records are.
+    pub of: Of,
     /// What a 404 means.
     pub about: About,
     /// Further variables of the request's templates.
@@ -106,6 +119,7 @@ impl<'m> Walk<'m> {
             size: pages.map_or(UNSIZED_PAGE, |pages| pages.max),
             read: 0,
             total: None,
+            of: Of::Records,
             about: About::Endpoint,
             variables: Vec::new(),
             asked: String::new(),
@@ -125,7 +139,7 @@ impl<'m> Walk<'m> {
         &mut self,
         exchange: &Exchange<'_>,
         resource: &ResourceMapping,
-    ) -> Result<Option<Vec<Value>>, ExchangeError> {
+    ) -> Result<Option<Vec<Listed>>, ExchangeError> {
         let Some(at) = self.at.take() else { return Ok(None) };
         self.steps += 1;
         if self.steps > MAX_PAGES {
@@ -138,9 +152,18 @@ impl<'m> Walk<'m> {
         }
         let native = self.build(exchange, resource, &at)?;
         self.asked.clone_from(&native.path);
-        let response = exchange.ask(self.request, native, self.about).await?;
-        let records = record::records(self.request, &response);
-        let records = records.ok_or_else(|| Mismatch::records(self.request))?;
+        let response = exchange.ask_for_text(self.request, native, self.about).await?;
+        let plan = exchange.tenant.plan(resource).filter(|_| self.of == Of::Records);
+        let scanned = plan.and_then(|it| listing::records(it, resource, self.request, &response));
+        let records = match scanned {
+            Some(records) => records,
+            None => {
+                understood(self.request, &response)?;
+                let records = record::records(self.request, &response);
+                let records = records.ok_or_else(|| Mismatch::records(self.request))?;
+                records.into_iter().map(Listed::from).collect()
+            }
+        };
         self.read += records.len() as u64;
         if let Some(pages) = self.pages {
             self.total = page::total(pages, &response).or(self.total);

@@ -182,17 +182,16 @@ impl Witness {
         let milliseconds = milliseconds(seen.began);
         let notes = seen.notes.get_mut().unwrap_or_else(PoisonError::into_inner);
         notes.event.outcome = Outcome::Answered(response.status);
-        let text = |name: &str| response.body.as_ref()?.get(name)?.as_str();
-        if notes.event.operation == Operation::Create
-            && let Some(id) = text("id").filter(|_| failure.is_none())
-        {
+        let is_new = notes.event.operation == Operation::Create && failure.is_none();
+        // Only then, since a body that was written as text has to be read for it.
+        if let Some(id) = is_new.then(|| response.text("id")).flatten() {
             id.clone_into(&mut notes.event.resource_id);
         }
         let details = &mut notes.event.details;
         details.ms = milliseconds;
         details.failure = failure.map(Cow::Borrowed);
-        details.scim_type = text("scimType")
-            .filter(|_| failure.is_some())
+        details.scim_type = failure
+            .and_then(|_| response.text("scimType"))
             .map(|keyword| Cow::Owned(keyword.to_owned()));
         seen.end();
     }

@@ -139,6 +139,16 @@ impl Content {
     }
 }
 
+impl Content {
+    /// The body as it came, or as it would have; `None` when there is none.
+    pub fn to_bytes(&self) -> Option<Bytes> {
+        match &self.bytes {
+            Some(bytes) => Some(bytes.clone()),
+            None => self.text().map(|text| Bytes::from(text.into_owned())),
+        }
+    }
+}
+
 impl From<Bytes> for Content {
     fn from(bytes: Bytes) -> Self {
         Self { bytes: Some(bytes), payload: OnceLock::new() }

@@ -124,6 +124,14 @@ impl<'t> Scanner<'t> {
         Some(Raw { text: self.text.get(begin..self.at)?, kind })
     }
 
+    /// The text of what is read there.
+    pub fn span(&mut self, read: impl FnOnce(&mut Self) -> Option<()>) -> Option<&'t str> {
+        self.blanks();
+        let begin = self.at;
+        read(self)?;
+        self.text.get(begin..self.at)
+    }
+
     /// Whether an object comes next.
     pub fn is_object(&mut self) -> bool {
         self.blanks();

@@ -19,6 +19,16 @@ pub fn list_response(resources: Vec<Value>, total: u64, start_index: u64) -> Val
     page
 }
 
+/// The text of a `ListResponse` of one page, like [`list_response`], out of the text of its
+/// resources: a JSON array of `count`.
+pub fn list_text(resources: &str, count: usize, total: u64, start_index: u64) -> String {
+    let schema = urn::LIST_RESPONSE;
+    format!(
+        "{{\"schemas\":[\"{schema}\"],\"totalResults\":{total},\"startIndex\":{start_index},\
+         \"itemsPerPage\":{count},\"Resources\":{resources}}}"
+    )
+}
+
 /// A `ListResponse` of one page of a query by cursor. `total` is told where it is known; without
 /// `next` it is the last page.
 pub fn cursor_page(resources: Vec<Value>, total: Option<u64>, next: Option<&str>) -> Value {
@@ -35,7 +45,7 @@ pub fn cursor_page(resources: Vec<Value>, total: Option<u64>, next: Option<&str>
 mod tests {
     use serde_json::json;
 
-    use crate::scim::list::{cursor_page, list_response};
+    use crate::scim::list::{cursor_page, list_response, list_text};
 
     #[test]
     fn an_empty_result_is_a_whole_list_response() {
@@ -47,6 +57,13 @@ mod tests {
             "Resources": [],
         });
         assert_eq!(list_response(Vec::new(), 0, 1), expected);
+    }
+
+    #[test]
+    fn text_and_value_are_the_same() {
+        let resources = vec![json!({ "id": "3" }), json!({ "id": "4" })];
+        let text = json!(resources).to_string();
+        assert_eq!(list_text(&text, 2, 7, 3), list_response(resources, 7, 3).to_string());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use scimbridge::convert::listing;
 use scimbridge::convert::plan::Plan;
 use scimbridge::dialogue::stage;
 use scimbridge::exchange::response::ScimResponse;
@@ -141,13 +142,45 @@ fn mapping(rows: &[&str]) -> String {
     text
 }
 
-/// An application that has one record, whatever is asked for.
+/// Queries of lists; `totalResults` and what is left out are as important as what is shown.
+const QUERIES: &[&str] = &[
+    "",
+    "startIndex=2&count=1",
+    "count=0",
+    "attributes=userName,emails",
+    "excludedAttributes=emails,meta",
+    "attributes=name.givenName",
+    "sortBy=displayName",
+    "filter=userName pr",
+    "filter=displayName eq \"Ada\"",
+    "filter=active eq true and not (title pr)",
+    "filter=emails[type eq \"work\" and value co \"a\"]",
+    "filter=emails.value pr or name.familyName sw \"A\"",
+    "filter=urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value eq \"7\"",
+    "filter=groups.$ref pr",
+    "filter=meta.created pr",
+    "filter=id eq \"8\"",
+    "filter=timezone pr",
+    "filter=password pr",
+    "filter=groups.value eq \"8\"&startIndex=2",
+];
+
+/// An application that has one record, whatever is asked for, and a list of three such.
 struct One(String);
+
+impl One {
+    fn list(&self) -> String {
+        let Self(record) = self;
+        let other = |id: &str| record.replacen("\"id\":7", &format!("\"id\":{id}"), 1);
+        format!("[{record} , {}\n,{}]", other("8"), other(" 9"))
+    }
+}
 
 #[async_trait]
 impl Upstream for One {
-    async fn call(&self, _request: NativeRequest) -> Result<NativeResponse, UpstreamError> {
-        let body = Bytes::from(self.0.clone()).into();
+    async fn call(&self, request: NativeRequest) -> Result<NativeResponse, UpstreamError> {
+        let text = if request.path == "/users" { self.list() } else { self.0.clone() };
+        let body = Bytes::from(text).into();
         Ok(NativeResponse { status: 200, headers: Vec::new(), body })
     }
 
@@ -179,11 +212,10 @@ fn seen(response: ScimResponse) -> Seen {
 }
 
 /// Both readings of a record.
-async fn both(mapping: &Arc<Mapping>, record: &str, query: &str) -> [ScimResponse; 2] {
-    let line = format!("GET /Users/7?{query}");
+async fn both(mapping: &Arc<Mapping>, record: &str, line: &str) -> [ScimResponse; 2] {
     let straight = tenant(mapping, record).await;
     let general = Tenant { plans: Plans::none(), ..tenant(mapping, record).await };
-    [ask(&straight, &line, None).await, ask(&general, &line, None).await]
+    [ask(&straight, line, None).await, ask(&general, line, None).await]
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
@@ -216,7 +248,24 @@ proptest! {
         query in select(PROJECTIONS),
     ) {
         let mapping = loaded(&mapping(&rows));
-        let [straight, general] = run(both(&mapping, &record, query)).map(seen);
+        let line = format!("GET /Users/7?{query}");
+        let [straight, general] = run(both(&mapping, &record, &line)).map(seen);
+        prop_assert_eq!(straight, general, "{}\n{}\n{}", rows.join("\n"), record, query);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_list_read_straight_says_what_the_general_one_says(
+        rows in subsequence(ROWS, 0..=ROWS.len()).prop_shuffle(),
+        record in record(),
+        query in select(QUERIES),
+    ) {
+        let mapping = loaded(&mapping(&rows));
+        let line = format!("GET /Users?{query}");
+        let [straight, general] = run(both(&mapping, &record, &line)).map(seen);
         prop_assert_eq!(straight, general, "{}\n{}\n{}", rows.join("\n"), record, query);
     }
 }
@@ -229,6 +278,41 @@ fn rows_of_all_sorts_have_a_plan() {
     assert!(Plan::new(&mapping, users).is_some());
     let mapping = loaded(&std::fs::read_to_string("mappings/legacy-app.yaml").unwrap());
     assert!(mapping.resources.iter().all(|it| Plan::new(&mapping, it).is_some()));
+}
+
+#[test]
+fn lists_are_found_in_the_text_wherever_they_stand() {
+    let check = |records: &str, answer: &str, expected: Option<&[&str]>| {
+        let text =
+            mapping(&[]).replacen("{ get: /users }", &format!("{{ get: /users{records} }}"), 1);
+        let mapping = loaded(&text);
+        let users = mapping.resource("User").unwrap();
+        let plan = Plan::new(&mapping, users).unwrap();
+        let body = Bytes::from(answer.to_owned()).into();
+        let response = NativeResponse { status: 200, headers: Vec::new(), body };
+        let found = listing::records(&plan, users, users.list.as_ref().unwrap(), &response);
+        let found = found
+            .map(|found| found.iter().map(|it| it.key().unwrap().to_owned()).collect::<Vec<_>>());
+        assert_eq!(
+            found.as_deref(),
+            expected
+                .map(|keys| keys.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>())
+                .as_deref(),
+            "{records} {answer}"
+        );
+    };
+    check("", r#"[{"id":1},{"id":2}]"#, Some(&["1", "2"]));
+    check("", " [ ] ", Some(&[]));
+    check("", r#"[{"id":1},{"no":2}]"#, None);
+    check("", r#"[{"id":1}"#, None);
+    check("", r#"[{"id":1}] x"#, None);
+    check("", r#"{"id":1}"#, None);
+    let inner = ", records: $.a.b";
+    check(inner, r#"{"a":{"c":[],"b":[{"id":1}]},"d":{}}"#, Some(&["1"]));
+    check(inner, r#"{"a":{"b":[{"id":1}],"b":[{"id":2}]}}"#, Some(&["2"]));
+    check(inner, r#"{"a":{"b":[{"id":1}]},"a":{}}"#, None);
+    check(inner, r#"{"a":{"b":{"id":1}}}"#, None);
+    check(inner, r#"{"a":{"b":null}}"#, None);
 }
 
 /// The examples of every shipped mapping, both ways.

@@ -1,0 +1,74 @@
+//! The records of a list answer, found in its text by a [`Plan`]: where each of them stands, and
+//! its key.
+//!
+//! `record.rs` is the general way; whoever gets `None` here asks there.
+
+use bytes::Bytes;
+
+use crate::convert::plan::Plan;
+use crate::mapping::model::{Request, ResourceMapping};
+use crate::native::listed::Listed;
+use crate::native::message::NativeResponse;
+use crate::native::path::Tail;
+use crate::native::scan::Scanner;
+
+/// The records in an answer to a list request.
+pub fn records(
+    plan: &Plan,
+    resource: &ResourceMapping,
+    request: &Request,
+    response: &NativeResponse,
+) -> Option<Vec<Listed>> {
+    let is_simple = matches!(request.records.tail(), Tail::Each | Tail::Nothing);
+    (is_simple && !request.hydrate).then_some(())?;
+    let bytes = response.body.to_bytes()?;
+    let text = std::str::from_utf8(&bytes).ok()?;
+    let names = request.records.names();
+    let mut scanner = Scanner::new(text);
+    let mut read = |scanner: &mut Scanner<'_>, records: &mut Vec<Listed>| {
+        scanner.array(|scanner| {
+            records.push(record(plan, resource, &bytes, scanner)?);
+            Some(())
+        })
+    };
+    let records = array(&names, &mut scanner, &mut read)?;
+    scanner.is_at_end().then_some(records)
+}
+
+/// What a place, reached by names, is read as. A second member of a name takes the place of the
+/// first.
+fn array<'t, T: Default>(
+    names: &[&str],
+    scanner: &mut Scanner<'t>,
+    read: &mut impl FnMut(&mut Scanner<'t>, &mut T) -> Option<()>,
+) -> Option<T> {
+    let Some((name, inner)) = names.split_first() else {
+        let mut found = T::default();
+        read(scanner, &mut found)?;
+        return Some(found);
+    };
+    let mut found = None;
+    scanner.object(|scanner, member| {
+        if member.plain()? == *name {
+            found = Some(array(inner, scanner, read)?);
+            return Some(());
+        }
+        scanner.value().map(drop)
+    })?;
+    found
+}
+
+fn record(
+    plan: &Plan,
+    resource: &ResourceMapping,
+    bytes: &Bytes,
+    scanner: &mut Scanner<'_>,
+) -> Option<Listed> {
+    let mut key = None;
+    let text = scanner.span(|scanner| {
+        let found = plan.read(scanner)?;
+        key = plan.key(resource, &found).ok();
+        Some(())
+    })?;
+    Some(Listed::scanned(bytes.slice_ref(text.as_bytes()), key?))
+}

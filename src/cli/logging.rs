@@ -3,10 +3,12 @@
 use tracing_subscriber::EnvFilter;
 
 use crate::config::settings::{Log, LogFormat};
+use crate::gateway::listener::log_directives;
 
 /// Starts logging as configured. A level that cannot be understood is taken as `info`.
 pub(crate) fn start(log: &Log) {
-    let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(log_directives(&log.level));
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new(log_directives("info")));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start is a test's; the first one's log goes on.
     let started = match log.format {

@@ -54,6 +54,16 @@ impl Default for Options {
     }
 }
 
+/// These directives for the log, with those under which pingora is silent, unless they name it:
+/// clients that leave early are errors to it, so that anybody could fill the log, and paths stand
+/// in its texts.
+pub fn log_directives(level: &str) -> String {
+    if level.contains("pingora") {
+        return level.to_owned();
+    }
+    format!("{level},pingora_proxy=off,pingora_core=off")
+}
+
 /// The SCIM port.
 #[derive(Debug, Clone, Copy)]
 pub struct Gateway;

@@ -84,6 +84,20 @@ async fn a_byte_now_and_then_keeps_neither_a_connection_nor_anybody_else() {
     assert!(grown < 16 * MEGABYTE, "{grown} bytes");
 }
 
+#[tokio::test]
+async fn clients_that_leave_early_do_not_fill_the_log() {
+    let (_application, _installation, binary) = start("").await;
+    for _ in 0..50 {
+        let mut connection = Connection::open(binary.address).await;
+        connection.write(b"GET /Users/7 HTTP/1.1\r\nHost: a\r\nX-Left: 1").await;
+    }
+    sleep(BEAT * 4).await;
+    check_served(&binary).await;
+    let loud = |line: &&String| line.contains("\"ERROR\"") || line.contains("pingora");
+    let loud: Vec<String> = binary.log().iter().filter(loud).cloned().collect();
+    assert!(loud.is_empty(), "{} lines: {:?}", loud.len(), loud.first());
+}
+
 /// A bridge in front of a large application, and a client that hardly reads.
 #[tokio::test]
 async fn a_client_that_does_not_read_is_not_written_to_for_ever() {

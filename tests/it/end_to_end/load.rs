@@ -64,6 +64,7 @@ impl Load {
         for client in self.clients {
             failures.extend(client.await.unwrap());
         }
+        println!("{} requests, {} failed", self.answered.load(Ordering::Relaxed), failures.len());
         assert!(failures.is_empty(), "{} failed: {:?}", failures.len(), failures.first());
         self.answered.load(Ordering::Relaxed)
     }

@@ -15,6 +15,8 @@ async fn application() -> Application {
 }
 
 fn clients() -> (Client, Client) {
+    // There may be one already, from another test of this process.
+    drop(rustls::crypto::ring::default_provider().install_default());
     let builder = || Client::builder().no_proxy();
     (builder().build().unwrap(), builder().pool_max_idle_per_host(0).build().unwrap())
 }

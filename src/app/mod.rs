@@ -5,6 +5,7 @@ pub mod audit;
 pub mod bridge;
 pub mod demo;
 pub mod details;
+pub mod differences;
 pub mod door;
 pub mod figures;
 pub mod follow;

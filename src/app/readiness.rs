@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::timeout;
 
 use crate::app::probes::{Probed, Probes};
 use crate::auth::expiry;
@@ -16,6 +18,9 @@ use crate::current::Current;
 use crate::exchange::traffic::BreakerState;
 use crate::guard::port::GuardStore as _;
 use crate::store::open::Store;
+
+/// How long the store may take; probes wait for seconds themselves.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Ready when the store answers, nobody has told the process to end, and at least one tenant may
 /// have an application that is there: mappings have been loaded before the port opened.
@@ -62,12 +67,17 @@ impl Ready {
 #[async_trait]
 impl Readiness for Ready {
     async fn checks(&self) -> BTreeMap<String, Check> {
-        let store = match self.store.ready().await {
-            Ok(()) => Check::Passed,
-            Err(error) => Check::Failed(error.to_string()),
+        let asking = async {
+            self.store.ready().await?;
+            self.store.tripped().await
+        };
+        let (store, tripped) = match timeout(PATIENCE, asking).await {
+            Ok(Ok(tripped)) => (Check::Passed, tripped),
+            Ok(Err(error)) => (Check::Failed(error.to_string()), Vec::new()),
+            Err(_) => (Check::Failed("no answer in time".to_owned()), Vec::new()),
         };
         let mut checks = BTreeMap::from([("store".to_owned(), store)]);
-        for trip in self.store.tripped().await.unwrap_or_default() {
+        for trip in tripped {
             let kind = trip.kind.keyword();
             let text = format!(
                 "{kind} are held back since {}; see: scimbridge guard status",

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::app::assemble::{AssembleError, Standing, Workshop};
 use crate::app::bridge::Bridge;
+use crate::app::differences::differences;
 use crate::app::watch::{Prints, Watch};
 use crate::auth::shared::SharedTokens;
 use crate::config::settings::{Config, Listen, Stop};
@@ -191,10 +192,8 @@ impl Reload {
         if tls != self.serving.load().tls {
             changes.push("certificates changed".to_owned());
         }
+        changes.extend(differences(&state.config, &config));
         let limits = config.gateway.limits.clone();
-        if limits != state.config.gateway.limits {
-            changes.push("limits changed".to_owned());
-        }
         self.tokens.set_configured(assembled.tokens.clone());
         self.counted.replace(counted(&assembled.served));
         self.standing.replace(assembled.standing.clone());

@@ -10,10 +10,11 @@ use crate::app::reload::told;
 use crate::clock::SystemClock;
 use crate::config::settings::Config;
 use crate::exchange::cursor::Seal;
-use crate::exchange::sweep::{Freshness, Swept, freshness, sweep};
+use crate::exchange::sweep::{Freshness, SKEW, Swept, freshness, sweep};
 use crate::exchange::tenant::Tenant;
 use crate::id::{IdSource as _, SystemIds};
 use crate::mapping::model::ResourceMapping;
+use crate::sidecar::links::Sweep;
 use crate::sidecar::port::StoreError;
 use crate::store::open::Store;
 
@@ -34,7 +35,7 @@ pub async fn refresh(tenants: &[Arc<Tenant>]) {
 async fn refresh_one(tenant: &Tenant, resource: &ResourceMapping) {
     let (name, kind) = (tenant.name.as_str(), resource.name.as_str());
     let swept = match freshness(tenant, resource).await {
-        Ok((Freshness::Fresh, _)) => return,
+        Ok((Freshness::Fresh, last)) if !is_doubted(tenant, last.as_ref()) => return,
         Ok(_) => sweep(tenant, resource, &SystemIds.uuid(), &|_| {}).await,
         Err(error) => Err(error),
     };
@@ -49,6 +50,14 @@ async fn refresh_one(tenant: &Tenant, resource: &ResourceMapping) {
             tracing::warn!(tenant = name, resource = kind, %error, "the index was not built");
         }
     }
+}
+
+/// Whether a doubt is to be swept away. A sweep ends only those that are older than what clocks
+/// may differ by, so the next one waits for as long.
+fn is_doubted(tenant: &Tenant, last: Option<&Sweep>) -> bool {
+    let now = tenant.clock.now();
+    last.is_none_or(|last| now.duration_since(last.began) > SKEW)
+        && tenant.index.counters.take_doubt()
 }
 
 /// Why the tenants of a configuration cannot be looked at.

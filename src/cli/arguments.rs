@@ -203,7 +203,7 @@ pub(crate) enum Token {
         #[arg(long)]
         tenant: String,
         /// What you call it, such as "entra". Several tokens may have the same label.
-        #[arg(long)]
+        #[arg(long, value_parser = label)]
         label: String,
         /// What it may do: read, write, users, groups, with commas [default: everything].
         #[arg(long, value_name = "SCOPES", default_value = "", hide_default_value = true)]
@@ -500,4 +500,12 @@ pub(crate) struct Reload {
     /// The operators' port (`listen.admin`).
     #[arg(long, default_value = "http://127.0.0.1:8081")]
     pub(crate) url: String,
+}
+
+/// A label that stands in one line of a table.
+fn label(text: &str) -> Result<String, String> {
+    let is_one = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    is_one.then(|| text.to_owned()).ok_or_else(|| {
+        "a label has 1 to 64 characters, none of them a line break or other control".to_owned()
+    })
 }

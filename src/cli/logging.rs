@@ -1,5 +1,7 @@
 //! The log, on standard error.
 
+use std::io::{self, IsTerminal as _};
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::settings::{Log, LogFormat};
@@ -9,7 +11,9 @@ use crate::gateway::listener::log_directives;
 pub(crate) fn start(log: &Log) {
     let filter = EnvFilter::try_new(log_directives(&log.level));
     let filter = filter.unwrap_or_else(|_| EnvFilter::new(log_directives("info")));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Colours are for terminals.
+    let builder = builder.with_ansi(io::stderr().is_terminal());
     // A second start is a test's; the first one's log goes on.
     let started = match log.format {
         LogFormat::Pretty => builder.try_init(),

@@ -102,6 +102,9 @@ async fn rotate(
     let ids: Vec<String> = old.iter().map(|record| record.id.clone()).collect();
     store.replace(&record, &ids, until).await?;
     store.close().await;
+    // One that expires before the grace is over does so all the same.
+    let until = old.iter().map(|it| it.expires.map_or(until, |end| end.min(until))).max();
+    let until = until.unwrap_or(now);
     show(&secret, &record, Some((&ids, until)), now, format);
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! records are when the tenant's configuration says so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use jiff::SignedDuration;
 
@@ -38,6 +38,7 @@ pub struct IndexCounters {
     hits: AtomicU64,
     misses: AtomicU64,
     stale: AtomicU64,
+    is_doubted: AtomicBool,
 }
 
 impl IndexCounters {
@@ -54,6 +55,15 @@ impl IndexCounters {
     /// Links that led to a record without the value, or to none.
     pub fn stale(&self) -> u64 {
         self.stale.load(Ordering::Relaxed)
+    }
+
+    /// Whether only a sweep can tell what became of somebody; nothing is doubted after this.
+    pub fn take_doubt(&self) -> bool {
+        self.is_doubted.swap(false, Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_doubt(&self) {
+        self.is_doubted.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn note_answer(&self, keys: usize) {

@@ -9,6 +9,7 @@ use crate::convert::to_scim::{self, Kept, Presence};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::index::{self, Indexed, Term};
 use crate::exchange::native::Exchange;
+use crate::exchange::sieve::Hit;
 use crate::mapping::model::{Deactivate, ResourceMapping};
 use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::Filter;
@@ -38,33 +39,84 @@ pub enum Scope {
     All,
 }
 
+/// What the index knows of the matches of a filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Candidates {
+    /// All of them have one of these native keys.
+    Keys(BTreeSet<String>),
+    /// Somebody with such a value was being made, and nobody knows what came of it.
+    Doubtful,
+    /// Nothing.
+    Unknown,
+}
+
 impl Exchange<'_> {
-    /// The native keys among which all matches of a filter are; `None` when the index does not
-    /// know.
+    /// The native keys among which all matches of a filter are.
     pub async fn candidates(
         &self,
         resource: &ResourceMapping,
         filter: &Filter,
         scope: Scope,
-    ) -> Result<Option<BTreeSet<String>>, ExchangeError> {
-        let Some(terms) = self.terms(resource, filter, scope) else { return Ok(None) };
+    ) -> Result<Candidates, ExchangeError> {
+        let Some(terms) = self.terms(resource, filter, scope) else {
+            return Ok(Candidates::Unknown);
+        };
         let mut found = BTreeSet::new();
         for term in &terms {
             if !self.is_complete(resource, term.shelf).await? {
-                return Ok(None);
+                return Ok(Candidates::Unknown);
             }
             let links = self.linked(resource, term).await?;
-            // Somebody of this name was being made, and nobody knows what came of it.
             if links.iter().any(|key| key == UNBORN) {
-                return Ok(None);
+                return Ok(Candidates::Doubtful);
             }
             found.extend(links);
             if found.len() > MOST as usize {
-                return Ok(None);
+                return Ok(Candidates::Unknown);
             }
         }
         self.tenant.index.counters.note_answer(found.len());
-        Ok(Some(found))
+        Ok(Candidates::Keys(found))
+    }
+
+    /// Links those who were found by reading the list because there was a doubt, which ends with
+    /// that.
+    pub async fn settle(
+        &self,
+        resource: &ResourceMapping,
+        filter: &Filter,
+        found: &[Hit],
+    ) -> Result<(), ExchangeError> {
+        let known: Vec<(&str, &Resource)> = found
+            .iter()
+            .filter_map(|hit| Some((hit.located.key.as_str(), hit.view.as_ref()?)))
+            .collect();
+        for (key, view) in &known {
+            self.link_written(resource, key, view).await?;
+        }
+        let is_one_term = matches!(filter, Filter::Compare(..));
+        let terms = self.terms(resource, filter, Scope::All).filter(|_| is_one_term);
+        if known.is_empty() {
+            return Ok(());
+        }
+        let links: Vec<Link> = terms.into_iter().flatten().map(|term| unborn(&term)).collect();
+        self.unlink_unborn(resource, &links).await
+    }
+
+    /// Whether somebody with one of these values was being made before, and nobody knows what
+    /// came of it.
+    pub async fn is_doubtful(
+        &self,
+        resource: &ResourceMapping,
+        wanted: &Resource,
+    ) -> Result<bool, ExchangeError> {
+        for Link { attribute, value, .. } in index::links(self.indexed(resource), wanted, UNBORN) {
+            let term = Term { shelf: Shelf::Native, attribute, value };
+            if self.linked(resource, &term).await?.iter().any(|key| key == UNBORN) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether the index will be asked for a filter.
@@ -296,6 +348,11 @@ impl Exchange<'_> {
         let partition = self.tenant.partition();
         Ok(self.tenant.links.unlink(&partition, &resource.name, key, &[]).await?)
     }
+}
+
+fn unborn(term: &Term) -> Link {
+    let Term { attribute, value, .. } = term.clone();
+    Link { attribute, value, key: UNBORN.to_owned() }
 }
 
 fn names(resource: &ResourceMapping) -> Vec<Indexed> {

@@ -21,6 +21,7 @@ use crate::exchange::native::{About, Exchange};
 use crate::exchange::recent::Fate;
 use crate::exchange::shown::{self, Change};
 use crate::exchange::state::{self, Located};
+use crate::exchange::upstream::UpstreamError;
 use crate::exchange::version::Record;
 use crate::mapping::model::{self, Carries, IdSourceRule, Mode, ResourceMapping, Source};
 use crate::scim::resource::Resource;
@@ -59,6 +60,7 @@ pub async fn make(
     if identity.is_none() {
         check_foreseen(&context, &difference)?;
     }
+    let was_doubtful = exchange.is_doubtful(resource, wanted).await?;
     let unborn = exchange.link_ahead(resource, &nothing, wanted, UNBORN).await?;
     exchange.course.plan(resource.create.len());
     let mut located: Option<Located> = None;
@@ -78,8 +80,11 @@ pub async fn make(
         let draft = change::create_draft(&context, request, &difference)?;
         for step in exchange.steps(draft, &variables.scope(&context)).await? {
             let response = match exchange.write(request, step.native, about).await {
-                Err(error) if located.is_none() && is_refused(&error) => {
-                    exchange.unlink_unborn(resource, &unborn).await?;
+                Err(error) if located.is_none() && made_nothing(&error) => {
+                    // What became of an earlier attempt is still to be found out.
+                    if !was_doubtful {
+                        exchange.unlink_unborn(resource, &unborn).await?;
+                    }
                     return Err(error);
                 }
                 other => other?,
@@ -125,13 +130,29 @@ pub async fn make(
     Ok(Made { located, record, view })
 }
 
-/// Whether the application has said that it made nothing.
-fn is_refused(error: &ExchangeError) -> bool {
-    let ExchangeError::Native(failure) = error else { return false };
-    matches!(
-        failure.meaning,
-        Meaning::Outcome(model::Outcome::Uniqueness | model::Outcome::InvalidValue)
-    )
+/// Whether it is certain that this attempt made nothing: the application has said so, or has not
+/// heard of it.
+fn made_nothing(error: &ExchangeError) -> bool {
+    match error {
+        // 503 may be the word of a proxy that knows no more than we do.
+        ExchangeError::Native(failure) => match failure.meaning {
+            Meaning::Outcome(outcome) => outcome != model::Outcome::Unavailable,
+            Meaning::Credentials => true,
+            Meaning::Broken => false,
+        },
+        ExchangeError::Upstream(error) => matches!(
+            error,
+            UpstreamError::Unreachable(_)
+                | UpstreamError::Unresolved(_)
+                | UpstreamError::Throttled { .. }
+                | UpstreamError::Crowded
+                | UpstreamError::LeftAlone { .. }
+                | UpstreamError::Late
+                | UpstreamError::SignIn(_)
+        ),
+        ExchangeError::NotRecorded(_) => true,
+        _ => false,
+    }
 }
 
 /// A record that was made a moment ago and cannot be found is the application's fault: to an

@@ -14,7 +14,7 @@ use crate::convert::parameters::Parameters;
 use crate::convert::references::{Wanted, ids_in, names_in};
 use crate::convert::{place, places, record};
 use crate::exchange::error::{ExchangeError, Mismatch};
-use crate::exchange::links::Scope;
+use crate::exchange::links::{Candidates, Scope};
 use crate::exchange::native::{About, Exchange};
 use crate::exchange::sieve::{Hit, Sieve, Sight, Views, Window};
 use crate::exchange::walk::{self, Walk};
@@ -144,13 +144,18 @@ async fn filtered(
         Calls::List(parameters) => {
             let breadth = Breadth::of(&parameters);
             match exchange.candidates(resource, filter, breadth.index()).await? {
-                Some(keys) => {
+                Candidates::Keys(keys) => {
                     follow(sieve, filter, breadth.index(), keys).await?;
                     sieve.take_written().await?;
                     sieve.take_switched_off().await?;
                     return Ok(BTreeSet::new());
                 }
-                None => scan(sieve, parameters, order.clone(), breadth).await?,
+                Candidates::Unknown => scan(sieve, parameters, order.clone(), breadth).await?,
+                Candidates::Doubtful => {
+                    let read = scan(sieve, parameters, order.clone(), breadth).await;
+                    read.map_err(|error| until_swept(exchange, error))?;
+                    exchange.settle(resource, filter, &sieve.page).await?;
+                }
             }
         }
     }
@@ -163,6 +168,18 @@ async fn filtered(
     sieve.take_written().await?;
     sieve.take_switched_off().await?;
     Ok(plan.answered)
+}
+
+/// A list that is too long to be read because of a doubt is left to the next sweep: to ask more
+/// narrowly would not help the client, and to ask again will.
+fn until_swept(exchange: &Exchange<'_>, error: ExchangeError) -> ExchangeError {
+    match error {
+        ExchangeError::TooMany { .. } => {
+            exchange.tenant.index.counters.note_doubt();
+            ExchangeError::Busy
+        }
+        other => other,
+    }
 }
 
 /// Follows links, and takes those away that have led nowhere.

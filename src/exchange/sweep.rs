@@ -24,7 +24,7 @@ const LEASE: SignedDuration = SignedDuration::from_mins(2);
 
 /// What was written by another bridge while a sweep was under way is not taken for old, though its
 /// clock be behind.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
+pub const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// How far a sweep has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

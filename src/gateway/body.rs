@@ -13,7 +13,8 @@ use crate::gateway::refusal::Refusal;
 /// The whole body; empty when there is none.
 ///
 /// # Errors
-/// The body is too large, too slow or broken. The connection cannot be used any more then.
+/// The body is too large, too slow or broken. The connection ends with the answer then: nobody
+/// knows where the next request would begin.
 pub(crate) async fn read(session: &mut ServerSession, limits: &Limits) -> Result<Bytes, Refusal> {
     if declared_length(session).is_some_and(|length| length > limits.body_bytes) {
         return Err(Refusal::BodyTooLarge);
@@ -24,7 +25,11 @@ pub(crate) async fn read(session: &mut ServerSession, limits: &Limits) -> Result
         }
         collect(session, limits.body_bytes).await
     };
-    timeout(limits.body_timeout, reading).await.unwrap_or(Err(Refusal::BodyTimedOut))
+    let read = timeout(limits.body_timeout, reading).await.unwrap_or(Err(Refusal::BodyTimedOut));
+    if read.is_err() {
+        session.set_keepalive(None);
+    }
+    read
 }
 
 /// Whether the client holds its body back until it is told to send it (RFC 9110 section 10.1.1).

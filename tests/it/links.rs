@@ -1,8 +1,10 @@
 //! The link index: its port's contract, and what it saves.
 #![cfg(test)]
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use scimbridge::app::indexing::index;
 use scimbridge::clock::FixedClock;
@@ -11,6 +13,8 @@ use scimbridge::exchange::index::is_kept;
 use scimbridge::exchange::response::Body;
 use scimbridge::exchange::sweep::{Freshness, Swept, freshness, sweep};
 use scimbridge::exchange::tenant::Tenant;
+use scimbridge::exchange::upstream::{Link as NativeLink, Upstream, UpstreamError};
+use scimbridge::native::message::{Method as NativeMethod, NativeRequest, NativeResponse, Payload};
 use scimbridge::scim::filter::ast::Filter;
 use scimbridge::scim::value::Dialect;
 use scimbridge::sidecar::entry::{Entry, Partition};
@@ -301,6 +305,86 @@ async fn somebody_who_was_being_made_is_looked_for_in_the_list() {
     tenant.links.link(&place, "User", &unborn, Timestamp::UNIX_EPOCH).await.unwrap();
     assert_eq!(find(&tenant, &application, r#"userName eq "person3""#).await.1, SCAN);
     assert_eq!(find(&tenant, &application, r#"userName eq "person4""#).await.1, ["GET /people/u4"]);
+    // Whoever has been found is known from then on.
+    assert_eq!(find(&tenant, &application, r#"userName eq "person3""#).await.1, ["GET /people/u3"]);
+}
+
+/// An application that answers creations as it is told, and makes what it is asked for.
+struct Moody {
+    application: Arc<Application>,
+    /// What happens to the next creations: a status, or no answer at all.
+    moods: Mutex<VecDeque<Option<u16>>>,
+}
+
+#[async_trait]
+impl Upstream for Moody {
+    async fn call(&self, request: NativeRequest) -> Result<NativeResponse, UpstreamError> {
+        if request.method != NativeMethod::Post {
+            return self.application.call(request).await;
+        }
+        let mood = self.moods.lock().unwrap().pop_front().unwrap();
+        match mood {
+            Some(status) => {
+                let body = Payload::Json(json!({})).into();
+                Ok(NativeResponse { status, headers: Vec::new(), body })
+            }
+            None => {
+                self.application.call(request).await?;
+                Err(UpstreamError::Interrupted(None))
+            }
+        }
+    }
+
+    fn follow(&self, asked: &str, link: &str) -> Result<NativeLink, UpstreamError> {
+        self.application.follow(asked, link)
+    }
+}
+
+async fn moody(moods: &[Option<u16>]) -> (Tenant, Arc<Application>) {
+    let (tenant, application) = blind(20, &["userName"]).await;
+    build(&tenant).await;
+    let moods = Mutex::new(moods.iter().copied().collect());
+    let upstream = Moody { application: Arc::clone(&application), moods };
+    (Tenant { upstream: Arc::new(upstream), ..tenant }, application)
+}
+
+#[tokio::test]
+async fn who_was_certainly_not_made_is_not_looked_for() {
+    let (tenant, application) = moody(&[Some(401), Some(403), Some(409), Some(429)]).await;
+    for status in [502, 502, 409, 429] {
+        let new = json!({ "userName": "Grace", "title": "t" });
+        assert_eq!(ask(&tenant, "POST /Users", Some(&new)).await.status, status);
+        let (found, calls) = find(&tenant, &application, r#"userName eq "grace""#).await;
+        assert_eq!((found.len(), calls), (0, Vec::new()), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn who_was_made_without_an_answer_is_found_although_the_repetition_is_refused() {
+    let (tenant, application) = moody(&[None, Some(409)]).await;
+    let new = json!({ "userName": "Grace", "title": "t" });
+    assert_eq!(ask(&tenant, "POST /Users", Some(&new)).await.status, 502);
+    assert_eq!(ask(&tenant, "POST /Users", Some(&new)).await.status, 409);
+    let (found, calls) = find(&tenant, &application, r#"userName eq "grace""#).await;
+    assert_eq!((found, calls), (owned(&["u21"]), owned(&SCAN)));
+    let (found, calls) = find(&tenant, &application, r#"userName eq "grace""#).await;
+    assert_eq!((found, calls), (owned(&["u21"]), owned(&["GET /people/u21"])));
+}
+
+#[tokio::test]
+async fn a_doubt_about_a_list_that_is_too_long_waits_for_a_sweep() {
+    let (tenant, _application) = blind(2_100, &["userName"]).await;
+    build(&tenant).await;
+    let place = tenant.partition();
+    let unborn = [link("username", "grace", "")];
+    tenant.links.link(&place, "User", &unborn, at(-600)).await.unwrap();
+    assert!(!tenant.index.counters.take_doubt());
+    let answer = ask(&tenant, r#"GET /Users?filter=userName eq "grace""#, None).await;
+    assert_eq!(answer.status, 503, "a client that is told 400 would never ask again");
+    assert!(tenant.index.counters.take_doubt());
+    build(&tenant).await;
+    let answer = ask(&tenant, r#"GET /Users?filter=userName eq "grace""#, None).await;
+    assert_eq!((answer.status, &answer.body.unwrap()["totalResults"]), (200, &json!(0)));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::convert::error::ConvertError;
 use crate::convert::{place, places};
-use crate::mapping::model::{Collection, Mode, ResourceMapping};
+use crate::mapping::model::{Collection, ItemRow, Mode, ResourceMapping};
 use crate::scim::resource::Resource;
 
 /// Refuses a text that does not match, unless it has been there before.
@@ -23,7 +23,10 @@ pub fn check(
     }
     for collection in resource.collections.iter().filter(|list| list.mode != Mode::Read) {
         let have = elements(collection, before);
-        let new = elements(collection, wanted).iter().filter(|element| !have.contains(element));
+        let wanted = elements(collection, wanted).iter();
+        // Few do not match. To look for every element of a large group among those that were
+        // there would take as many steps as both have together multiplied.
+        let new = wanted.filter(|it| misfit(collection, it).is_some() && !have.contains(it));
         check_elements(collection, new)?;
     }
     Ok(())
@@ -34,18 +37,24 @@ pub fn check_elements<'e>(
     collection: &Collection,
     elements: impl IntoIterator<Item = &'e Value>,
 ) -> Result<(), ConvertError> {
-    for element in elements {
-        for item in &collection.items {
-            let (Some(pattern), Some(value)) = (&item.pattern, element.get(&item.sub)) else {
-                continue;
-            };
-            if !fits(pattern, value) {
-                let path = format!("{}.{}", place::name(&collection.place), item.sub);
-                return Err(ConvertError::Pattern { path });
-            }
+    match elements.into_iter().find_map(|element| misfit(collection, element)) {
+        Some(sub) => {
+            let path = format!("{}.{sub}", place::name(&collection.place));
+            Err(ConvertError::Pattern { path })
         }
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The sub-attribute of an element that holds such a text.
+fn misfit<'c>(collection: &'c Collection, element: &Value) -> Option<&'c str> {
+    let is_unfit = |item: &&ItemRow| {
+        let (Some(pattern), Some(value)) = (&item.pattern, element.get(&item.sub)) else {
+            return false;
+        };
+        !fits(pattern, value)
+    };
+    collection.items.iter().find(is_unfit).map(|item| item.sub.as_str())
 }
 
 fn elements<'r>(collection: &Collection, resource: &'r Resource) -> &'r [Value] {

@@ -82,7 +82,6 @@ impl SqliteDatabase {
             .synchronous(SqliteSynchronous::Full);
         let pool = SqlitePoolOptions::new()
             .acquire_timeout(busy_timeout)
-            .min_connections(1)
             .idle_timeout(None)
             .max_lifetime(None);
         let (home, connections) = match place {
@@ -92,7 +91,8 @@ impl SqliteDatabase {
             }
             Place::File(path) => (Home::File(path), CONNECTIONS),
         };
-        let pool = pool.max_connections(connections);
+        // All are opened now: while the file is gone or the disk is full nobody could open more.
+        let pool = pool.min_connections(connections).max_connections(connections);
         let started = Instant::now();
         loop {
             match set_up(pool.clone(), options.clone()).await {

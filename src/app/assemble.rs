@@ -27,7 +27,7 @@ use crate::config::settings::{Config, Deletions, Door as DoorConfig, Tenant as T
 use crate::exchange::counters::DeviationCounters;
 use crate::exchange::cursor::Seal;
 use crate::exchange::locks::Locks;
-use crate::exchange::precautions::{Guard, Precautions, Protected};
+use crate::exchange::precautions::{Guard, GuardCounters, Precautions, Protected};
 use crate::exchange::recent::Recent;
 use crate::exchange::tenant::{Plans, Tenant};
 use crate::guard::rule::Rule;
@@ -400,8 +400,11 @@ impl Workshop {
             faults: faults.join("; "),
         })?;
         let rule = config.guard;
-        let guard =
-            (rule != Rule::default()).then(|| Guard { rule, store: Arc::new(self.store.clone()) });
+        let guard = (rule != Rule::default()).then(|| Guard {
+            rule,
+            store: Arc::new(self.store.clone()),
+            counters: GuardCounters::default(),
+        });
         Ok(Precautions { journal: self.journal.clone(), guard, protected })
     }
 

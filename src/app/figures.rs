@@ -3,12 +3,19 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::app::bridge::Bridge;
 use crate::app::reload::Reload;
 use crate::audit::journal::Journal;
 use crate::auth::expiry;
+use crate::auth::failures::Failures;
 use crate::auth::shared::SharedTokens;
 use crate::clock::Clock;
-use crate::console::metrics::{Family, Figures, Lines};
+use crate::console::metrics::{Family, Figures, Line, Lines};
+use crate::current::Current;
+use crate::exchange::precautions::GuardCounters;
+use crate::exchange::tenant::Tenant;
+use crate::gateway::serving::Serving;
+use crate::guard::rule::Kind;
 
 /// How reloads went.
 pub struct Reloads(pub Arc<Reload>);
@@ -104,4 +111,87 @@ impl Figures for Trail {
         });
         families
     }
+}
+
+/// Whom the doors have turned away.
+#[derive(Debug)]
+pub struct Refused(pub Arc<Failures>);
+
+impl Figures for Refused {
+    fn families(&self) -> Vec<Family> {
+        let counts = self.0.counts().into_iter();
+        vec![Family {
+            name: "scimbridge_callers_refused",
+            help: "Calls that did not get in, by reason; limited ones have another reason as well.",
+            lines: Lines::Counters(
+                counts
+                    .map(|(reason, count)| (vec![("reason", reason.to_owned())], count))
+                    .collect(),
+            ),
+        }]
+    }
+}
+
+/// What came of the guards and of the indexes of the tenants that are served.
+pub struct Tenants(pub Arc<Current<Serving<Bridge>>>);
+
+impl Figures for Tenants {
+    fn families(&self) -> Vec<Family> {
+        let serving = self.0.load();
+        let tenants: Vec<&Arc<Tenant>> = serving.endpoint.tenants().collect();
+        let family = |name, help, lines: Vec<Vec<Line<u64>>>| Family {
+            name,
+            help,
+            lines: Lines::Counters(lines.concat()),
+        };
+        let each = |lines: fn(&Tenant) -> Vec<Line<u64>>| {
+            tenants.iter().map(|tenant| lines(tenant)).collect()
+        };
+        vec![
+            family(
+                "scimbridge_guard_trips",
+                "How often a guard has tripped.",
+                each(|tenant| guarded(tenant, |counters| counters.trips().collect())),
+            ),
+            family(
+                "scimbridge_guard_refusals",
+                "Requests that a guard has held back.",
+                each(|tenant| guarded(tenant, |counters| counters.refusals().collect())),
+            ),
+            family(
+                "scimbridge_index_lookups",
+                "Questions to the index, by whether it had a link; stale links led nowhere.",
+                each(indexed),
+            ),
+        ]
+    }
+}
+
+impl fmt::Debug for Tenants {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Tenants").finish_non_exhaustive()
+    }
+}
+
+/// A count of something, by kind.
+type Count = (Kind, u64);
+
+fn guarded(tenant: &Tenant, counts: fn(&GuardCounters) -> Vec<Count>) -> Vec<Line<u64>> {
+    let Some(guard) = &tenant.precautions.guard else { return Vec::new() };
+    let limited = counts(&guard.counters).into_iter();
+    let limited = limited.filter(|(kind, _)| guard.rule.limit(*kind).is_some());
+    let line = |(kind, count): Count| {
+        (vec![("tenant", tenant.name.clone()), ("kind", kind.keyword().to_owned())], count)
+    };
+    limited.map(line).collect()
+}
+
+fn indexed(tenant: &Tenant) -> Vec<Line<u64>> {
+    let counters = &tenant.index.counters;
+    let counts =
+        [("hit", counters.hits()), ("miss", counters.misses()), ("stale", counters.stale())];
+    let line = |(result, count): (&str, u64)| {
+        (vec![("tenant", tenant.name.clone()), ("result", result.to_owned())], count)
+    };
+    counts.map(line).to_vec()
 }

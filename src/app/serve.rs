@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use crate::app::assemble::Workshop;
 use crate::app::audit;
 use crate::app::details;
-use crate::app::figures::{Reloads, Tokens, Trail};
+use crate::app::figures::{Refused, Reloads, Tenants, Tokens, Trail};
 use crate::app::follow;
 use crate::app::handoff::{self, Offer, Sockets, Takeover};
 use crate::app::key::{self, KeyError};
@@ -147,8 +147,8 @@ impl Service {
         let mut workshop = Workshop::new(store.clone(), seal, Arc::clone(&clock));
         workshop.spans = spans.clone().map(|spans| spans as Arc<dyn Spans>);
         workshop.journal = journal.clone();
-        let reload = Reload::begin(workshop, config.clone())?;
-        let reload = Arc::new(reload);
+        let failures = Arc::clone(&workshop.failures);
+        let reload = Arc::new(Reload::begin(workshop, config.clone())?);
         let shared = Arc::clone(&reload.tokens);
         let version = tokens::refresh(&store, &shared).await?;
         let (scim, admin) = handed.map(|it| (it.scim, it.admin)).unzip();
@@ -181,6 +181,8 @@ impl Service {
             Arc::new(Reloads(Arc::clone(&reload))),
             Arc::new(Tokens { tokens: Arc::clone(&shared), clock: Arc::clone(&clock) }),
             Arc::new(Trail(journal)),
+            Arc::new(Refused(failures)),
+            Arc::new(Tenants(Arc::clone(&reload.serving))),
         ];
         let more = metrics::routes(Arc::clone(&reload.counted), figures);
         let more = more.merge(status::routes(Arc::new(report)));

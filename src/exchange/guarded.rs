@@ -224,7 +224,9 @@ impl Exchange<'_> {
         let (tenant, resource) = (self.tenant.name.as_str(), resource.name.as_str());
         let most = limit.most;
         let own = Use { tenant, kind, resource, id, at, since, most };
-        let is_first = match guard.store.count(&own).await? {
+        let verdict = guard.store.count(&own).await?;
+        guard.counters.note(kind, verdict);
+        let is_first = match verdict {
             Verdict::Admitted => return Ok(()),
             Verdict::Trips => true,
             Verdict::Tripped => false,

@@ -2,13 +2,14 @@
 //! and protected accounts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::audit::journal::Journal;
-use crate::guard::port::GuardStore;
-use crate::guard::rule::Rule;
+use crate::guard::port::{GuardStore, Verdict};
+use crate::guard::rule::{Kind, Rule};
 use crate::mapping::model::{Mapping, ResourceMapping};
 use crate::scim::filter::ast::Filter;
 use crate::scim::filter::eval::CompiledFilter;
@@ -40,6 +41,49 @@ pub struct Guard {
     pub rule: Rule,
     /// The counts.
     pub store: Arc<dyn GuardStore>,
+    /// What came of it.
+    pub counters: GuardCounters,
+}
+
+/// How often guards of a tenant have held back in this process, by kind as in [`Kind::ALL`].
+#[derive(Debug, Default)]
+pub struct GuardCounters {
+    trips: [AtomicU64; Kind::ALL.len()],
+    refusals: [AtomicU64; Kind::ALL.len()],
+}
+
+impl GuardCounters {
+    /// How often a guard of each kind has tripped here.
+    pub fn trips(&self) -> impl Iterator<Item = (Kind, u64)> {
+        read(&self.trips)
+    }
+
+    /// How many requests were held back here, those with which a guard tripped among them.
+    pub fn refusals(&self) -> impl Iterator<Item = (Kind, u64)> {
+        read(&self.refusals)
+    }
+
+    pub(in crate::exchange) fn note(&self, kind: Kind, verdict: Verdict) {
+        let add = |counters: &[AtomicU64]| {
+            let mut both = Kind::ALL.iter().zip(counters);
+            if let Some((_, counter)) = both.find(|(known, _)| **known == kind) {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        match verdict {
+            Verdict::Admitted => {}
+            Verdict::Trips => {
+                add(&self.trips);
+                add(&self.refusals);
+            }
+            Verdict::Tripped => add(&self.refusals),
+        }
+    }
+}
+
+fn read(counters: &[AtomicU64]) -> impl Iterator<Item = (Kind, u64)> {
+    let counts = counters.iter().map(|counter| counter.load(Ordering::Relaxed));
+    Kind::ALL.into_iter().zip(counts)
 }
 
 /// Filters for resources that no client may touch, by resource type.

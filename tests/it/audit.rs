@@ -13,7 +13,7 @@ use scimbridge::audit::event::{Event, Operation, Outcome};
 use scimbridge::audit::journal::{Journal, Keeper, Options};
 use scimbridge::audit::memory::MemoryAudit;
 use scimbridge::audit::port::{AuditStore, Begun, Ended, Instance, Recorded, Search};
-use scimbridge::exchange::precautions::{Guard, Protected};
+use scimbridge::exchange::precautions::{Guard, GuardCounters, Protected};
 use scimbridge::exchange::tenant::Tenant;
 use scimbridge::guard::memory::MemoryGuards;
 use scimbridge::guard::port::GuardStore;
@@ -129,7 +129,11 @@ impl World {
 
     fn guarded(&mut self, rule: Rule) -> Arc<MemoryGuards> {
         let store = Arc::new(MemoryGuards::default());
-        self.tenant.precautions.guard = Some(Guard { rule, store: Arc::clone(&store) as _ });
+        self.tenant.precautions.guard = Some(Guard {
+            rule,
+            store: Arc::clone(&store) as _,
+            counters: GuardCounters::default(),
+        });
         store
     }
 }

@@ -23,6 +23,7 @@ mod leaving;
 mod load;
 mod passing;
 mod paths;
+mod precautions;
 mod probing;
 mod reloading;
 mod replicas;

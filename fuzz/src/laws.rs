@@ -30,12 +30,16 @@ use serde_json::{Value, json};
 const MOST_CALLS: usize = 2_000;
 
 /// A filter. What is read can be printed, and what is printed is read as the same; a filter by the
-/// letter means the same to the lenient dialect, which notes nothing about it.
+/// letter means the same to the lenient dialect, which notes nothing about it; but a number of
+/// more digits than a number can hold is an identifier to that.
 pub fn filter(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut noted = Deviations::default();
     let lenient = Filter::parse_noting(text, Dialect::Lenient, &mut noted);
-    if let Ok(strict) = Filter::parse(text, Dialect::Strict) {
+    let is_long = text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() >= 20);
+    if let Ok(strict) = Filter::parse(text, Dialect::Strict)
+        && !is_long
+    {
         assert_eq!(
             lenient.as_ref(),
             Ok(&strict),
@@ -58,8 +62,8 @@ pub fn filter(data: &[u8]) {
     }
 }
 
-/// The body of a PATCH. A request by the letter is the same list of operations to both dialects;
-/// applying it leaves the resource given as it was, and gives the same each time.
+/// The body of a PATCH. A request by the letter is the same list of operations to both dialects,
+/// unless the lenient one has noted why not (a `value` in a removal, an empty manager); applying it leaves the resource given as it was, and gives the same each time.
 pub fn patch(data: &[u8]) {
     let Ok(body) = serde_json::from_slice::<Value>(data) else { return };
     let mut noted = Deviations::default();
@@ -67,7 +71,8 @@ pub fn patch(data: &[u8]) {
     let strict = PatchRequest::parse(&body, user(), Dialect::Strict, &mut Deviations::default());
     if let Ok(strict) = &strict {
         let lenient = lenient.as_ref().expect("the lenient dialect takes what is by the letter");
-        assert_eq!(lenient.operations, strict.operations, "the dialects differ");
+        let is_other = !noted.is_empty();
+        assert!(is_other || lenient.operations == strict.operations, "the dialects differ");
     }
     for request in [lenient, strict].into_iter().flatten() {
         let before = ada();

@@ -3,7 +3,8 @@
 //! there; this needs nothing but the toolchain.
 //!
 //! Usually a fixed number of tries, always the same. With `SCIMBRIDGE_FUZZ_SECONDS` each target
-//! runs for that long from another beginning and tells how far it came.
+//! runs for that long from another beginning, or from `SCIMBRIDGE_FUZZ_SEED`, and tells how far it
+//! came.
 #![cfg(test)]
 
 use std::collections::hash_map::RandomState;
@@ -129,6 +130,12 @@ fn effort(usual: u64) -> Effort {
     seconds.map_or(Effort::Tries(usual), |seconds| Effort::Time(Duration::from_secs(seconds)))
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test asks where it is to begin")]
+fn chosen_seed() -> Option<u64> {
+    let text = std::env::var("SCIMBRIDGE_FUZZ_SEED").ok()?;
+    Some(text.parse().expect("SCIMBRIDGE_FUZZ_SEED is a number"))
+}
+
 /// Holds a target to its law, first on the seeds as they are.
 fn hold(name: &str, law: fn(&[u8]), seeds: &[Vec<u8>], usual: u64) {
     assert!(seeds.len() > 3, "{name} has no seeds");
@@ -138,7 +145,9 @@ fn hold(name: &str, law: fn(&[u8]), seeds: &[Vec<u8>], usual: u64) {
     let effort = effort(usual);
     let beginning = match effort {
         Effort::Tries(_) => 7,
-        Effort::Time(_) => RandomState::new().build_hasher().finish(),
+        Effort::Time(_) => {
+            chosen_seed().unwrap_or_else(|| RandomState::new().build_hasher().finish())
+        }
     };
     let (begun, mut tries, mut numbers) = (Instant::now(), 0, Numbers(beginning));
     let goes_on = |tries: u64| match effort {

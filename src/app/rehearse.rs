@@ -8,8 +8,8 @@ use crate::app::settings;
 use crate::clock::{Clock, SystemClock};
 use crate::exchange::upstream::Upstream;
 use crate::id::{IdSource, SystemIds};
-use crate::mapping::expression::Ambient;
 use crate::mapping::model::Mapping;
+use crate::mapping::scope::Ambient;
 use crate::upstream::client::HttpUpstream;
 use crate::upstream::setup::UpstreamSetupError;
 

@@ -21,7 +21,7 @@ use crate::app::reload::{Reload, ReloadError};
 use crate::app::status::Report;
 use crate::app::sweeps;
 use crate::app::tokens::{self, Keeper};
-use crate::audit::journal;
+use crate::audit::keeper;
 use crate::clock::{Clock, SystemClock};
 use crate::config::settings::{Config, Stop};
 use crate::console::health::{self, Readiness};
@@ -47,7 +47,7 @@ pub struct Service {
     store: Store,
     reload: Arc<Reload>,
     spans: Option<Arc<OtlpSpans>>,
-    keeper: Option<journal::Keeper>,
+    keeper: Option<keeper::Keeper>,
     ready: Arc<Ready>,
     offer: Option<Offer>,
 }

@@ -8,6 +8,7 @@
 pub mod changes;
 pub mod event;
 pub mod journal;
+pub mod keeper;
 pub mod memory;
 pub mod port;
 mod queues;

@@ -15,3 +15,4 @@ mod precautions;
 mod probe_file;
 pub mod settings;
 mod telemetry;
+mod tenant_file;

@@ -8,10 +8,10 @@ use crate::convert::context::Context;
 use crate::convert::document::{self, Difference, Purpose};
 use crate::convert::error::ConvertError;
 use crate::convert::{key, lookup, place, places, request};
-use crate::mapping::expression::Scope;
 use crate::mapping::model::{
     Activate, Carries, Deactivate, Mode, Request, RequestBody, ResourceMapping, SendMode,
 };
+use crate::mapping::scope::Scope;
 use crate::native::message::NativeRequest;
 use crate::scim::resource::Resource;
 

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::convert::references::References;
-use crate::mapping::expression::{Ambient, Scope};
 use crate::mapping::model::{Mapping, ResourceMapping};
+use crate::mapping::scope::{Ambient, Scope};
 
 /// The surroundings of a conversion.
 #[derive(Clone, Copy)]

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use crate::convert::locate::locate;
 use crate::convert::moment;
 use crate::mapping::access::TimeUnit;
-use crate::mapping::expression::{Ambient, Expression, Scope};
+use crate::mapping::expression::Expression;
 use crate::mapping::model::{ErrorRule, Errors, Locator, Outcome, Request, StatusMatch};
+use crate::mapping::scope::{Ambient, Scope};
 use crate::native::message::{NativeResponse, Payload};
 
 /// Longest text of the application's that is shown to a SCIM client.
@@ -174,8 +175,9 @@ mod tests {
 
     use crate::convert::failure::{Failure, MAX_DETAIL, Meaning, Own, judge};
     use crate::id::SystemIds;
-    use crate::mapping::expression::{Ambient, Expression};
+    use crate::mapping::expression::Expression;
     use crate::mapping::model::{ErrorRule, Errors, Outcome, StatusMatch};
+    use crate::mapping::scope::Ambient;
     use crate::mapping::template::Template;
     use crate::native::message::{NativeResponse, Payload};
     use crate::native::path::NativePath;

@@ -13,12 +13,12 @@ use crate::convert::context::Context;
 use crate::convert::error::ConvertError;
 use crate::convert::parameters::{self, Parameters};
 use crate::convert::{collection, key, lens, request};
-use crate::mapping::expression::Scope;
 use crate::mapping::formulas::Formulas;
 use crate::mapping::model::{
     CollectionSource, FilterAction, FilterCase, FilterLanguage, FilterRule, FilterSubject,
     ParameterPlace, Reach, Request, RequestBody, is_same_text,
 };
+use crate::mapping::scope::Scope;
 use crate::mapping::template::Template;
 use crate::mapping::transform::kind::Transform;
 use crate::native::message::NativeRequest;

@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::convert::error::ConvertError;
 use crate::convert::locate::locate;
 use crate::convert::request;
-use crate::mapping::expression::Scope;
 use crate::mapping::model::{Lookup, Request};
+use crate::mapping::scope::Scope;
 use crate::native::message::{NativeRequest, NativeResponse, Urgency};
 
 /// What look-ups picked, by the names that templates know it under.

@@ -32,6 +32,7 @@ pub mod pattern;
 pub mod place;
 pub mod places;
 pub mod plan;
+mod planning;
 pub mod record;
 pub mod references;
 pub mod request;

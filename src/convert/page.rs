@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::convert::key;
 use crate::convert::locate::locate;
 use crate::convert::parameters::Parameters;
-use crate::mapping::expression::{Ambient, Scope};
 use crate::mapping::model::{PageStyle, Pages, Total};
+use crate::mapping::scope::{Ambient, Scope};
 use crate::native::listed::Listed;
 use crate::native::message::NativeResponse;
 

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::convert::error::ConvertError;
 use crate::convert::parameters;
-use crate::mapping::expression::Scope;
 use crate::mapping::model::{BodyFormat, Encoding, Request, RequestBody, SendMode};
+use crate::mapping::scope::Scope;
 use crate::mapping::template::{Template, TemplateError};
 use crate::native::message::{Body, Method, NativeRequest, Urgency};
 

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::scim::resource::is_unassigned;
 use crate::scim::schema::{Attribute, AttributeType};
-use crate::scim::value::{is_same, parse_instant};
+use crate::scim::simple::parse_instant;
+use crate::scim::value::is_same;
 
 /// Nearer than this, instants are the same.
 const A_SECOND: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);

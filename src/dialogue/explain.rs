@@ -290,7 +290,7 @@ fn listed(
     }
 }
 
-fn built(request: &Request, scope: &crate::mapping::expression::Scope<'_>) -> String {
+fn built(request: &Request, scope: &crate::mapping::scope::Scope<'_>) -> String {
     match request::build(request, scope, None) {
         Ok(native) => shown(&native),
         Err(_) => request.method.name().to_owned(),

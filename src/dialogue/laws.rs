@@ -10,8 +10,8 @@ use crate::dialogue::trial::{Trial, Verdict};
 use crate::mapping::diagnostic::{
     Diagnostic, Position, other_type, put_get, unwritable, written_back,
 };
-use crate::mapping::expression::Ambient;
 use crate::mapping::model::{Mapping, ResourceMapping};
+use crate::mapping::scope::Ambient;
 
 /// Most example records that each row is tried on.
 const MOST_RECORDS: usize = 20;

@@ -8,10 +8,10 @@
 use crate::convert::{change, merge, places};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::goal::Goal;
+use crate::exchange::hit::{Sight, Standing, Window};
 use crate::exchange::native::Exchange;
 use crate::exchange::search::{self, Asked};
 use crate::exchange::shown::{self, Change};
-use crate::exchange::sieve::{Sight, Standing, Window};
 use crate::exchange::state::{self, Located, State};
 use crate::exchange::{differences, unique};
 use crate::mapping::model::{IdSourceRule, Mode, ReplaceMode, ResourceMapping};

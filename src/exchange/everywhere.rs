@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use crate::exchange::cursor::{Cursor, Position};
 use crate::exchange::error::ExchangeError;
+use crate::exchange::hit::{Hit, Window};
 use crate::exchange::native::Exchange;
 use crate::exchange::query::{desk, page_size, present, window};
 use crate::exchange::response::ScimResponse;
 use crate::exchange::search::{self, Asked, Found};
-use crate::exchange::sieve::{Hit, Window};
 use crate::exchange::{sorted, trail};
 use crate::mapping::model::ResourceMapping;
 use crate::scim::deviation::Deviation;

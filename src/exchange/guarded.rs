@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use crate::convert::members::Delta;
 use crate::exchange::error::{ExchangeError, GuardTripped};
+use crate::exchange::hit::Window;
 use crate::exchange::native::Exchange;
 use crate::exchange::precautions::Found;
 use crate::exchange::search::{self, Asked};
-use crate::exchange::sieve::Window;
 use crate::guard::port::{Use, Verdict};
 use crate::guard::rule::Kind;
 use crate::mapping::model::{Collection, ResourceMapping};

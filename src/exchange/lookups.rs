@@ -8,8 +8,8 @@ use crate::convert::failure::Meaning;
 use crate::convert::lookup::{self, Picks};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
-use crate::mapping::expression::Scope;
 use crate::mapping::model::{Lookup, Outcome, Request};
+use crate::mapping::scope::Scope;
 
 impl Exchange<'_> {
     /// The calls of a request that is due, after its look-ups.

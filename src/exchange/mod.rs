@@ -18,6 +18,7 @@ pub mod everywhere;
 pub mod found;
 pub mod goal;
 pub mod guarded;
+pub mod hit;
 pub mod index;
 pub mod kept;
 pub mod known_names;

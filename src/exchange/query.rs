@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::exchange::cursor::{Cursor, Desk, Position};
 use crate::exchange::error::ExchangeError;
+use crate::exchange::hit::{Hit, Window};
 use crate::exchange::native::Exchange;
 use crate::exchange::represent;
 use crate::exchange::response::{Body, ScimResponse};
-use crate::exchange::sieve::{Hit, Window};
 use crate::exchange::{sorted, straight, trail};
 use crate::mapping::model::ResourceMapping;
 use crate::scim::list::{cursor_page, list_response, list_text};

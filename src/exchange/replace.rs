@@ -12,8 +12,8 @@ use crate::exchange::state;
 use crate::exchange::version::Conditions;
 use crate::exchange::{create, differences, represent};
 use crate::mapping::model::{Mode, ResourceMapping};
+use crate::scim::immutable;
 use crate::scim::projection::Projection;
-use crate::scim::validate;
 
 /// Replaces a resource.
 pub async fn answer(
@@ -43,8 +43,8 @@ pub async fn answer(
         before = exchange.state(resource, &located, record, &by_calls).await?;
         wanted = merge::merge(resource, resource.replace, &sent, &before.view);
     }
-    validate::keep_immutable(&before.view, &mut wanted, resource_type);
-    validate::check_immutable(&before.view, &wanted, resource_type)?;
+    immutable::keep_immutable(&before.view, &mut wanted, resource_type);
+    immutable::check_immutable(&before.view, &wanted, resource_type)?;
     let deltas = differences::differences(exchange, resource, &before, &wanted).await?;
     let goal = Goal {
         way: Way::Replace,

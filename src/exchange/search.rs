@@ -14,9 +14,10 @@ use crate::convert::parameters::Parameters;
 use crate::convert::references::{Wanted, ids_in, names_in};
 use crate::convert::{place, places, record};
 use crate::exchange::error::{ExchangeError, Mismatch};
+use crate::exchange::hit::{Hit, Sight, Views, Window};
 use crate::exchange::links::{Candidates, Scope};
 use crate::exchange::native::{About, Exchange};
-use crate::exchange::sieve::{Hit, Sieve, Sight, Views, Window};
+use crate::exchange::sieve::Sieve;
 use crate::exchange::walk::{self, Walk};
 use crate::mapping::model::{
     Outcome, PageStyle, Pages, Place, Request, ResourceMapping, Row, Total,

@@ -9,8 +9,8 @@ use crate::convert::members::{MemberCall, Prepared};
 use crate::convert::{key, lookup, request};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::{About, Exchange};
-use crate::mapping::expression::Scope;
 use crate::mapping::model::{Collection, CollectionSource, Outcome, Request, ResourceMapping};
+use crate::mapping::scope::Scope;
 use crate::native::message::NativeRequest;
 
 /// Calls in flight for one collection.

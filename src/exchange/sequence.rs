@@ -22,12 +22,12 @@ use crate::exchange::recent::Fate;
 use crate::exchange::state::{self, Located, State};
 use crate::exchange::version::{self, Record};
 use crate::exchange::{course, kept, names, send};
-use crate::mapping::expression::Scope;
 use crate::mapping::model;
 use crate::mapping::model::{
     Activate, Carries, Collection, CollectionSource, Deactivate, Delete, IdSourceRule, Request,
     ResourceMapping, Row,
 };
+use crate::mapping::scope::Scope;
 use crate::native::message::NativeResponse;
 use crate::scim::resource::Resource;
 use crate::sidecar::entry::{Entry, EntryState};

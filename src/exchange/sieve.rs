@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::convert::record;
 use crate::exchange::error::ExchangeError;
+use crate::exchange::hit::{Hit, Sight, Standing, Views, Window};
 use crate::exchange::native::Exchange;
 use crate::exchange::recent::Fate;
 use crate::exchange::retired::{self, RetiredWalk};
@@ -19,61 +20,8 @@ use crate::native::listed::Listed;
 use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::Filter;
 use crate::scim::filter::eval::CompiledFilter;
-use crate::scim::resource::Resource;
 use crate::scim::segment;
-use crate::scim::sort::{Rank, Sorting};
 use crate::sidecar::entry::{Entry, EntryState, Retired};
-
-/// A resource that matches.
-pub struct Hit {
-    /// Where it is.
-    pub located: Located,
-    /// Its native record.
-    pub native: Listed,
-    /// Its view, where one had to be made.
-    pub view: Option<Resource>,
-    /// Collections behind requests of their own that the view has.
-    pub external: BTreeSet<usize>,
-    /// Whether it exists for clients.
-    pub standing: Standing,
-}
-
-/// Which of the matches are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// The first, counted from 1.
-    pub start: u64,
-    /// How many at most.
-    pub count: u64,
-}
-
-/// Whose eyes look at records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sight {
-    /// Clients': records with a tombstone and those that `where` leaves out are not there.
-    Clients,
-    /// The bridge's own: names may be taken by what clients do not see. Nothing becomes known to
-    /// a client by it.
-    Everything,
-}
-
-/// Whether a record exists for SCIM.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It does.
-    Shown,
-    /// `where` leaves it out.
-    Hidden,
-}
-
-/// Whether matches need views.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Views {
-    /// Each of them.
-    Made,
-    /// Whoever shows them makes those that it needs.
-    Left,
-}
 
 /// How many records are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,30 +45,6 @@ const AT_ONCE: usize = 4;
 
 /// Records that may be read one by one although scanning is forbidden.
 const MOST_READ: usize = 2000;
-
-impl Hit {
-    /// Where it is, and its record, if nobody has made a view of it.
-    pub fn unread(&self) -> Option<(&Located, &Listed)> {
-        self.view.is_none().then_some((&self.located, &self.native))
-    }
-
-    /// Where it stands among others.
-    pub fn rank(&self, sorting: Option<&Sorting>) -> Rank {
-        let (Some(sorting), Some(view)) = (sorting, &self.view) else { return Rank::NONE };
-        sorting.rank(view)
-    }
-}
-
-impl Window {
-    /// Every match.
-    pub const ALL: Self = Self { start: 1, count: u64::MAX };
-
-    /// Whether the match behind this many others is wanted.
-    fn has(self, before: u64) -> bool {
-        let index = before.saturating_add(1);
-        index >= self.start && (index - self.start) < self.count
-    }
-}
 
 /// Lets records through that match, counts them, keeps those of the window.
 pub struct Sieve<'a> {

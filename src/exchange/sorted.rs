@@ -3,9 +3,10 @@
 
 use crate::convert::sort;
 use crate::exchange::error::ExchangeError;
+use crate::exchange::hit::{Hit, Views, Window};
 use crate::exchange::native::Exchange;
 use crate::exchange::search::{self, Asked, Found, Reading};
-use crate::exchange::sieve::{Hit, Views, Window, mentioned};
+use crate::exchange::sieve::mentioned;
 use crate::mapping::model::ResourceMapping;
 use crate::scim::deviation::Deviation;
 use crate::scim::query::{Query, QueryError, SortOrder};

@@ -6,10 +6,10 @@
 use serde_json::Value;
 
 use crate::exchange::error::ExchangeError;
+use crate::exchange::hit::{Sight, Window};
 use crate::exchange::locks::Held;
 use crate::exchange::native::Exchange;
 use crate::exchange::search::{self, Asked};
-use crate::exchange::sieve::{Sight, Window};
 use crate::mapping::model::ResourceMapping;
 use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::{CompareOp, Filter};

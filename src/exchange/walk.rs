@@ -13,10 +13,10 @@ use crate::convert::references::References;
 use crate::convert::{key, listing, lookup, record, request};
 use crate::exchange::error::{ExchangeError, Mismatch};
 use crate::exchange::native::{About, Exchange, understood};
-use crate::mapping::expression::Scope;
 use crate::mapping::model::{
     Collection, CollectionSource, PageStyle, Pages, Request, ResourceMapping, Total,
 };
+use crate::mapping::scope::Scope;
 use crate::native::listed::Listed;
 use crate::native::message::NativeRequest;
 

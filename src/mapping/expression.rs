@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use minijinja::value::Serde;
 use minijinja::{ErrorKind, Value as Jinja};
 use serde_json::{Map, Value};
 
 use crate::id::IdSource;
 use crate::mapping::scan::{Usage, dotted_path, usage};
+use crate::mapping::scope::Scope;
 use crate::mapping::vocabulary::{ENVIRONMENT, ESCAPES, FILTERS, FUNCTIONS, TESTS};
 
 /// Largest result of an expression, as JSON text in bytes.
@@ -27,24 +27,6 @@ const MAX_WORDS: usize = 500;
 
 /// Most characters that `random(n)` gives.
 const MAX_RANDOM: usize = 1024;
-
-/// What every expression of one request can see.
-#[derive(Clone)]
-pub struct Ambient {
-    /// Behind `uuid()` and `random(n)`.
-    pub ids: Arc<dyn IdSource>,
-    /// Behind `now`.
-    pub now: Timestamp,
-    /// Behind `request_id`.
-    pub request_id: String,
-}
-
-/// The variables of one evaluation.
-#[derive(Clone)]
-pub struct Scope<'a> {
-    ambient: &'a Ambient,
-    values: Vec<(&'a str, Cow<'a, Value>)>,
-}
 
 /// A compiled expression.
 #[derive(Clone)]
@@ -111,50 +93,6 @@ pub enum ExpressionError {
         /// The expression.
         expression: String,
     },
-}
-
-impl<'a> Scope<'a> {
-    /// A scope with nothing in it but `now` and `request_id`.
-    pub fn new(ambient: &'a Ambient) -> Self {
-        Self { ambient, values: Vec::new() }
-    }
-
-    /// The same scope with one more variable, or with another value of it.
-    #[must_use]
-    pub fn with(self, name: &'a str, value: &'a Value) -> Self {
-        self.set(name, Cow::Borrowed(value))
-    }
-
-    /// The same scope with one more variable that the scope keeps.
-    #[must_use]
-    pub fn with_owned(self, name: &'a str, value: Value) -> Self {
-        self.set(name, Cow::Owned(value))
-    }
-
-    /// The value of a variable that was put in.
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        self.values.iter().find(|(have, _)| *have == name).map(|(_, value)| value.as_ref())
-    }
-
-    /// What every expression of this request can see.
-    pub fn ambient(&self) -> &'a Ambient {
-        self.ambient
-    }
-
-    fn set(mut self, name: &'a str, value: Cow<'a, Value>) -> Self {
-        self.values.retain(|(have, _)| *have != name);
-        self.values.push((name, value));
-        self
-    }
-
-    fn look_up(&self, name: &str) -> Option<Cow<'_, Value>> {
-        match (self.get(name), name) {
-            (Some(value), _) => Some(Cow::Borrowed(value)),
-            (None, "now") => Some(Cow::Owned(Value::from(self.ambient.now.to_string()))),
-            (None, "request_id") => Some(Cow::Owned(Value::from(self.ambient.request_id.as_str()))),
-            (None, _) => None,
-        }
-    }
 }
 
 impl Expression {
@@ -299,10 +237,10 @@ impl Expression {
             variables.insert(name.as_str(), Jinja::from(Serde(self.needed(name, value))));
         }
         if self.reads_now {
-            variables.insert("now", Jinja::from(scope.ambient.now.to_string()));
+            variables.insert("now", Jinja::from(scope.ambient().now.to_string()));
         }
         for name in &self.functions {
-            variables.insert(name.as_str(), function(name, &scope.ambient.ids));
+            variables.insert(name.as_str(), function(name, &scope.ambient().ids));
         }
         Ok(Jinja::from_pairs(variables))
     }
@@ -328,23 +266,6 @@ impl Expression {
 
     fn unknown(&self, name: &str) -> ExpressionError {
         ExpressionError::UnknownVariable { expression: self.source.clone(), name: name.to_owned() }
-    }
-}
-
-impl fmt::Debug for Ambient {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Ambient")
-            .field("now", &self.now)
-            .field("request_id", &self.request_id)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Scope<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Names only: the values are people's.
-        formatter.debug_list().entries(self.values.iter().map(|(name, _)| name)).finish()
     }
 }
 
@@ -466,7 +387,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::id::IdSource;
-    use crate::mapping::expression::{Ambient, Expression, ExpressionFaultKind, Scope};
+    use crate::mapping::expression::{Expression, ExpressionFaultKind};
+    use crate::mapping::scope::{Ambient, Scope};
 
     struct Fixed;
 

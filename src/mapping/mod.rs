@@ -21,6 +21,7 @@ pub mod requests;
 mod row;
 mod scan;
 pub mod schema;
+pub mod scope;
 pub mod template;
 pub mod transcript;
 pub mod transform;

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use crate::mapping::expression::{Expression, ExpressionError, ExpressionFault, Scope};
+use crate::mapping::expression::{Expression, ExpressionError, ExpressionFault};
 use crate::mapping::scan::quoted_length;
+use crate::mapping::scope::Scope;
 
 /// Everything but the unreserved characters of RFC 3986 section 2.3.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -411,7 +412,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::id::SystemIds;
-    use crate::mapping::expression::{Ambient, Scope};
+    use crate::mapping::scope::{Ambient, Scope};
     use crate::mapping::template::{BodyTemplate, Template, TemplateFault};
 
     #[test]

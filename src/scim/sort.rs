@@ -16,7 +16,8 @@ use crate::scim::filter::fold::fold;
 use crate::scim::query::SortOrder;
 use crate::scim::resource::Resource;
 use crate::scim::schema::{Attribute, AttributeType, ResourceType, Returned};
-use crate::scim::value::{Dialect, parse_instant};
+use crate::scim::simple::parse_instant;
+use crate::scim::value::Dialect;
 
 /// What resources of one type are sorted by.
 #[derive(Debug, Clone, PartialEq)]

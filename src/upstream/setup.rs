@@ -4,7 +4,7 @@
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 
-use crate::mapping::expression::{Ambient, Scope};
+use crate::mapping::scope::{Ambient, Scope};
 use crate::mapping::template::{Template, TemplateError};
 use crate::upstream::header;
 

@@ -9,11 +9,10 @@ use scimbridge::scim::attr::AttrPath;
 use scimbridge::scim::deviation::Deviations;
 use scimbridge::scim::filter::ast::{CompareOp, Filter};
 use scimbridge::scim::filter::eval::CompiledFilter;
+use scimbridge::scim::immutable::{check_immutable, keep_immutable};
 use scimbridge::scim::resource::{Resource, is_unassigned};
 use scimbridge::scim::schema::{ResourceType, Uniqueness};
-use scimbridge::scim::validate::{
-    ValidationError, check_immutable, keep_immutable, read_resource, require,
-};
+use scimbridge::scim::validate::{ValidationError, read_resource, require};
 use scimbridge::scim::value::Dialect;
 use serde_json::{Map, Value};
 

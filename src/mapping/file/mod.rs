@@ -13,6 +13,7 @@ pub(crate) mod resource;
 pub(crate) mod scalar;
 pub(crate) mod script;
 pub(crate) mod shape;
+mod short;
 pub(crate) mod step;
 pub(crate) mod table;
 pub(crate) mod top;

@@ -15,7 +15,8 @@ use crate::scim::filter::ast::CompareOp;
 use crate::scim::filter::error::FilterError;
 use crate::scim::filter::fold::fold;
 use crate::scim::schema::{Attribute, AttributeType};
-use crate::scim::value::{Dialect, parse_boolean, parse_instant};
+use crate::scim::simple::{parse_boolean, parse_instant};
+use crate::scim::value::Dialect;
 
 /// An operator and a literal, made ready for values of one attribute.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,7 +7,8 @@ use crate::scim::attr::AttrPath;
 use crate::scim::deviation::{Deviation, Deviations};
 use crate::scim::filter::ast::CompareOp;
 use crate::scim::filter::error::FilterError;
-use crate::scim::value::{Dialect, parse_boolean};
+use crate::scim::simple::parse_boolean;
+use crate::scim::value::Dialect;
 
 /// Where reading stands.
 pub(crate) struct Cursor<'t, 'd> {

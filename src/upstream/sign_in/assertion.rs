@@ -208,7 +208,7 @@ mod tests {
 
     use crate::id::SystemIds;
     use crate::mapping::access::{self, JwtAlgorithm};
-    use crate::mapping::expression::Ambient;
+    use crate::mapping::scope::Ambient;
     use crate::mapping::template::Template;
     use crate::upstream::setup::Setup;
     use crate::upstream::sign_in::assertion::{Assertion, Purpose, fixed, name};

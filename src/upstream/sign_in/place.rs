@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::mapping::expression::{Ambient, Scope};
 use crate::mapping::model::TokenPlace;
+use crate::mapping::scope::{Ambient, Scope};
 use crate::mapping::template::Template;
 use crate::upstream::setup::Setup;
 use crate::upstream::sign_in::credential::Credential;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::audit::changes::Keep;
-use crate::audit::journal::{HasEnded, Journal, Options};
+use crate::audit::desk::{HasEnded, Options};
+use crate::audit::journal::Journal;
 use crate::audit::port::Instance;
 use crate::clock::Clock;
 use crate::config::settings::Config;

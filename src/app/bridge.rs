@@ -135,6 +135,10 @@ impl Endpoint for Bridge {
         })
     }
 
+    fn passes(&self) -> bool {
+        self.tenants.iter().any(|served| served.backend.is_some())
+    }
+
     fn passes_tls(&self) -> bool {
         self.tenants.iter().filter_map(|served| served.backend.as_ref()).any(|it| it.tls)
     }

@@ -35,7 +35,7 @@ pub async fn refresh(tenants: &[Arc<Tenant>]) {
 async fn refresh_one(tenant: &Tenant, resource: &ResourceMapping) {
     let (name, kind) = (tenant.name.as_str(), resource.name.as_str());
     let swept = match freshness(tenant, resource).await {
-        Ok((Freshness::Fresh, last)) if !is_doubted(tenant, last.as_ref()) => return,
+        Ok((Freshness::Fresh, last)) if !is_doubted(tenant, resource, last.as_ref()) => return,
         Ok(_) => sweep(tenant, resource, &SystemIds.uuid(), &|_| {}).await,
         Err(error) => Err(error),
     };
@@ -54,10 +54,10 @@ async fn refresh_one(tenant: &Tenant, resource: &ResourceMapping) {
 
 /// Whether a doubt is to be swept away. A sweep ends only those that are older than what clocks
 /// may differ by, so the next one waits for as long.
-fn is_doubted(tenant: &Tenant, last: Option<&Sweep>) -> bool {
+fn is_doubted(tenant: &Tenant, resource: &ResourceMapping, last: Option<&Sweep>) -> bool {
     let now = tenant.clock.now();
     last.is_none_or(|last| now.duration_since(last.began) > SKEW)
-        && tenant.index.counters.take_doubt()
+        && tenant.index.counters.take_doubt(&resource.name)
 }
 
 /// Why the tenants of a configuration cannot be looked at.

@@ -6,62 +6,22 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::SignedDuration;
 use tokio::sync::{Notify, oneshot};
 
 use crate::audit::changes::Keep;
+use crate::audit::desk::{HasEnded, Inner, Options, Told};
 use crate::audit::event::{Event, Operation};
 use crate::audit::keeper::Keeper;
 use crate::audit::port::{AuditStore, Begun, Ended, Instance};
-use crate::audit::queues::Queues;
-use crate::audit::refusals::{Refusal, Refusals};
+use crate::audit::refusals::Refusal;
 use crate::clock::Clock;
-
-/// What is kept, and for how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
-    /// Whether reads have events.
-    pub reads: bool,
-    /// What is kept of values.
-    pub keep: Keep,
-    /// How long events are kept.
-    pub life: SignedDuration,
-}
-
-/// Whether another run of the bridge has ended, as far as the operating system can tell: `None`
-/// when it cannot.
-pub type HasEnded = fn(&str) -> Option<bool>;
 
 /// The way into the audit trail; cheap to clone.
 #[derive(Clone)]
 pub struct Journal {
     inner: Option<Arc<Inner>>,
-}
-
-pub(super) struct Inner {
-    pub(super) store: Arc<dyn AuditStore>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) options: Options,
-    pub(super) instance: Mutex<Instance>,
-    pub(super) has_ended: HasEnded,
-    pub(super) sequence: AtomicI64,
-    pub(super) queues: Mutex<Queues>,
-    pub(super) refusals: Mutex<Refusals>,
-    pub(super) wake: Notify,
-    pub(super) is_closing: AtomicBool,
-    pub(super) told: Told,
-}
-
-/// What metrics want to know.
-#[derive(Debug, Default)]
-pub(super) struct Told {
-    pub(super) written: AtomicU64,
-    pub(super) dropped: AtomicU64,
-    pub(super) failures: AtomicU64,
-    pub(super) interrupted: AtomicU64,
-    pub(super) waiting: AtomicU64,
 }
 
 /// Figures of a journal since the start.
@@ -187,14 +147,14 @@ impl Journal {
     /// What has been written until now.
     pub fn figures(&self) -> Figures {
         let Some(inner) = &self.inner else { return Figures::default() };
-        let Told { written, dropped, failures, interrupted, waiting } = &inner.told;
+        let Told { written, dropped, failures, interrupted } = &inner.told;
         let read = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
         Figures {
             written: read(written),
             dropped: read(dropped),
             failures: read(failures),
             interrupted: read(interrupted),
-            waiting: read(waiting),
+            waiting: inner.queues().waiting() as u64,
         }
     }
 
@@ -203,25 +163,6 @@ impl Journal {
     pub async fn keep(&self) -> Option<Keeper> {
         let inner = Arc::clone(self.inner.as_ref()?);
         Some(Keeper::start(inner).await)
-    }
-}
-
-impl Inner {
-    pub(super) fn queues(&self) -> MutexGuard<'_, Queues> {
-        // No change can stop half-way, so what a panicking caller left behind is whole.
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn id(&self) -> String {
-        self.instance.lock().unwrap_or_else(PoisonError::into_inner).id.clone()
-    }
-
-    pub(super) fn tell_refusals(&self) {
-        let events = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut queues = self.queues();
-        for event in events {
-            queues.read(event);
-        }
     }
 }
 
@@ -235,8 +176,9 @@ mod tests {
     use jiff::{SignedDuration, Timestamp};
 
     use crate::audit::changes::Keep;
+    use crate::audit::desk::Options;
     use crate::audit::event::{Details, Event, Operation, Outcome};
-    use crate::audit::journal::{Journal, Options};
+    use crate::audit::journal::Journal;
     use crate::audit::memory::MemoryAudit;
     use crate::audit::port::{AuditStore, Begun, Ended, Instance, Recorded, Search};
     use crate::clock::FixedClock;

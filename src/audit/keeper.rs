@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::audit::journal::{Inner, Told};
+use crate::audit::desk::{Inner, Told};
 use crate::audit::port::Instance;
 use crate::audit::queues::{Batch, MOST_ENDED};
 
@@ -129,7 +129,7 @@ async fn step(inner: &Inner, id: &str, batch: Batch, was_well: bool) -> bool {
         // Somebody who has given up does not mind.
         waiting.send(is_well).ok();
     }
-    let Told { written, dropped, failures, waiting, .. } = &inner.told;
+    let Told { written, dropped, failures, .. } = &inner.told;
     let mut queues = inner.queues();
     match result {
         Ok(()) => {
@@ -154,7 +154,6 @@ async fn step(inner: &Inner, id: &str, batch: Batch, was_well: bool) -> bool {
         dropped.fetch_add(lost, Ordering::Relaxed);
         tracing::warn!(lost, "events without writes were dropped: the store does not keep up");
     }
-    waiting.store(queues.waiting() as u64, Ordering::Relaxed);
     is_well
 }
 

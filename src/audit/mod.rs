@@ -6,6 +6,7 @@
 //! operator asks for them, and passwords always.
 
 pub mod changes;
+pub mod desk;
 pub mod event;
 pub mod journal;
 pub mod keeper;

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
 use figment::value::Value;
-use serde::de::DeserializeOwned;
 
 use crate::config::access::AccessFile;
 use crate::config::error::{ConfigError, Fault};
 use crate::config::interpolate::Surroundings;
 use crate::config::listen_file::{LimitsFile, ListenFile, StopFile};
 use crate::config::precautions::AuditFile;
+use crate::config::section::{all, section};
 use crate::config::settings::{Config, Store};
 use crate::config::telemetry::TelemetryFile;
 use crate::config::tenant_file::tenants;
@@ -99,36 +99,6 @@ fn overlaid(file: Figment, variables: &BTreeMap<String, String>) -> Figment {
         figment = figment.merge(Serialized::default(&key, value));
     }
     figment
-}
-
-pub(super) fn section<T: DeserializeOwned + Default>(
-    whole: &BTreeMap<String, Value>,
-    name: &str,
-    faults: &mut Vec<Fault>,
-) -> T {
-    let Some(value) = whole.get(name) else { return T::default() };
-    value.deserialize().unwrap_or_else(|errors| {
-        faults.extend(all(name, errors));
-        T::default()
-    })
-}
-
-pub(super) fn all(prefix: &str, errors: figment::Error) -> Vec<Fault> {
-    errors.into_iter().map(|error| Fault::of(prefix, &error)).collect()
-}
-
-impl Surroundings<'_> {
-    /// A text with its references read.
-    pub(crate) fn text_at(&self, key: &str, text: String, faults: &mut Vec<Fault>) -> String {
-        match self.resolve(serde_json::Value::String(text)) {
-            Ok(serde_json::Value::String(text)) => text,
-            Ok(_) => String::new(),
-            Err(problem) => {
-                faults.push(Fault::new(key, problem));
-                String::new()
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod load;
 mod pass_file;
 mod precautions;
 mod probe_file;
+mod section;
 pub mod settings;
 mod telemetry;
 mod tenant_file;

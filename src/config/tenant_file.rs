@@ -9,11 +9,11 @@ use serde::Deserialize;
 
 use crate::config::access::{DeleteFile, DoorFile, JwtFile, TenantLimitsFile};
 use crate::config::error::Fault;
-use crate::config::file::{all, section};
 use crate::config::interpolate::Surroundings;
 use crate::config::pass_file::{self, PassFile};
 use crate::config::precautions::GuardFile;
 use crate::config::probe_file::ProbeFile;
+use crate::config::section::{all, section};
 use crate::config::settings::{Index, Tenant, Values};
 use crate::scim::value::Dialect;
 

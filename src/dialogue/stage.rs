@@ -12,7 +12,7 @@ use crate::convert::{key, memo};
 use crate::dialogue::script::ScriptedUpstream;
 use crate::exchange::cursor::Seal;
 use crate::exchange::precautions::Precautions;
-use crate::exchange::tenant::{Plans, Tenant};
+use crate::exchange::tenant::{KeptAttributes, Plans, Tenant};
 use crate::exchange::upstream::Upstream;
 use crate::id::IdSource;
 use crate::mapping::model::{ConfigType, ConfigVar, Given, Mapping};
@@ -62,6 +62,7 @@ pub async fn set(
         recent: Arc::default(),
         precautions: Precautions::default(),
         plans: Plans::default(),
+        kept: KeptAttributes::default(),
     })
 }
 

@@ -110,7 +110,7 @@ impl Exchange<'_> {
         for (collection, calls) in built {
             send::all(self, resource, &located.key, collection, calls, &scope).await?;
         }
-        self.remember(resource, &located.key, Fate::There(None));
+        self.remember(resource, &located.key, || Fate::There(None));
         self.write_redirected(resource, &located.key, &redirected).await
     }
 

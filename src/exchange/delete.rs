@@ -96,7 +96,7 @@ async fn remove(
             }
         }
     }
-    exchange.remember(resource, &located.key, Fate::Gone);
+    exchange.remember(resource, &located.key, || Fate::Gone);
     Ok(())
 }
 

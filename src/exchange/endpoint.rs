@@ -64,6 +64,11 @@ pub trait Endpoint: Send + Sync + 'static {
         None
     }
 
+    /// Whether there is any application that gets such requests.
+    fn passes(&self) -> bool {
+        false
+    }
+
     /// Whether any application that gets such requests is called over TLS.
     fn passes_tls(&self) -> bool {
         false

@@ -12,10 +12,11 @@ use serde_json::Value;
 
 use crate::convert::members::Delta;
 use crate::exchange::error::{ExchangeError, GuardTripped};
-use crate::exchange::hit::Window;
+use crate::exchange::hit::{Views, Window};
 use crate::exchange::native::Exchange;
 use crate::exchange::precautions::Found;
 use crate::exchange::search::{self, Asked};
+use crate::exchange::state;
 use crate::guard::port::{Use, Verdict};
 use crate::guard::rule::Kind;
 use crate::mapping::model::{Collection, ResourceMapping};
@@ -53,8 +54,8 @@ impl Exchange<'_> {
         id: &str,
     ) -> Result<(), ExchangeError> {
         self.check_touched(resource, id).await?;
-        for collection in &resource.collections {
-            self.check_emptied(resource, id, collection).await?;
+        for index in 0..resource.collections.len() {
+            self.check_emptied(resource, id, index).await?;
         }
         self.count(resource, id, Kind::Deletion).await
     }
@@ -134,22 +135,21 @@ impl Exchange<'_> {
         &self,
         resource: &ResourceMapping,
         id: &str,
-        collection: &Collection,
+        index: usize,
     ) -> Result<(), ExchangeError> {
+        let Some(collection) = resource.collections.get(index) else { return Ok(()) };
         let Some(target) = self.protected_target(collection) else { return Ok(()) };
-        let Found::Ids(ids) = self.protected_ids(target).await? else { return Ok(()) };
-        for member in ids.iter().take(MOST) {
-            let place = AttrPath {
-                urn: collection.place.extension.clone(),
-                attr: collection.place.attribute.clone(),
-                sub: Some("value".to_owned()),
-            };
-            let is_member = compare(place, member);
-            if self.matches(resource, id, is_member).await? {
-                return Err(ExchangeError::Protected { resource: target.name.clone() });
-            }
+        if matches!(self.protected_ids(target).await?, Found::Ids(ids) if ids.is_empty()) {
+            return Ok(());
         }
-        Ok(())
+        let own = compare(AttrPath { urn: None, attr: "id".to_owned(), sub: None }, id);
+        let external = state::external(resource).filter(|it| *it == index).collect();
+        let window = Window { start: 1, count: 1 };
+        let asked = Asked { external, views: Views::Made, ..Asked::new(Some(&own), window) };
+        let found = Box::pin(search::search(self, resource, asked)).await?;
+        let views = found.page.iter().filter_map(|hit| hit.view.as_ref());
+        let members = views.flat_map(|view| ids(collection, view)).map(str::to_owned).collect();
+        self.check_each(target, &members).await
     }
 
     /// The ids of a type's protected resources, as far as the application can be asked.

@@ -4,7 +4,8 @@
 //! records are when the tenant's configuration says so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::SignedDuration;
 
@@ -38,7 +39,7 @@ pub struct IndexCounters {
     hits: AtomicU64,
     misses: AtomicU64,
     stale: AtomicU64,
-    is_doubted: AtomicBool,
+    doubted: Mutex<BTreeSet<String>>,
 }
 
 impl IndexCounters {
@@ -57,13 +58,18 @@ impl IndexCounters {
         self.stale.load(Ordering::Relaxed)
     }
 
-    /// Whether only a sweep can tell what became of somebody; nothing is doubted after this.
-    pub fn take_doubt(&self) -> bool {
-        self.is_doubted.swap(false, Ordering::Relaxed)
+    /// Whether only a sweep can tell what became of somebody of this type; nothing is doubted
+    /// after this.
+    pub fn take_doubt(&self, resource: &str) -> bool {
+        self.doubts().remove(resource)
     }
 
-    pub(crate) fn note_doubt(&self) {
-        self.is_doubted.store(true, Ordering::Relaxed);
+    pub(crate) fn note_doubt(&self, resource: &str) {
+        self.doubts().insert(resource.to_owned());
+    }
+
+    fn doubts(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.doubted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn note_answer(&self, keys: usize) {

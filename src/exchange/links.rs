@@ -94,11 +94,10 @@ impl Exchange<'_> {
         for (key, view) in &known {
             self.link_written(resource, key, view).await?;
         }
-        let is_one_term = matches!(filter, Filter::Compare(..));
-        let terms = self.terms(resource, filter, Scope::All).filter(|_| is_one_term);
-        if known.is_empty() {
+        if known.is_empty() || !matches!(filter, Filter::Compare(..)) {
             return Ok(());
         }
+        let terms = self.terms(resource, filter, Scope::All);
         let links: Vec<Link> = terms.into_iter().flatten().map(|term| unborn(&term)).collect();
         self.unlink_unborn(resource, &links).await
     }
@@ -143,12 +142,12 @@ impl Exchange<'_> {
     ) -> Option<Vec<Term>> {
         // Without a request for one record each of them would be a reading of the list.
         resource.get.as_ref()?;
-        let kept = index::kept(resource);
+        let kept = self.tenant.kept(resource);
         let native = match scope {
             Scope::Kept => &[],
             Scope::All => self.indexed(resource),
         };
-        index::terms(resource, &[(Shelf::Kept, &kept), (Shelf::Native, native)], filter)
+        index::terms(resource, &[(Shelf::Kept, kept), (Shelf::Native, native)], filter)
     }
 
     /// The attributes of the application's records that are indexed.
@@ -235,7 +234,7 @@ impl Exchange<'_> {
     /// The links of what an entry keeps. Those who are switched off have their names there, too.
     fn kept_links(&self, resource: &ResourceMapping, entry: &Entry) -> Vec<Link> {
         let attributes = Resource(entry.attributes.clone());
-        let mut links = index::links(&index::kept(resource), &attributes, &entry.key);
+        let mut links = index::links(self.tenant.kept(resource), &attributes, &entry.key);
         if let EntryState::Off(native) = &entry.state {
             let none = References::default();
             let kept = Kept { attributes: Some(&entry.attributes), presence: Presence::Left };
@@ -342,7 +341,7 @@ impl Exchange<'_> {
 
     /// Forgets a resource that is no more.
     pub async fn unlink(&self, resource: &ResourceMapping, key: &str) -> Result<(), ExchangeError> {
-        if self.indexed(resource).is_empty() && index::kept(resource).is_empty() {
+        if self.indexed(resource).is_empty() && self.tenant.kept(resource).is_empty() {
             return Ok(());
         }
         let partition = self.tenant.partition();

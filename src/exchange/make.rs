@@ -99,7 +99,7 @@ pub async fn make(
                     None => Mismatch::record(request),
                 })?;
                 // A later step may fail, and the next attempt must find what is there.
-                exchange.remember(resource, &key, Fate::There(None));
+                exchange.remember(resource, &key, || Fate::There(None));
                 if identity.is_none() {
                     exchange.course.made();
                     names::check_address(resource, &key)?;
@@ -121,7 +121,7 @@ pub async fn make(
         Some(record) => record,
         None => exchange.record(resource, &located.key).await.map_err(not_there)?,
     };
-    exchange.remember(resource, &located.key, Fate::There(Some(record.native.clone())));
+    exchange.remember(resource, &located.key, || Fate::There(Some(record.native.clone())));
     let change = Change { before: &Resource::default(), wanted };
     exchange.link_written(resource, &located.key, wanted).await?;
     let view = shown::view(exchange, resource, &located, record.clone(), change, doubts).await?;

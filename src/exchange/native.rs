@@ -340,11 +340,19 @@ impl<'t> Exchange<'t> {
     }
 
     /// Remembers what became of a record, where lists follow writes only after a while.
-    pub fn remember(&self, resource: &ResourceMapping, native_key: &str, fate: Fate) {
+    pub fn remember(
+        &self,
+        resource: &ResourceMapping,
+        native_key: &str,
+        fate: impl FnOnce() -> Fate,
+    ) {
         let eventual = self.tenant.mapping.api.eventual;
+        if eventual.is_zero() {
+            return;
+        }
         let now = self.tenant.clock.now();
-        if let (false, Ok(until)) = (eventual.is_zero(), now.checked_add(eventual)) {
-            self.tenant.recent.note(&resource.name, native_key, fate, now, until);
+        if let Ok(until) = now.checked_add(eventual) {
+            self.tenant.recent.note(&resource.name, native_key, fate(), now, until);
         }
     }
 

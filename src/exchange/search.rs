@@ -154,7 +154,7 @@ async fn filtered(
                 Candidates::Unknown => scan(sieve, parameters, order.clone(), breadth).await?,
                 Candidates::Doubtful => {
                     let read = scan(sieve, parameters, order.clone(), breadth).await;
-                    read.map_err(|error| until_swept(exchange, error))?;
+                    read.map_err(|error| until_swept(exchange, resource, error))?;
                     exchange.settle(resource, filter, &sieve.page).await?;
                 }
             }
@@ -173,10 +173,14 @@ async fn filtered(
 
 /// A list that is too long to be read because of a doubt is left to the next sweep: to ask more
 /// narrowly would not help the client, and to ask again will.
-fn until_swept(exchange: &Exchange<'_>, error: ExchangeError) -> ExchangeError {
+fn until_swept(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    error: ExchangeError,
+) -> ExchangeError {
     match error {
         ExchangeError::TooMany { .. } => {
-            exchange.tenant.index.counters.note_doubt();
+            exchange.tenant.index.counters.note_doubt(&resource.name);
             ExchangeError::Busy
         }
         other => other,

@@ -136,12 +136,13 @@ impl<'a> Change<'a> {
             return;
         }
         if located.key != key {
-            self.exchange.remember(self.resource, key, Fate::Gone);
+            self.exchange.remember(self.resource, key, || Fate::Gone);
         }
         let has_left = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
-        let native = (!self.stale).then(|| self.record.native.clone());
-        let fate = if has_left { Fate::Gone } else { Fate::There(native) };
-        self.exchange.remember(self.resource, &located.key, fate);
+        self.exchange.remember(self.resource, &located.key, || {
+            let native = (!self.stale).then(|| self.record.native.clone());
+            if has_left { Fate::Gone } else { Fate::There(native) }
+        });
     }
 
     /// What came of it.

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::convert::plan::Plan;
 use crate::exchange::counters::DeviationCounters;
 use crate::exchange::cursor::Seal;
-use crate::exchange::index::Index;
+use crate::exchange::index::{self, Index, Indexed};
 use crate::exchange::locks::Locks;
 use crate::exchange::precautions::Precautions;
 use crate::exchange::recent::Recent;
@@ -57,12 +57,24 @@ pub struct Tenant {
     pub precautions: Precautions,
     /// How records are read without trees, where they can be.
     pub plans: Plans,
+    /// What only the side-car has values of.
+    pub kept: KeptAttributes,
 }
 
 impl Tenant {
     /// Whose side-car entries these are.
     pub fn partition(&self) -> Partition {
         Partition { tenant: self.name.clone(), mapping: self.mapping.name.clone() }
+    }
+
+    /// The attributes of this type that only the side-car has values of.
+    pub fn kept(&self, resource: &ResourceMapping) -> &[Indexed] {
+        let KeptAttributes(kept) = &self.kept;
+        let kept = kept.get_or_init(|| {
+            let all = self.mapping.resources.iter();
+            all.map(|it| (it.name.clone(), index::kept(it))).collect()
+        });
+        kept.iter().find(|(name, _)| *name == resource.name).map_or(&[], |(_, it)| it.as_slice())
     }
 
     /// How this resource's records are read without trees; `None` when they cannot be.
@@ -76,6 +88,11 @@ impl Tenant {
         plan.as_ref()
     }
 }
+
+/// The attributes of each type that only the side-car has values of, found out when they are first
+/// asked for.
+#[derive(Debug, Default)]
+pub struct KeptAttributes(OnceLock<Vec<(String, Vec<Indexed>)>>);
 
 /// The plans of a mapping, made when the first is asked for.
 #[derive(Debug, Default)]

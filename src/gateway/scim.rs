@@ -262,6 +262,9 @@ impl<E: Endpoint> Serving<E> {
 
     /// Where a request goes that means no tenant and cannot be taken for one that does.
     fn pass(&self, head: &RequestHeader, peer: Option<IpAddr>) -> Option<Passing> {
+        if !self.endpoint.passes() {
+            return None;
+        }
         head::check_size(head.raw_path(), &head.headers, &self.limits).ok()?;
         let host = head::authority(host(head)).ok()?;
         let path = head.uri.path();

@@ -137,9 +137,7 @@ impl Content {
             (None, Some(Payload::Empty) | None) => None,
         }
     }
-}
 
-impl Content {
     /// The body as it came, or as it would have; `None` when there is none.
     pub fn to_bytes(&self) -> Option<Bytes> {
         match &self.bytes {

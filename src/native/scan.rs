@@ -47,14 +47,6 @@ impl<'t> Raw<'t> {
     /// `null`, which stands for a value that is not there too.
     pub const NULL: Self = Self { text: "null", kind: Kind::Null };
 
-    /// Whether `serde_json` would print the value as it stands, and it is a single one.
-    pub fn is_canonical(&self) -> bool {
-        match self.kind {
-            Kind::Null | Kind::Boolean | Kind::Whole | Kind::Plain => true,
-            Kind::Number | Kind::Escaped | Kind::Array | Kind::Object => false,
-        }
-    }
-
     /// The characters of a string without escapes.
     pub fn plain(&self) -> Option<&'t str> {
         match self.kind {
@@ -136,12 +128,6 @@ impl<'t> Scanner<'t> {
     pub fn is_object(&mut self) -> bool {
         self.blanks();
         self.peek() == Some(b'{')
-    }
-
-    /// Whether an array comes next.
-    pub fn is_array(&mut self) -> bool {
-        self.blanks();
-        self.peek() == Some(b'[')
     }
 
     /// Reads an object: `member` is given every name, as it stands, and reads the value.
@@ -303,7 +289,7 @@ mod tests {
         let raw = scanned(text).unwrap();
         assert_eq!((raw.text, raw.kind), (text.trim(), kind));
         assert_eq!(raw.value().as_ref(), Some(value));
-        if raw.is_canonical() {
+        if matches!(raw.kind, Kind::Null | Kind::Boolean | Kind::Whole | Kind::Plain) {
             assert_eq!(raw.text, value.to_string());
         }
     }

@@ -89,29 +89,17 @@ impl Breaker {
 
     /// Whether there is any sense in waiting for a turn.
     pub(crate) fn check(&self) -> Result<(), LeftAlone> {
-        let state = self.state();
-        match state.phase {
-            Phase::Closed => Ok(()),
-            Phase::Open(until) => {
-                let wait = until.saturating_duration_since(Instant::now());
-                if wait.is_zero() { Ok(()) } else { Err(LeftAlone(wait)) }
-            }
-            Phase::Probing => Err(LeftAlone(PROBING)),
-        }
+        self.state().check()
     }
 
     /// Lets an attempt begin.
     pub(crate) fn admit(&self) -> Result<Ticket<'_>, LeftAlone> {
-        self.check()?;
         let mut state = self.state();
-        match state.phase {
-            Phase::Closed => {}
-            Phase::Open(_) => {
-                state.phase = Phase::Probing;
-                state.generation += 1;
-                self.traffic.note_breaker(BreakerState::Probing);
-            }
-            Phase::Probing => return Err(LeftAlone(PROBING)),
+        state.check()?;
+        if matches!(state.phase, Phase::Open(_)) {
+            state.phase = Phase::Probing;
+            state.generation += 1;
+            self.traffic.note_breaker(BreakerState::Probing);
         }
         Ok(Ticket { breaker: self, generation: state.generation, is_open: true })
     }
@@ -168,6 +156,17 @@ impl Breaker {
 }
 
 impl State {
+    fn check(&self) -> Result<(), LeftAlone> {
+        match self.phase {
+            Phase::Closed => Ok(()),
+            Phase::Open(until) => {
+                let wait = until.saturating_duration_since(Instant::now());
+                if wait.is_zero() { Ok(()) } else { Err(LeftAlone(wait)) }
+            }
+            Phase::Probing => Err(LeftAlone(PROBING)),
+        }
+    }
+
     fn count(&mut self, sign: Sign, now: Instant) {
         if self.window.is_none_or(|begun| now.saturating_duration_since(begun) > WINDOW) {
             (self.window, self.attempts, self.failures) = (Some(now), 0, 0);
@@ -276,19 +275,16 @@ mod tests {
         assert_eq!(BreakerState::ALL.map(|state| breaker.traffic.became(state)), [1, 2, 3]);
     }
 
-    #[test]
-    fn pauses_grow_and_late_answers_say_nothing() {
-        let breaker = breaker(1, Duration::from_millis(1));
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_and_late_answers_say_nothing() {
+        let breaker = breaker(1, HOUR);
         let late = breaker.admit().unwrap_or_else(|_| unreachable!());
-        let openings = |_| {
-            while breaker.check().is_err() {
-                std::thread::yield_now();
-            }
+        for hours in [1, 2, 3, 3] {
             see(&breaker, [Sign::Silent]);
-            pause(&breaker).unwrap_or_default()
-        };
-        let pauses: Vec<Duration> = (0..4).map(openings).collect();
-        assert!(pauses.iter().all(|pause| *pause <= Duration::from_millis(3)), "{pauses:?}");
+            assert_eq!(pause(&breaker), Some(HOUR * hours));
+            tokio::time::advance(HOUR * hours).await;
+            assert_eq!(pause(&breaker), None);
+        }
         late.settle(Sign::Alive);
         assert_eq!(breaker.traffic.became(BreakerState::Closed), 0);
     }

@@ -222,7 +222,9 @@ impl State {
             return Some(0);
         }
         let by_rate = rate.map(|rate| {
-            let recent = self.begun.iter().filter(|begun| **begun + rate.per > now).count();
+            // In the order in which they began.
+            let old = self.begun.partition_point(|begun| *begun + rate.per <= now);
+            let recent = self.begun.len() - old;
             u64::try_from(rate.most.saturating_sub(recent)).unwrap_or(u64::MAX)
         });
         let told = self.allowance.filter(|(_, until)| *until > now).map(|(left, _)| left);

@@ -378,10 +378,11 @@ async fn a_doubt_about_a_list_that_is_too_long_waits_for_a_sweep() {
     let place = tenant.partition();
     let unborn = [link("username", "grace", "")];
     tenant.links.link(&place, "User", &unborn, at(-600)).await.unwrap();
-    assert!(!tenant.index.counters.take_doubt());
+    assert!(!tenant.index.counters.take_doubt("User"));
     let answer = ask(&tenant, r#"GET /Users?filter=userName eq "grace""#, None).await;
     assert_eq!(answer.status, 503, "a client that is told 400 would never ask again");
-    assert!(tenant.index.counters.take_doubt());
+    let counters = &tenant.index.counters;
+    assert!(!counters.take_doubt("Group") && counters.take_doubt("User"));
     build(&tenant).await;
     let answer = ask(&tenant, r#"GET /Users?filter=userName eq "grace""#, None).await;
     assert_eq!((answer.status, &answer.body.unwrap()["totalResults"]), (200, &json!(0)));

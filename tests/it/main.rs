@@ -24,6 +24,7 @@ mod mapping_load;
 mod page;
 mod paging;
 mod postgres;
+mod protected;
 mod readme;
 mod rehearsal;
 mod schema;

@@ -16,7 +16,7 @@ use crate::auth::token::{ConfiguredToken, Token};
 use crate::clock::{Clock, SystemClock};
 use crate::dialogue::recorder::Recorder;
 use crate::exchange::precautions::Precautions;
-use crate::exchange::tenant::{Plans, Tenant};
+use crate::exchange::tenant::{KeptAttributes, Plans, Tenant};
 use crate::exchange::upstream::Upstream;
 use crate::gateway::listener::{Gateway, Options, Running};
 use crate::id::{IdSource, SystemIds};
@@ -127,6 +127,7 @@ impl Demo {
             recent: Arc::default(),
             precautions: Precautions::default(),
             plans: Plans::default(),
+            kept: KeptAttributes::default(),
         };
         let token = token.unwrap_or_else(|| Token::generate(&*ids).expose().to_owned());
         let known = ConfiguredToken::new("demo", "demo", &token).map_err(|_| DemoError::Token)?;

@@ -14,8 +14,8 @@ use crate::native::scan::Scanner;
 pub fn locate(locator: &Locator, response: &NativeResponse) -> Option<Value> {
     match locator {
         Locator::Body(path) => match scanned(path, response) {
-            Some(found) => found,
-            None => read(locator, response.json()?),
+            Ok(found) => found,
+            Err(NeedsTree) => read(locator, response.json()?),
         },
         Locator::Part(..) => read(locator, response.json()?),
         Locator::Header(name, None) => response.header(name).map(Value::from),
@@ -23,22 +23,24 @@ pub fn locate(locator: &Locator, response: &NativeResponse) -> Option<Value> {
     }
 }
 
+/// An answer that takes the general way: a tree.
+struct NeedsTree;
+
 /// The value at a place that names lead to, found in the answer's text: nobody needs a tree of a
-/// list to know its total. `None` where that takes the general way.
-fn scanned(path: &NativePath, response: &NativeResponse) -> Option<Option<Value>> {
+/// list to know its total.
+fn scanned(path: &NativePath, response: &NativeResponse) -> Result<Option<Value>, NeedsTree> {
     let names = path.names();
-    (path.tail() == Tail::Nothing && !names.is_empty()).then_some(())?;
-    let text = response.body.text()?;
+    if path.tail() != Tail::Nothing || names.is_empty() {
+        return Err(NeedsTree);
+    }
+    let text = response.body.text().ok_or(NeedsTree)?;
     let mut wants = Wants::default();
     let slot = wants.ask(&names);
     let mut found = vec![None; wants.len()];
     let mut scanner = Scanner::new(&text);
-    wants.find(&mut scanner, &mut found)?;
-    scanner.is_at_end().then_some(())?;
-    match found.get(slot).copied().flatten() {
-        Some(raw) => raw.value().map(Some),
-        None => Some(None),
-    }
+    wants.find(&mut scanner, &mut found).filter(|()| scanner.is_at_end()).ok_or(NeedsTree)?;
+    let raw = found.get(slot).copied().flatten();
+    raw.map(|raw| raw.value().ok_or(NeedsTree)).transpose()
 }
 
 /// The value at a place in a document, which has no headers.
@@ -71,7 +73,7 @@ mod tests {
         let body = Bytes::from_static(body.as_bytes()).into();
         let response = NativeResponse { status: 200, headers: Vec::new(), body };
         let path = NativePath::parse(path).unwrap();
-        assert_eq!(scanned(&path, &response).is_some(), is_scanned, "{response:?}");
+        assert_eq!(scanned(&path, &response).is_ok(), is_scanned, "{response:?}");
         let locator = Locator::Body(path);
         let found = locate(&locator, &response);
         let expected: Option<Value> = response.json().and_then(|body| read(&locator, body));

@@ -10,6 +10,7 @@ use crate::end_to_end::application::{Application, json as reply};
 use crate::end_to_end::binary::{Binary, Installation};
 use crate::end_to_end::bridge::{call, token};
 use crate::http::Connection;
+use crate::postgres::tell;
 
 /// How many connections come; more where the variable of the environment says so.
 const CROWD: usize = 400;
@@ -79,6 +80,34 @@ async fn the_longest_idle_connection_makes_room() {
     let last = idle.last_mut().unwrap();
     last.write(b"GET /Users/7 HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(last.answer("GET").await.is_some());
+}
+
+#[tokio::test]
+async fn idle_connections_that_have_room_cost_little_and_hinder_nobody() {
+    let crowd = crowd();
+    let room = crowd + 64;
+    let limits = format!(
+        "connections = {room}\nconnections_per_address = {room}\n\
+         head_seconds = 300\nidle_seconds = 300\n"
+    );
+    let (_application, _installation, binary) = start(&limits).await;
+    let before = binary.memory("VmRSS");
+    let mut idle = Vec::with_capacity(crowd);
+    for _ in 0..crowd {
+        idle.push(Connection::open(binary.address).await);
+    }
+    for _ in 0..20 {
+        check_served(&binary).await;
+    }
+    let grown = binary.memory("VmHWM").saturating_sub(before);
+    tell(&format!("{crowd} idle connections at once: {grown} bytes more at most"));
+    let most = 8 * MEGABYTE + u64::try_from(crowd).unwrap() * 32 * 1024;
+    assert!(grown < most, "{crowd} connections: {grown} bytes");
+    // All of them are still there, the first one too.
+    for connection in idle.iter_mut().step_by(crowd.div_ceil(50)) {
+        connection.write(b"GET /Users/7 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(connection.answer("GET").await.is_some());
+    }
 }
 
 #[tokio::test]

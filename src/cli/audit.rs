@@ -113,6 +113,8 @@ async fn tail(lines: usize, filter: &AuditFilter) -> Result<(), AuditError> {
         shown.show(recorded);
     }
     let mut seen: BTreeMap<i64, Instant> = BTreeMap::new();
+    // One listener for all looks: an interruption may come while the store is asked.
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         let mut from = low;
         loop {
@@ -138,7 +140,7 @@ async fn tail(lines: usize, filter: &AuditFilter) -> Result<(), AuditError> {
         }
         tokio::select! {
             () = sleep(INTERVAL) => {}
-            _ = tokio::signal::ctrl_c() => break,
+            _ = &mut interrupted => break,
         }
     }
     store.close().await;

@@ -14,33 +14,92 @@ use crate::store::database::Transaction;
 use crate::store::error::{Inconsistent, corrupt};
 use crate::store::open::Store;
 use crate::store::row::Row;
-use crate::store::statement::Statement;
+use crate::store::statement::{Statement, Wording};
 
-/// Rows of one statement. A batch is cut into these lengths, so that there are a handful of texts
-/// and connections keep their plans.
-const LENGTHS: [usize; 4] = [64, 16, 4, 1];
+/// Rows begin: `instance` is `$1`.
+macro_rules! begin {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO audit_begun (instance, sequence, at, tenant, token, request_id, \
+             operation, resource, resource_id, details) \
+             SELECT CAST($1 AS TEXT), CAST(value ->> 0 AS BIGINT), CAST(value ->> 1 AS BIGINT), \
+             value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
+             value ->> 9 FROM ",
+            $rows
+        )
+    };
+}
+
+/// Rows are begun no longer.
+macro_rules! forget {
+    ($rows:literal) => {
+        concat!(
+            "DELETE FROM audit_begun WHERE instance = $1 AND sequence IN \
+             (SELECT CAST(value ->> 0 AS BIGINT) FROM ",
+            $rows,
+            ")"
+        )
+    };
+}
+
+/// Rows are over, in their order.
+macro_rules! end {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO audit_events (at, tenant, token, request_id, operation, resource, \
+             resource_id, status, details) \
+             SELECT CAST(value ->> 1 AS BIGINT), value ->> 2, value ->> 3, value ->> 4, \
+             value ->> 5, value ->> 6, value ->> 7, CAST(value ->> 8 AS BIGINT), value ->> 9 FROM ",
+            $rows
+        )
+    };
+}
+
+/// Events in the order of their numbers, or in the other one.
+macro_rules! search {
+    ($order:literal) => {
+        concat!(
+            "SELECT number, at, tenant, token, request_id, operation, resource, resource_id, \
+             status, details FROM audit_events \
+             WHERE number > $1 AND number < $2 AND at >= $3 AND at < $4 \
+             AND (CAST($5 AS TEXT) IS NULL OR tenant = $5) \
+             AND (CAST($6 AS TEXT) IS NULL OR token = $6) \
+             AND (CAST($7 AS TEXT) IS NULL OR request_id = $7 \
+                  OR (request_id > $7 || '-' AND request_id < $7 || '.')) \
+             AND (CAST($8 AS TEXT) IS NULL OR operation = $8) \
+             AND (CAST($9 AS TEXT) IS NULL OR resource = $9) \
+             AND (CAST($10 AS TEXT) IS NULL OR resource_id = $10) \
+             AND (status IS NULL OR status >= $11) ORDER BY number ",
+            $order,
+            " LIMIT $12"
+        )
+    };
+}
 
 /// How many events around an instant are looked at to find where to begin. Events stand in the
 /// order in which they ended, which is nearly the one in which they began.
 const AROUND: i64 = 1000;
 
-const INSERT_BEGUN: &str = "INSERT INTO audit_begun (instance, sequence, at, tenant, token, \
-                            request_id, operation, resource, resource_id, details) VALUES $#";
-
-const INSERT_EVENTS: &str = "INSERT INTO audit_events (at, tenant, token, request_id, operation, \
-                             resource, resource_id, status, details) VALUES $#";
-
-const SELECT: &str = "SELECT number, at, tenant, token, request_id, operation, resource, \
-                      resource_id, status, details FROM audit_events \
-                      WHERE number > $1 AND number < $2 AND at >= $3 AND at < $4 \
-                      AND (CAST($5 AS TEXT) IS NULL OR tenant = $5) \
-                      AND (CAST($6 AS TEXT) IS NULL OR token = $6) \
-                      AND (CAST($7 AS TEXT) IS NULL OR request_id = $7 \
-                           OR (request_id > $7 || '-' AND request_id < $7 || '.')) \
-                      AND (CAST($8 AS TEXT) IS NULL OR operation = $8) \
-                      AND (CAST($9 AS TEXT) IS NULL OR resource = $9) \
-                      AND (CAST($10 AS TEXT) IS NULL OR resource_id = $10) \
-                      AND (status IS NULL OR status >= $11)";
+/// What begins (`$2`) and what has ended (`$3`), as [`rows`]. No operation is in both.
+const RECORD: Wording = Wording {
+    sqlite: concat!(
+        "BEGIN IMMEDIATE; ",
+        begin!("jsonb_each($2)"),
+        "; ",
+        forget!("jsonb_each($3)"),
+        "; ",
+        end!("jsonb_each($3)"),
+        "; COMMIT"
+    ),
+    postgres: concat!(
+        "WITH begun AS (",
+        begin!("jsonb_array_elements(CAST($2 AS jsonb))"),
+        "), forgotten AS (",
+        forget!("jsonb_array_elements(CAST($3 AS jsonb))"),
+        ") ",
+        end!("jsonb_array_elements(CAST($3 AS jsonb))")
+    ),
+};
 
 #[async_trait]
 impl AuditStore for Store {
@@ -53,33 +112,10 @@ impl AuditStore for Store {
         if begun.is_empty() && ended.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.database.begin().await?;
-        for rows in pieces(begun) {
-            let mut statement = Statement::new(INSERT_BEGUN).rows(10, rows.len());
-            for Begun { sequence, event } in rows {
-                statement = statement.text(instance).integer(*sequence);
-                statement = columns(statement, event).text(details(event)?);
-            }
-            transaction.write(statement).await?;
-        }
-        let over: Vec<i64> = ended.iter().filter_map(|ended| ended.sequence).collect();
-        for numbers in pieces(&over) {
-            let delete = "DELETE FROM audit_begun WHERE instance = $1 AND sequence IN ($*)";
-            let statement = Statement::new(delete).text(instance);
-            transaction.write(statement.integers(numbers.iter().copied())).await?;
-        }
-        for rows in pieces(ended) {
-            let mut statement = Statement::new(INSERT_EVENTS).rows(9, rows.len());
-            for Ended { event, .. } in rows {
-                let status = match event.outcome {
-                    Outcome::Answered(status) => Some(i64::from(status)),
-                    Outcome::Interrupted => None,
-                };
-                statement = columns(statement, event).maybe_integer(status).text(details(event)?);
-            }
-            transaction.write(statement).await?;
-        }
-        transaction.commit().await
+        let begun = rows(begun.iter().map(|it| (Some(it.sequence), &it.event)))?;
+        let ended = rows(ended.iter().map(|it| (it.sequence, &it.event)))?;
+        let statement = Statement::new(RECORD).text(instance).json(begun).json(ended);
+        self.database.write_together(statement).await
     }
 
     async fn search(&self, search: &Search) -> Result<Vec<Recorded>, StoreError> {
@@ -98,14 +134,14 @@ impl AuditStore for Store {
             let Some(last) = found else { return Ok(Vec::new()) };
             below = last.saturating_add(1);
         }
-        let order = match search.order {
+        let select = match search.order {
             Order::OldestFirst => {
                 above = above.max(search.beyond.unwrap_or(i64::MIN));
-                " ORDER BY number LIMIT $12"
+                search!("ASC")
             }
             Order::NewestFirst => {
                 below = below.min(search.beyond.unwrap_or(i64::MAX));
-                " ORDER BY number DESC LIMIT $12"
+                search!("DESC")
             }
         };
         let least = match search.ending {
@@ -114,8 +150,7 @@ impl AuditStore for Store {
             Ending::Interrupted => i64::from(u16::MAX),
         };
         let microsecond = |instant: Option<Timestamp>| instant.map(Timestamp::as_microsecond);
-        let statement = Statement::new(SELECT)
-            .then(order)
+        let statement = Statement::new(select)
             .integer(above)
             .integer(below)
             .integer(microsecond(search.since).unwrap_or(i64::MIN))
@@ -203,29 +238,29 @@ async fn forget(
     transaction.write(Statement::new(delete).text(instance)).await.map(drop)
 }
 
-/// The rows in pieces of a handful of lengths.
-fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        let length = LENGTHS.into_iter().find(|length| *length <= rows.len())?;
-        let (piece, rest) = rows.split_at(length);
-        rows = rest;
-        Some(piece)
-    })
-}
-
-fn columns(statement: Statement, event: &Event) -> Statement {
-    statement
-        .integer(event.at.as_microsecond())
-        .text(&event.tenant)
-        .text(&event.token)
-        .text(&event.request_id)
-        .text(event.operation.keyword())
-        .text(&event.resource)
-        .text(&event.resource_id)
-}
-
-fn details(event: &Event) -> Result<String, StoreError> {
-    serde_json::to_string(&event.details).map_err(corrupt)
+/// Events as one JSON array of arrays: under which number it began, the searched columns, the
+/// status, the details as text.
+fn rows<'e>(events: impl Iterator<Item = (Option<i64>, &'e Event)>) -> Result<String, StoreError> {
+    let row = |(sequence, event): (Option<i64>, &'e Event)| {
+        let status = match event.outcome {
+            Outcome::Answered(status) => Some(status),
+            Outcome::Interrupted => None,
+        };
+        Ok((
+            sequence,
+            event.at.as_microsecond(),
+            &event.tenant,
+            &event.token,
+            &event.request_id,
+            event.operation.keyword(),
+            &event.resource,
+            &event.resource_id,
+            status,
+            serde_json::to_string(&event.details)?,
+        ))
+    };
+    let rows: Result<Vec<_>, serde_json::Error> = events.map(row).collect();
+    rows.and_then(|rows| serde_json::to_string(&rows)).map_err(corrupt)
 }
 
 fn recorded(row: &Row) -> Result<Recorded, StoreError> {
@@ -249,17 +284,4 @@ fn recorded(row: &Row) -> Result<Recorded, StoreError> {
             details,
         },
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::store::audit::pieces;
-
-    #[test]
-    fn rows_are_cut_into_a_handful_of_lengths() {
-        let rows = vec![(); 150];
-        let lengths: Vec<usize> = pieces(&rows).map(<[()]>::len).collect();
-        assert_eq!(lengths, [64, 64, 16, 4, 1, 1]);
-        assert_eq!(pieces::<()>(&[]).count(), 0);
-    }
 }

@@ -31,7 +31,7 @@ impl Database {
     ) -> Result<Vec<Row>, StoreError> {
         match self {
             Self::Sqlite(database) => {
-                let rows = statement.for_sqlite().fetch_all(&database.pool).await;
+                let rows = statement.for_sqlite().fetch_all(&database.readers).await;
                 Ok(rows.map_err(failed)?.into_iter().map(Row::Sqlite).collect())
             }
             Self::Postgres(database) => {
@@ -53,10 +53,25 @@ impl Database {
         match self {
             Self::Sqlite(database) => {
                 database.present()?;
-                let done = statement.for_sqlite().execute(&database.pool).await;
+                let done = statement.for_sqlite().execute(&database.writer).await;
                 Ok(done.map_err(failed)?.rows_affected())
             }
             Self::Postgres(database) => database.change(statement).await,
+        }
+    }
+
+    /// Carries several changes out that one statement holds, durably and all or nothing: SQLite's
+    /// wording begins and ends a transaction of its own, PostgreSQL's is a single statement.
+    pub(in crate::store) async fn write_together(
+        &self,
+        statement: Statement,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(database) => {
+                database.present()?;
+                database.script(statement).await
+            }
+            Self::Postgres(database) => database.change(statement).await.map(drop),
         }
     }
 

@@ -10,13 +10,24 @@ use crate::sidecar::port::{Sidecar, StoreError};
 use crate::store::error::{Inconsistent, corrupt, is_taken, unavailable};
 use crate::store::open::Store;
 use crate::store::row::Row;
-use crate::store::statement::Statement;
+use crate::store::statement::{Statement, Wording, among};
 
 /// Most values in one list of a statement.
 const LIST: usize = 512;
 
 /// How often a claim is begun again when another bridge is in its way.
 const ATTEMPTS: usize = 8;
+
+/// The entries of a partition and resource that …
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, native_key, attributes, state, last_record FROM entries \
+             WHERE tenant = $1 AND mapping = $2 AND resource = $3 AND ",
+            $rest
+        )
+    };
+}
 
 const INSERT: &str = "INSERT INTO entries (tenant, mapping, resource, id, native_key, attributes, state, last_record) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
@@ -31,9 +42,7 @@ impl Sidecar for Store {
         resource: &str,
         ids: &[String],
     ) -> Result<Vec<Entry>, StoreError> {
-        let select = "SELECT id, native_key, attributes, state, last_record FROM entries \
-                      WHERE tenant = $1 AND mapping = $2 AND resource = $3 AND id IN ($*)";
-        self.entries(select, partition, resource, ids).await
+        self.entries(among!(select!("id"), "$4"), partition, resource, ids).await
     }
 
     async fn by_keys(
@@ -42,9 +51,7 @@ impl Sidecar for Store {
         resource: &str,
         keys: &[String],
     ) -> Result<Vec<Entry>, StoreError> {
-        let select = "SELECT id, native_key, attributes, state, last_record FROM entries \
-                      WHERE tenant = $1 AND mapping = $2 AND resource = $3 AND native_key IN ($*)";
-        self.entries(select, partition, resource, keys).await
+        self.entries(among!(select!("native_key"), "$4"), partition, resource, keys).await
     }
 
     async fn claim(
@@ -112,9 +119,7 @@ impl Sidecar for Store {
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError> {
         // No id is empty.
-        let select = "SELECT id, native_key, attributes, state, last_record FROM entries \
-                      WHERE tenant = $1 AND mapping = $2 AND resource = $3 AND id > $4 \
-                      ORDER BY id LIMIT $5";
+        let select = select!("id > $4 ORDER BY id LIMIT $5");
         let statement = within(select, partition, resource).text(after.unwrap_or_default());
         let rows = self.database.read(statement.integer(i64::from(limit))).await?;
         rows.iter().map(read).collect()
@@ -127,12 +132,9 @@ impl Sidecar for Store {
         page: RetiredPage<'_>,
     ) -> Result<Vec<Entry>, StoreError> {
         // That nobody of them lives is the index's own condition.
-        let all = "SELECT id, native_key, attributes, state, last_record FROM entries \
-                   WHERE tenant = $1 AND mapping = $2 AND resource = $3 \
-                   AND state <> 'live' AND state = $4 ORDER BY id LIMIT $5 OFFSET $6";
-        let behind = "SELECT id, native_key, attributes, state, last_record FROM entries \
-                      WHERE tenant = $1 AND mapping = $2 AND resource = $3 \
-                      AND state <> 'live' AND state = $4 AND id > $7 ORDER BY id LIMIT $5 OFFSET $6";
+        let all = select!("state <> 'live' AND state = $4 ORDER BY id LIMIT $5 OFFSET $6");
+        let behind =
+            select!("state <> 'live' AND state = $4 AND id > $7 ORDER BY id LIMIT $5 OFFSET $6");
         let statement =
             within(if page.after.is_some() { behind } else { all }, partition, resource)
                 .text(state_of(page.way))
@@ -160,7 +162,7 @@ impl Sidecar for Store {
 impl Store {
     async fn entries(
         &self,
-        select: &'static str,
+        select: Wording,
         partition: &Partition,
         resource: &str,
         values: &[String],
@@ -214,8 +216,8 @@ fn state_of(way: Retired) -> &'static str {
 }
 
 /// A statement whose first three values say whose entries are meant.
-fn within(text: &'static str, partition: &Partition, resource: &str) -> Statement {
-    Statement::new(text).text(&partition.tenant).text(&partition.mapping).text(resource)
+fn within(wording: impl Into<Wording>, partition: &Partition, resource: &str) -> Statement {
+    Statement::new(wording).text(&partition.tenant).text(&partition.mapping).text(resource)
 }
 
 fn save(partition: &Partition, resource: &str, entry: &Entry) -> Result<Statement, StoreError> {

@@ -8,8 +8,10 @@
 //! **A further port** gets a file of its own (`tokens` is the shortest example): an
 //! `impl Port for Store` whose methods hand a `Statement` to `self.database.read`, `.write` or a
 //! `Transaction` and read the answer's `Row`s by column name. One text serves both databases:
-//! places are `$1`, `$2`, a list is `IN ($*)`; `ON CONFLICT` and `RETURNING` mean the same on
-//! both, a NULL that is compared wants `CAST($1 AS TEXT)`, and everything else is plain SQL.
+//! places are `$1`, `$2`; `ON CONFLICT` and `RETURNING` mean the same on both, a NULL that is
+//! compared wants `CAST($1 AS TEXT)`, and everything else is plain SQL. Where they differ a
+//! `Wording` has one text for each: `among!` for a list, JSON for many rows at once (`audit`). No
+//! text depends on what is asked, so that every connection prepares a statement once.
 //! Columns are `TEXT` (JSON, too), `INTEGER`/`BIGINT` (also for yes and no, and for instants in
 //! microseconds) and `BLOB`/`BYTEA`. Its tables are made in `migrations/sqlite` and in
 //! `migrations/postgres` under the same number; there every text that is compared or ordered says

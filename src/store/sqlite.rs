@@ -31,8 +31,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 /// Between two attempts to set up a database that another process is setting up.
 const SET_UP_PAUSE: Duration = Duration::from_millis(20);
 
-/// Readers beside each other; SQLite lets only one of them write at a time.
-const CONNECTIONS: u32 = 4;
+/// Readers beside each other, and beside the one connection that writes: SQLite has one writer at
+/// a time, and whoever waits for it here is woken, while SQLite itself sleeps and tries again.
+const READERS: u32 = 4;
 
 /// Databases in memory that this process has opened; each has a name of its own.
 static MEMORIES: AtomicU64 = AtomicU64::new(0);
@@ -43,7 +44,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// An open database whose schema is up to date.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct SqliteDatabase {
-    pub(in crate::store) pool: SqlitePool,
+    pub(in crate::store) readers: SqlitePool,
+    pub(in crate::store) writer: SqlitePool,
     home: Home,
 }
 
@@ -84,19 +86,19 @@ impl SqliteDatabase {
             .acquire_timeout(busy_timeout)
             .idle_timeout(None)
             .max_lifetime(None);
-        let (home, connections) = match place {
-            Place::Memory => {
-                let kept = pool.clone().max_connections(1).connect_with(options.clone()).await;
-                (Home::Memory(kept.map_err(failed)?), 1)
-            }
-            Place::File(path) => (Home::File(path), CONNECTIONS),
-        };
         // All are opened now: while the file is gone or the disk is full nobody could open more.
-        let pool = pool.min_connections(connections).max_connections(connections);
+        let pool_of = |count| pool.clone().min_connections(count).max_connections(count);
+        let home = match place {
+            Place::Memory => {
+                let kept = pool_of(1).connect_with(options.clone()).await;
+                Home::Memory(kept.map_err(failed)?)
+            }
+            Place::File(path) => Home::File(path),
+        };
         let started = Instant::now();
-        loop {
-            match set_up(pool.clone(), options.clone()).await {
-                Ok(pool) => return Ok(Self { pool, home }),
+        let writer = loop {
+            match set_up(pool_of(1), options.clone()).await {
+                Ok(pool) => break pool,
                 // The bridge and its command line may find the same new file at the same moment.
                 // SQLite waits neither to switch to WAL nor to migrate, so the slower one fails.
                 Err(error) if is_set_up_race(&error) && started.elapsed() < busy_timeout => {
@@ -104,7 +106,12 @@ impl SqliteDatabase {
                 }
                 Err(error) => return Err(error),
             }
-        }
+        };
+        let readers = match home {
+            Home::Memory(_) => writer.clone(),
+            Home::File(_) => pool_of(READERS).connect_with(options).await.map_err(failed)?,
+        };
+        Ok(Self { readers, writer, home })
     }
 
     /// Unix lets a file be deleted while it is open: what is written from then on is lost.
@@ -119,15 +126,26 @@ impl SqliteDatabase {
 
     /// A transaction that holds the lock of writers from its beginning.
     pub(in crate::store) async fn begin(&self) -> Result<SqliteTransaction, StoreError> {
-        let connection = self.pool.acquire().await.map_err(failed)?;
+        let connection = self.writer.acquire().await.map_err(failed)?;
         let mut transaction = SqliteTransaction { connection, is_through: false };
         transaction.change(Statement::new("BEGIN IMMEDIATE")).await?;
         Ok(transaction)
     }
 
+    /// Carries out a text that begins and ends a transaction of its own: the connection's thread
+    /// is asked once for all of it.
+    pub(in crate::store) async fn script(&self, statement: Statement) -> Result<(), StoreError> {
+        let connection = self.writer.acquire().await.map_err(failed)?;
+        let mut transaction = SqliteTransaction { connection, is_through: false };
+        transaction.change(statement).await?;
+        transaction.is_through = true;
+        Ok(())
+    }
+
     /// Waits for statements under way, writes the log back into the file and closes it.
     pub(in crate::store) async fn close(&self) {
-        self.pool.close().await;
+        self.readers.close().await;
+        self.writer.close().await;
         match &self.home {
             Home::File(_) => {}
             Home::Memory(kept) => kept.close().await,
@@ -287,7 +305,7 @@ mod tests {
 
     fn pool(store: &Store) -> &SqlitePool {
         match &store.database {
-            Database::Sqlite(database) => &database.pool,
+            Database::Sqlite(database) => &database.writer,
             Database::Postgres(_) => unreachable!(),
         }
     }

@@ -1,39 +1,58 @@
-//! Statements as the ports write them: one text that SQLite and PostgreSQL both understand, and
-//! the values that go with it. No value ever stands in the text.
+//! Statements as the ports write them: one text that SQLite and PostgreSQL both understand, or one
+//! in the words of each, and the values that go with it. No value ever stands in the text, and no
+//! text is put together at run time, so that connections keep their plans.
 
-use std::borrow::Cow;
-
+use serde_json::Value as Json;
 use sqlx::postgres::{PgArguments, Postgres};
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments};
-use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::store::text;
-
-/// What stands for a list in the text of a statement: `IN ($*)`.
-const LIST: &str = "$*";
-
-/// What stands for rows in the text of a statement: `VALUES $#`.
-const ROWS: &str = "$#";
 
 /// A statement with its values.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Statement {
-    text: Cow<'static, str>,
+    wording: Wording,
     values: Vec<Value>,
 }
+
+/// The text of a statement in the words of either database.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store) struct Wording {
+    pub(in crate::store) sqlite: &'static str,
+    pub(in crate::store) postgres: &'static str,
+}
+
+impl From<&'static str> for Wording {
+    fn from(text: &'static str) -> Self {
+        Self { sqlite: text, postgres: text }
+    }
+}
+
+/// The wording of `… COLUMN` that is among the values of one list, however long the list is.
+macro_rules! among {
+    ($column:expr, $list:literal) => {
+        $crate::store::statement::Wording {
+            sqlite: concat!($column, " IN (SELECT value FROM json_each(", $list, "))"),
+            postgres: concat!($column, " = ANY(", $list, ")"),
+        }
+    };
+}
+pub(in crate::store) use among;
 
 #[derive(Debug, Clone)]
 enum Value {
     Text(Option<String>),
     Integer(Option<i64>),
     Bytes(Vec<u8>),
+    List(Vec<String>),
+    Json(String),
 }
 
 impl Statement {
     /// A statement whose places for values are `$1`, `$2` and so on, each as often as needed.
-    pub(in crate::store) fn new(text: &'static str) -> Self {
-        Self { text: Cow::Borrowed(text), values: Vec::new() }
+    pub(in crate::store) fn new(wording: impl Into<Wording>) -> Self {
+        Self { wording: wording.into(), values: Vec::new() }
     }
 
     /// The next value: a text.
@@ -61,51 +80,14 @@ impl Statement {
         self.with(Value::Bytes(value.to_vec()))
     }
 
-    /// The same with more text behind it.
-    pub(in crate::store) fn then(mut self, text: &'static str) -> Self {
-        self.text.to_mut().push_str(text);
-        self
+    /// The next value: a list, for [`among`].
+    pub(in crate::store) fn list<'t>(self, values: impl Iterator<Item = &'t str>) -> Self {
+        self.with(Value::List(values.map(str::to_owned).collect()))
     }
 
-    /// Places for the values of so many rows, in the place of `$#`; the values come after.
-    pub(in crate::store) fn rows(mut self, width: usize, count: usize) -> Self {
-        let first = self.values.len();
-        let row = |row: usize| {
-            let begin = first + row * width;
-            let places: Vec<String> =
-                (begin + 1..=begin + width).map(|place| format!("${place}")).collect();
-            format!("({})", places.join(", "))
-        };
-        let rows: Vec<String> = (0..count).map(row).collect();
-        self.text = Cow::Owned(self.text.replace(ROWS, &rows.join(", ")));
-        self
-    }
-
-    /// The last values: a list of integers that is not empty, in the place of `$*`.
-    pub(in crate::store) fn integers(mut self, values: impl Iterator<Item = i64>) -> Self {
-        let first = self.values.len();
-        self.values.extend(values.map(|value| Value::Integer(Some(value))));
-        let places: Vec<String> =
-            (first + 1..=self.values.len()).map(|place| format!("${place}")).collect();
-        self.text = Cow::Owned(self.text.replace(LIST, &places.join(", ")));
-        self
-    }
-
-    /// The last values: a list that is not empty, in the place of `$*`.
-    ///
-    /// The last of the list is repeated up to the next power of two, so that lists of all lengths
-    /// make a handful of different texts and connections keep their plans.
-    pub(in crate::store) fn list<'t>(mut self, values: impl Iterator<Item = &'t str>) -> Self {
-        let mut values: Vec<Value> =
-            values.map(|value| Value::Text(Some(value.to_owned()))).collect();
-        let last = values.last().cloned().unwrap_or(Value::Text(None));
-        values.resize(values.len().next_power_of_two(), last);
-        let first = self.values.len() + 1;
-        let places: Vec<String> =
-            (first..first + values.len()).map(|place| format!("${place}")).collect();
-        self.text = Cow::Owned(self.text.replace(LIST, &places.join(", ")));
-        self.values.extend(values);
-        self
+    /// The next value: JSON, for `jsonb_each($1)` and `jsonb_array_elements(CAST($1 AS jsonb))`.
+    pub(in crate::store) fn json(self, value: String) -> Self {
+        self.with(Value::Json(value))
     }
 
     fn with(mut self, value: Value) -> Self {
@@ -113,59 +95,29 @@ impl Statement {
         self
     }
 
-    fn sql(text: Cow<'static, str>) -> SqlStr {
-        match text {
-            Cow::Borrowed(text) => text.into_sql_str(),
-            // It is a text of ours with more places for values.
-            Cow::Owned(text) => AssertSqlSafe(text).into_sql_str(),
-        }
-    }
-
     /// The statement as SQLite gets it.
     pub(in crate::store) fn for_sqlite(self) -> Query<'static, Sqlite, SqliteArguments> {
-        let query = sqlx::query(Self::sql(self.text));
+        let query = sqlx::query(self.wording.sqlite);
         self.values.into_iter().fold(query, |query, value| match value {
             Value::Text(value) => query.bind(value),
             Value::Integer(value) => query.bind(value),
             Value::Bytes(value) => query.bind(value),
+            Value::List(values) => query.bind(Json::from(values).to_string()),
+            Value::Json(value) => query.bind(value),
         })
     }
 
     /// The statement as PostgreSQL gets it.
     pub(in crate::store) fn for_postgres(self) -> Query<'static, Postgres, PgArguments> {
-        let query = sqlx::query(Self::sql(self.text));
+        let query = sqlx::query(self.wording.postgres);
         self.values.into_iter().fold(query, |query, value| match value {
             Value::Text(value) => query.bind(value.map(text::to_postgres)),
             Value::Integer(value) => query.bind(value),
             Value::Bytes(value) => query.bind(value),
+            Value::List(values) => {
+                query.bind(values.into_iter().map(text::to_postgres).collect::<Vec<_>>())
+            }
+            Value::Json(value) => query.bind(text::json_to_postgres(value)),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::store::statement::Statement;
-
-    #[test]
-    fn rows_become_places() {
-        let statement = Statement::new("INSERT INTO t (a, b) VALUES $#").rows(2, 2);
-        assert_eq!(statement.text, "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4)");
-        let statement =
-            Statement::new("x = $1 AND n IN ($*)").text("x").integers([4, 5].into_iter());
-        assert_eq!(statement.then(" LIMIT 1").text, "x = $1 AND n IN ($2, $3) LIMIT 1");
-    }
-
-    #[test]
-    fn lists_become_places_in_a_handful_of_lengths() {
-        let check = |count: usize, expected: &str| {
-            let values = vec!["x"; count];
-            let statement = Statement::new("a = $1 AND b IN ($*)").text("y");
-            let statement = statement.list(values.into_iter());
-            assert_eq!(statement.text, expected);
-            assert_eq!(statement.values.len(), expected.matches('$').count());
-        };
-        check(1, "a = $1 AND b IN ($2)");
-        check(2, "a = $1 AND b IN ($2, $3)");
-        check(3, "a = $1 AND b IN ($2, $3, $4, $5)");
     }
 }

@@ -1,6 +1,8 @@
 //! Text that PostgreSQL cannot hold: it has no U+0000, which ids of clients and keys of
 //! applications may contain. U+0001 becomes the mark of an escape; order and equality stay.
 
+use serde_json::Value;
+
 const MARK: char = '\u{1}';
 
 /// The text as PostgreSQL keeps it.
@@ -17,6 +19,27 @@ pub(in crate::store) fn to_postgres(text: String) -> String {
         }
     }
     kept
+}
+
+/// JSON whose strings are as PostgreSQL keeps them.
+pub(in crate::store) fn json_to_postgres(json: String) -> String {
+    // JSON writes both characters in no other way. Whatever else is written so is read in vain.
+    if !json.contains("\\u000") {
+        return json;
+    }
+    serde_json::from_str(&json).map_or(json, |value| strings_to_postgres(value).to_string())
+}
+
+fn strings_to_postgres(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(to_postgres(text)),
+        Value::Array(elements) => elements.into_iter().map(strings_to_postgres).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(name, value)| (to_postgres(name), strings_to_postgres(value)))
+            .collect(),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other,
+    }
 }
 
 /// The text that was kept.
@@ -38,8 +61,9 @@ pub(in crate::store) fn from_postgres(kept: String) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{ProptestConfig, any, prop, proptest};
+    use serde_json::Value;
 
-    use crate::store::text::{from_postgres, to_postgres};
+    use crate::store::text::{from_postgres, json_to_postgres, to_postgres};
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -55,6 +79,9 @@ mod tests {
                 assert!(!kept.contains('\0'));
                 assert_eq!(&from_postgres(kept), text);
             }
+            let json = Value::from(vec![one.clone(), other.clone()]);
+            let kept: Vec<String> = serde_json::from_str(&json_to_postgres(json.to_string()))?;
+            assert_eq!(kept, [to_postgres(one.clone()), to_postgres(other.clone())]);
             let kept = (to_postgres(one.clone()), to_postgres(other.clone()));
             assert_eq!(kept.0.cmp(&kept.1), one.cmp(&other));
         }

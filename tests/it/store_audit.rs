@@ -111,7 +111,9 @@ async fn events_come_back_as_they_were(store: &dyn AuditStore) {
         }],
         count: 2,
     };
-    let whole = Event { details, outcome: Outcome::Answered(409), ..event(0, "whole") };
+    let outcome = Outcome::Answered(409);
+    let resource_id = "ä\0\u{1}'\"\\u0000".to_owned();
+    let whole = Event { details, outcome, resource_id, ..event(0, "whole") };
     let bare = Event {
         token: String::new(),
         resource: String::new(),

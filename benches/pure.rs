@@ -119,10 +119,10 @@ fn to_scim_by_plan(bencher: Bencher<'_, '_>) {
     let text = record().to_string();
     let plan = Plan::new(&world.mapping, world.users()).unwrap();
     let mask = plan.mask(world.users(), &Projection::default()).unwrap();
-    let frame = Frame::new(&plan, world.context(), "http://scim.example.com/scim/v2", &mask);
+    let mut frame = Frame::new(&plan, world.context(), "http://scim.example.com/scim/v2", &mask);
     bencher.bench_local(|| {
         let found = plan.read(&mut Scanner::new(black_box(&text))).unwrap();
-        let mut body = String::with_capacity(text.len() * 2);
+        let mut body = Vec::with_capacity(text.len() * 2);
         frame.write("7", &found, &mut body).unwrap();
         body
     });
@@ -149,9 +149,9 @@ fn page_of_1000_by_plan(bencher: Bencher<'_, '_>) {
     let text = page();
     let plan = Plan::new(&world.mapping, world.users()).unwrap();
     let mask = plan.mask(world.users(), &Projection::default()).unwrap();
-    let frame = Frame::new(&plan, world.context(), "http://scim.example.com/scim/v2", &mask);
+    let mut frame = Frame::new(&plan, world.context(), "http://scim.example.com/scim/v2", &mask);
     bencher.counter(ItemsCount::new(PAGE)).bench_local(|| {
-        let mut body = String::new();
+        let mut body = Vec::new();
         let read = Scanner::new(black_box(&text)).array(|scanner| {
             let found = plan.read(scanner)?;
             frame.write("7", &found, &mut body)?;

@@ -2,32 +2,123 @@
 //! `collection.rs` where they cannot.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use serde_json::{Map, Value};
 
 use crate::convert::context::Context;
 use crate::convert::elements::native_elements;
-use crate::convert::plan::{Blank, ListReading, PlannedItem, PlannedList, PlannedRow, Reader};
+use crate::convert::plan::{
+    Blank, ListReading, Member, Plan, PlannedItem, PlannedList, PlannedRow, Reader,
+};
+use crate::convert::slots::Found;
 use crate::convert::{collection, lens};
 use crate::mapping::model::Collection;
-use crate::native::scan::{Kind, Raw, Scanner};
-
-/// The members of a record that a plan reads, where they stand in its text.
-pub type Found<'t> = Vec<Option<Raw<'t>>>;
+use crate::native::scan::{Kind, Raw, Scanner, Span};
 
 /// A value as JSON; `None` when it is unassigned.
 pub(crate) type Cell<'t> = Option<Cow<'t, str>>;
 
+/// The values of one record after the other: the room of each is that of the next.
+#[derive(Debug, Default)]
+pub(crate) struct Cells<'t> {
+    /// Of the rows, and behind them those of all elements.
+    all: Vec<Cell<'t>>,
+    /// Where the elements of each list stand.
+    lists: Vec<Range<usize>>,
+    /// Whether an attribute has anything.
+    filled: Vec<bool>,
+    /// Members of an element.
+    spans: Vec<Option<Span>>,
+}
+
+impl<'t> Cells<'t> {
+    /// Reads the attributes of a record that `is_wanted` names; `None` is for the general reading.
+    pub(crate) fn read(
+        &mut self,
+        plan: &'t Plan,
+        context: &Context<'_>,
+        found: &Found<'t>,
+        is_wanted: impl Fn(usize) -> bool,
+    ) -> Option<()> {
+        self.all.clear();
+        self.lists.clear();
+        self.filled.clear();
+        self.filled.resize(plan.groups.len(), false);
+        for row in &plan.rows {
+            let cell = if is_wanted(row.group) { row_cell(context, row, found)? } else { None };
+            self.fill(row.group, cell.is_some());
+            self.all.push(cell);
+        }
+        for planned in &plan.lists {
+            let begin = self.all.len();
+            if is_wanted(planned.group) {
+                let list = context.resource.collections.get(planned.list)?;
+                elements(context, (list, planned), found, &mut self.spans, &mut self.all)?;
+            }
+            self.fill(planned.group, self.all.len() > begin);
+            self.lists.push(begin..self.all.len());
+        }
+        Some(())
+    }
+
+    fn fill(&mut self, group: usize, is_something: bool) {
+        if let Some(is_filled) = self.filled.get_mut(group) {
+            *is_filled |= is_something;
+        }
+    }
+
+    /// Whether an attribute has anything.
+    pub(crate) fn is_filled(&self, group: usize) -> bool {
+        self.filled.get(group).copied().unwrap_or(false)
+    }
+
+    /// The attributes that have anything, in the order in which the general reading meets them;
+    /// some more than once.
+    pub(crate) fn order(&self, plan: &Plan) -> impl Iterator<Item = usize> {
+        let rows = plan.rows.iter().zip(&self.all).filter(|(_, cell)| cell.is_some());
+        let lists = plan.lists.iter().zip(&self.lists).filter(|(_, range)| !range.is_empty());
+        rows.map(|(row, _)| row.group).chain(lists.map(|(list, _)| list.group))
+    }
+
+    /// The value of a row.
+    pub(crate) fn row(&self, row: usize) -> Option<&str> {
+        self.all.get(row)?.as_deref()
+    }
+
+    /// The value of a member.
+    pub(crate) fn member<'m>(&'m self, member: &'m Member) -> Option<&'m str> {
+        let value = self.row(member.row)?;
+        match &member.beside {
+            None => Some(value),
+            Some(beside) => {
+                let is_first = beside.unless.iter().all(|row| self.row(*row).is_none());
+                is_first.then_some(&beside.json)
+            }
+        }
+    }
+
+    /// The elements of a list, each with the cells of its items.
+    pub(crate) fn elements(
+        &self,
+        list: usize,
+        planned: &PlannedList,
+    ) -> impl Iterator<Item = &[Cell<'t>]> {
+        let cells = self.lists.get(list).and_then(|range| self.all.get(range.clone()));
+        cells.unwrap_or_default().chunks(planned.subs.len().max(1))
+    }
+}
+
 /// What stands in a slot; null where nothing does.
 pub(crate) fn slot<'t>(found: &Found<'t>, slot: usize) -> Raw<'t> {
-    found.get(slot).copied().flatten().unwrap_or(Raw::NULL)
+    found.get(slot).unwrap_or(Raw::NULL)
 }
 
 /// A record that has nothing but these members.
 pub(crate) fn part(members: &[(Vec<String>, usize)], found: &Found<'_>) -> Option<Value> {
     let mut record = Value::Object(Map::new());
     for (names, at) in members {
-        let Some(raw) = found.get(*at).copied().flatten() else { continue };
+        let Some(raw) = found.get(*at) else { continue };
         let mut place = &mut record;
         for name in names {
             if !place.is_object() {
@@ -64,7 +155,7 @@ fn copied(raw: Raw<'_>, blank: Blank) -> Option<Cell<'_>> {
 }
 
 /// The value of a row; the outer `None` is for the general reading.
-pub(crate) fn row_cell<'v>(
+fn row_cell<'v>(
     context: &Context<'_>,
     planned: &'v PlannedRow,
     found: &Found<'v>,
@@ -78,14 +169,14 @@ pub(crate) fn row_cell<'v>(
     }
 }
 
-/// The elements of a list, cell by cell.
-pub(crate) fn elements<'v>(
+/// The elements of a list, cell by cell behind others.
+fn elements<'v>(
     context: &Context<'_>,
-    list: &Collection,
-    planned: &'v PlannedList,
+    (list, planned): (&Collection, &'v PlannedList),
     found: &Found<'v>,
-) -> Option<Vec<Cell<'v>>> {
-    let mut cells = Vec::new();
+    spans: &mut Vec<Option<Span>>,
+    cells: &mut Vec<Cell<'v>>,
+) -> Option<()> {
     match &planned.reading {
         ListReading::Streamed { slot: at, wants, items } => {
             let raw = slot(found, *at);
@@ -93,16 +184,16 @@ pub(crate) fn elements<'v>(
                 Kind::Array => {}
                 // A wildcard finds the members of an object, too.
                 Kind::Object => return None,
-                _ => return Some(cells),
+                _ => return Some(()),
             }
-            let mut members = vec![None; wants.len()];
+            spans.resize(wants.len(), None);
             Scanner::new(raw.text).array(|scanner| {
-                let element = scanner.value()?;
-                members.fill(None);
-                if element.kind == Kind::Object && !wants.is_empty() {
-                    wants.find(&mut Scanner::new(element.text), &mut members)?;
-                }
-                element_cells(context, list, items, (element, &members), &mut cells)
+                let element = wants.find(scanner, spans)?;
+                let read = |at: &Option<usize>| {
+                    let span = at.map_or(Some(element), |at| spans.get(at).copied().flatten());
+                    span.map_or(Raw::NULL, |span| span.of(raw.text))
+                };
+                element_cells(context, (list, items), read, cells)
             })?;
         }
         ListReading::Parts(members) => {
@@ -119,29 +210,27 @@ pub(crate) fn elements<'v>(
             }
         }
     }
-    Some(cells)
+    Some(())
 }
 
 /// The cells of one element, behind those of others; none, when it is no element.
 fn element_cells<'v>(
     context: &Context<'_>,
-    list: &Collection,
-    items: &'v [PlannedItem],
-    (element, members): (Raw<'v>, &Found<'v>),
+    (list, items): (&Collection, &'v [PlannedItem]),
+    read: impl Fn(&Option<usize>) -> Raw<'v>,
     cells: &mut Vec<Cell<'v>>,
 ) -> Option<()> {
     let begin = cells.len();
     let mut is_assigned = false;
     for (item, planned) in list.items.iter().zip(items) {
-        let raw = |at: &Option<usize>| at.map_or(element, |at| slot(members, at));
         let cell = match planned {
             PlannedItem::Constant(json) => {
                 cells.push(Some(Cow::Borrowed(json)));
                 continue;
             }
-            PlannedItem::Copy { slot, blank } => copied(raw(slot), *blank)?,
+            PlannedItem::Copy { slot, blank } => copied(read(slot), *blank)?,
             PlannedItem::Through(slot) => {
-                match collection::get_item(context, item, &raw(slot).value()?) {
+                match collection::get_item(context, item, &read(slot).value()?) {
                     Some(value) => single(value)?,
                     None => {
                         cells.truncate(begin);

@@ -29,7 +29,8 @@ pub fn records(
         scanner.array(|scanner| {
             records.push(record(plan, resource, &bytes, scanner)?);
             Some(())
-        })
+        })?;
+        Some(())
     };
     let records = array(&names, &mut scanner, &mut read)?;
     scanner.is_at_end().then_some(records)
@@ -49,11 +50,11 @@ fn array<'t, T: Default>(
     };
     let mut found = None;
     scanner.object(|scanner, member| {
-        if member.plain()? == *name {
+        if member.plain(scanner.text())? == name.as_bytes() {
             found = Some(array(inner, scanner, read)?);
             return Some(());
         }
-        scanner.value().map(drop)
+        scanner.pass().map(drop)
     })?;
     found
 }
@@ -64,11 +65,8 @@ fn record(
     bytes: &Bytes,
     scanner: &mut Scanner<'_>,
 ) -> Option<Listed> {
-    let mut key = None;
-    let text = scanner.span(|scanner| {
-        let found = plan.read(scanner)?;
-        key = plan.key(resource, &found).ok();
-        Some(())
-    })?;
-    Some(Listed::scanned(bytes.slice_ref(text.as_bytes()), key?))
+    let found = plan.read(scanner)?;
+    let key = plan.key(resource, &found).ok()?;
+    let text = bytes.slice_ref(found.text().as_bytes());
+    Some(Listed::scanned(text, key, found.into_spans()))
 }

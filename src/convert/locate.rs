@@ -36,11 +36,9 @@ fn scanned(path: &NativePath, response: &NativeResponse) -> Result<Option<Value>
     let text = response.body.text().ok_or(NeedsTree)?;
     let mut wants = Wants::default();
     let slot = wants.ask(&names);
-    let mut found = vec![None; wants.len()];
     let mut scanner = Scanner::new(&text);
-    wants.find(&mut scanner, &mut found).filter(|()| scanner.is_at_end()).ok_or(NeedsTree)?;
-    let raw = found.get(slot).copied().flatten();
-    raw.map(|raw| raw.value().ok_or(NeedsTree)).transpose()
+    let found = wants.read(&mut scanner).filter(|_| scanner.is_at_end()).ok_or(NeedsTree)?;
+    found.get(slot).map(|raw| raw.value().ok_or(NeedsTree)).transpose()
 }
 
 /// The value at a place in a document, which has no headers.

@@ -7,15 +7,12 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// The URL of a resource: the SCIM base, the endpoint with its leading slash, the id.
 pub fn location(base: &str, endpoint: &str, id: &str) -> String {
-    let mut text = String::with_capacity(base.len() + endpoint.len() + 1 + id.len());
-    write(&mut text, base, endpoint, id);
-    text
+    format!("{base}{endpoint}/{}", utf8_percent_encode(id, SEGMENT))
 }
 
 /// The same, written behind a text.
-pub fn write(text: &mut String, base: &str, endpoint: &str, id: &str) {
-    text.push_str(base);
-    text.push_str(endpoint);
-    text.push('/');
-    text.extend(utf8_percent_encode(id, SEGMENT));
+pub fn write(text: &mut Vec<u8>, base: &str, endpoint: &str, id: &str) {
+    for part in [base, endpoint, "/"].into_iter().chain(utf8_percent_encode(id, SEGMENT)) {
+        text.extend_from_slice(part.as_bytes());
+    }
 }

@@ -22,6 +22,12 @@ pub struct Plan {
     pub(crate) id: usize,
     /// Whether the key is the value there, as it stands.
     pub(crate) has_plain_id: bool,
+    /// How a resource begins: `{"schemas":[` and the core schema.
+    pub(crate) head: String,
+    /// How its `meta` begins: with the resource type.
+    pub(crate) meta: String,
+    /// The resource type's endpoint.
+    pub(crate) endpoint: String,
     /// Rows, in the mapping's order.
     pub(crate) rows: Vec<PlannedRow>,
     /// Lists in the record, in the mapping's order.
@@ -30,10 +36,14 @@ pub struct Plan {
     pub(crate) groups: Vec<Group>,
     /// Extensions.
     pub(crate) sections: Vec<Section>,
+    /// The same, in the resource type's order.
+    pub(crate) ranked: Vec<usize>,
     /// What a version is made of, in the order of the canonical form.
     pub(crate) canonical: Vec<Top>,
     /// Where a record names other resources, about which something may have to be known.
     pub(crate) references: Vec<(Vec<String>, usize)>,
+    /// The types of those resources.
+    pub(crate) targets: Vec<String>,
 }
 
 /// A row that is returned.
@@ -42,10 +52,6 @@ pub(crate) struct PlannedRow {
     /// Its index in the resource's mapping.
     pub(crate) row: usize,
     pub(crate) group: usize,
-    /// The sub-attribute's name, quoted.
-    pub(crate) sub: Option<String>,
-    /// Constants that stand beside the value: names, quoted, and JSON.
-    pub(crate) beside: Vec<(String, String)>,
     pub(crate) reader: Reader,
 }
 
@@ -77,7 +83,7 @@ pub(crate) struct PlannedList {
     /// Its index in the resource's mapping.
     pub(crate) list: usize,
     pub(crate) group: usize,
-    /// Names of the sub-attributes, quoted, in the order of the items.
+    /// Names of the sub-attributes as [`leading`] has them, in the order of the items.
     pub(crate) subs: Vec<String>,
     /// `subs` by their names.
     pub(crate) sorted: Vec<usize>,
@@ -106,7 +112,7 @@ pub(crate) enum PlannedItem {
 /// An attribute.
 #[derive(Debug)]
 pub(crate) struct Group {
-    /// Its name, quoted.
+    /// Its name as [`leading`] has it.
     pub(crate) name: String,
     /// Its name.
     pub(crate) attribute: String,
@@ -122,25 +128,98 @@ pub(crate) enum Shape {
     Nothing,
     /// One value, of this row.
     Single(usize),
-    /// Sub-attributes, each of a row. `points` is the endpoint to which a `$ref` leads.
-    Complex { rows: Vec<usize>, points: Option<String> },
-    /// Elements that are picked by constants, each with its rows.
-    Elements(Vec<Pick>),
-    /// A list. `points` as above.
-    List { list: usize, points: Option<String> },
+    /// Sub-attributes; `points` is about the row whose value is a reference.
+    Complex { members: Members, points: Option<Points> },
+    /// Elements that are picked by constants. They come into being with the first of their rows:
+    /// `order` has all rows with their elements.
+    Elements { picks: Vec<Pick>, order: Vec<(usize, usize)> },
+    /// A list; `points` is about the item whose value is a reference.
+    List { list: usize, points: Option<Points> },
+}
+
+/// A `$ref` beside a reference.
+#[derive(Debug)]
+pub(crate) struct Points {
+    /// The endpoint to which it leads.
+    pub(crate) endpoint: String,
+    /// The row, or the item, with the reference.
+    pub(crate) from: usize,
 }
 
 /// An element that is picked by constants.
 #[derive(Debug)]
 pub(crate) struct Pick {
     pub(crate) selector: Vec<(String, Value)>,
-    pub(crate) rows: Vec<usize>,
+    pub(crate) members: Members,
+}
+
+/// The members of an object that rows write.
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    /// In the order of the rows.
+    pub(crate) written: Vec<Member>,
+    /// The same by their names.
+    pub(crate) sorted: Vec<usize>,
+}
+
+/// A member that is there when its row has a value.
+#[derive(Debug)]
+pub(crate) struct Member {
+    /// Its name as [`leading`] has it.
+    pub(crate) name: String,
+    pub(crate) row: usize,
+    /// What stands beside the row's value; `None` is the value itself.
+    pub(crate) beside: Option<Beside>,
+}
+
+/// A constant beside a value.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    pub(crate) json: String,
+    /// Rows that have a constant of this name too, and come first.
+    pub(crate) unless: Vec<usize>,
+}
+
+impl Members {
+    /// Adds what a row writes; `None` when it writes what another does, so that more than their
+    /// order would matter.
+    pub(crate) fn add(
+        &mut self,
+        row: usize,
+        sub: &str,
+        beside: &[(&String, &Value)],
+    ) -> Option<()> {
+        let name = leading(sub);
+        self.written.iter().all(|it| it.name != name).then_some(())?;
+        self.written.push(Member { name, row, beside: None });
+        for (name, value) in beside {
+            let name = leading(name);
+            let same: Vec<&Member> = self.written.iter().filter(|it| it.name == name).collect();
+            same.iter().all(|it| it.beside.is_some()).then_some(())?;
+            let unless = same.iter().map(|it| it.row).collect();
+            let beside = Some(Beside { json: value.to_string(), unless });
+            self.written.push(Member { name, row, beside });
+        }
+        self.sorted = (0..self.written.len()).collect();
+        self.sorted.sort_by_key(|member| self.written.get(*member).map(|it| it.name.as_str()));
+        Some(())
+    }
+
+    /// The rows, in their order.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = usize> {
+        self.written.iter().filter(|it| it.beside.is_none()).map(|it| it.row)
+    }
+
+    /// Members by their names.
+    pub(crate) fn by_name(&self) -> impl Iterator<Item = &Member> {
+        self.sorted.iter().filter_map(|member| self.written.get(*member))
+    }
 }
 
 /// An extension.
 #[derive(Debug)]
 pub(crate) struct Section {
-    /// Its URN, quoted.
+    /// Its URN as [`leading`] has it.
     pub(crate) name: String,
     pub(crate) urn: String,
     /// Its place among the resource type's extensions.
@@ -157,7 +236,7 @@ pub(crate) enum Top {
     Section(usize),
 }
 
-/// A text as JSON.
-pub(crate) fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
+/// The name of a member as it stands behind other members: with a comma, quotes and a colon.
+pub(crate) fn leading(name: &str) -> String {
+    format!(",{}:", Value::from(name))
 }

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use crate::convert::plan::{
-    Blank, Group, ListReading, Pick, Plan, PlannedItem, PlannedList, PlannedRow, Reader, Section,
-    Shape, Top, quoted,
+    Blank, Group, ListReading, Members, Pick, Plan, PlannedItem, PlannedList, PlannedRow, Points,
+    Reader, Section, Shape, Top, leading,
 };
+use crate::convert::references::may_leave;
 use crate::convert::slots::Wants;
 use crate::mapping::model::{
     Collection, CollectionSource, Deactivate, IdSourceRule, ItemRow, Mapping, Mode, Place,
@@ -27,16 +28,22 @@ impl Plan {
         let mut wants = Wants::default();
         let id = wants.ask(&slot_of(&resource.id.path)?);
         let has_plain_id = resource.id.extract.is_none() && resource.id.via.is_empty();
+        let kind = &resource.resource_type;
         let plan = Self {
             wants,
             id,
             has_plain_id,
+            head: format!("{{\"schemas\":[{}", Value::from(kind.core.id.as_str())),
+            meta: format!(",\"meta\":{{\"resourceType\":{}", Value::from(resource.name.as_str())),
+            endpoint: kind.endpoint.clone(),
             rows: Vec::new(),
             lists: Vec::new(),
             groups: Vec::new(),
             sections: Vec::new(),
+            ranked: Vec::new(),
             canonical: Vec::new(),
             references: Vec::new(),
+            targets: Vec::new(),
         };
         let mut draft = Draft { mapping, resource, plan };
         for (index, row) in resource.rows.iter().enumerate().filter(|(_, row)| is_read(row)) {
@@ -96,22 +103,22 @@ impl<'m> Draft<'m> {
         names.all(|name| is_shown(attribute, name)).then_some(())?;
         self.reference(row.reference.as_ref(), row.by.as_ref())?;
         let reader = self.reader(row)?;
-        for source in row.sources().iter().filter(|_| row.reference.is_some()) {
-            let part = self.part(source)?;
-            self.plan.references.push(part);
+        if self.note_target(row.reference.as_ref()) {
+            for source in row.sources() {
+                let part = self.part(source)?;
+                self.plan.references.push(part);
+            }
         }
+        let number = self.plan.rows.len();
         let points = match &row.reference {
-            Some(target) if place.sub.as_deref() == Some("value") => self.points(attribute, target),
+            Some(target) if place.sub.as_deref() == Some("value") => {
+                self.points(attribute, target, number)
+            }
             Some(_) | None => None,
         };
-        let number = self.plan.rows.len();
         let group = self.group(place, matches!(fate, Fate::Shown));
-        let beside: Vec<(String, String)> =
-            beside.iter().map(|(name, value)| (quoted(name), value.to_string())).collect();
-        let sub = place.sub.as_deref().map(quoted);
-        self.place_row(place, number, group, points)?;
-        self.is_apart(number, group, sub.as_ref(), &beside).then_some(())?;
-        self.plan.rows.push(PlannedRow { row: index, group, sub, beside, reader });
+        self.place_row(place, number, group, &beside, points)?;
+        self.plan.rows.push(PlannedRow { row: index, group, reader });
         Some(())
     }
 
@@ -141,10 +148,20 @@ impl<'m> Draft<'m> {
         (by.is_none() && target.id.source == IdSourceRule::Native).then_some(())
     }
 
-    /// The endpoint to which a `$ref` beside a reference leads.
-    fn points(&self, attribute: &Attribute, target: &str) -> Option<String> {
-        let target = self.mapping.resource(target)?;
-        is_shown(attribute, "$ref").then(|| target.resource_type.endpoint.clone())
+    /// Notes a type of resources that may have left: whether that one has is to be looked up.
+    fn note_target(&mut self, target: Option<&String>) -> bool {
+        let target = target.and_then(|target| self.mapping.resource(target));
+        let Some(target) = target.filter(|target| may_leave(target)) else { return false };
+        if !self.plan.targets.contains(&target.name) {
+            self.plan.targets.push(target.name.clone());
+        }
+        true
+    }
+
+    /// The `$ref` beside the reference of a row or an item.
+    fn points(&self, attribute: &Attribute, target: &str, from: usize) -> Option<Points> {
+        let endpoint = self.mapping.resource(target)?.resource_type.endpoint.clone();
+        is_shown(attribute, "$ref").then_some(Points { endpoint, from })
     }
 
     fn reader(&mut self, row: &Row) -> Option<Reader> {
@@ -182,7 +199,7 @@ impl<'m> Draft<'m> {
         let is_it = |group: &Group| group.section == section && group.attribute == place.attribute;
         self.plan.groups.iter().position(is_it).unwrap_or_else(|| {
             self.plan.groups.push(Group {
-                name: quoted(&place.attribute),
+                name: leading(&place.attribute),
                 attribute: place.attribute.clone(),
                 section,
                 shape: Shape::Nothing,
@@ -197,79 +214,54 @@ impl<'m> Draft<'m> {
         known.unwrap_or_else(|| {
             let extensions = &self.resource.resource_type.extensions;
             let rank = extensions.iter().position(|it| it.schema.id == urn).unwrap_or_default();
-            let (name, urn) = (quoted(urn), urn.to_owned());
+            let (name, urn) = (leading(urn), urn.to_owned());
             self.plan.sections.push(Section { name, urn, rank, canonical: Vec::new() });
             self.plan.sections.len() - 1
         })
     }
 
-    /// Puts a row into its attribute; `None` when that is not of one shape.
+    /// Puts a row into its attribute; `None` when that is not of one shape, or when another row
+    /// writes the same.
     fn place_row(
         &mut self,
         place: &Place,
         number: usize,
         group: usize,
-        points: Option<String>,
+        beside: &[(&String, &Value)],
+        points: Option<Points>,
     ) -> Option<()> {
         let shape = &mut self.plan.groups.get_mut(group)?.shape;
-        let has_sub = place.sub.is_some();
-        match (&mut *shape, place.selector.is_empty()) {
-            (Shape::Nothing, true) if has_sub => {
-                *shape = Shape::Complex { rows: vec![number], points };
-            }
-            (Shape::Nothing, true) => *shape = Shape::Single(number),
-            (Shape::Complex { rows, points: known }, true) if has_sub => {
-                rows.push(number);
-                *known = known.take().or(points);
-            }
-            (Shape::Nothing, false) if has_sub && points.is_none() => {
-                let selector = place.selector.clone();
-                *shape = Shape::Elements(vec![Pick { selector, rows: vec![number] }]);
-            }
-            (Shape::Elements(picks), false) if has_sub && points.is_none() => {
-                match picks.iter_mut().find(|pick| pick.selector == place.selector) {
-                    Some(pick) => pick.rows.push(number),
-                    None => {
-                        let apart = picks.iter().all(|it| excludes(&it.selector, &place.selector));
-                        apart.then_some(())?;
-                        let selector = place.selector.clone();
-                        picks.push(Pick { selector, rows: vec![number] });
-                    }
-                }
-            }
-            _ => return None,
-        }
-        Some(())
-    }
-
-    /// Whether no other row of the same holder writes what this one does, so that their order is
-    /// all that matters.
-    fn is_apart(
-        &self,
-        number: usize,
-        group: usize,
-        sub: Option<&String>,
-        beside: &[(String, String)],
-    ) -> bool {
-        let Some(sub) = sub else { return true };
-        if beside.iter().any(|(name, _)| name == sub) {
-            return false;
-        }
-        let rows: &[usize] = match self.plan.groups.get(group).map(|group| &group.shape) {
-            Some(Shape::Complex { rows, .. }) => rows,
-            Some(Shape::Elements(picks)) => {
-                let own = picks.iter().find(|pick| pick.rows.contains(&number));
-                own.map_or(&[][..], |pick| &pick.rows)
-            }
-            Some(Shape::Nothing | Shape::Single(_) | Shape::List { .. }) | None => &[],
+        let Some(sub) = &place.sub else {
+            let is_it = matches!(shape, Shape::Nothing) && place.selector.is_empty();
+            *shape = Shape::Single(number);
+            return is_it.then_some(());
         };
-        let others = rows.iter().filter_map(|row| self.plan.rows.get(*row));
-        others.into_iter().all(|other| {
-            let is_sub = other.sub.as_ref() == Some(sub);
-            let is_beside = other.beside.iter().any(|(name, _)| name == sub);
-            let is_over = beside.iter().any(|(name, _)| other.sub.as_ref() == Some(name));
-            !is_sub && !is_beside && !is_over
-        })
+        if matches!(shape, Shape::Nothing) {
+            *shape = if place.selector.is_empty() {
+                Shape::Complex { members: Members::default(), points: None }
+            } else {
+                Shape::Elements { picks: Vec::new(), order: Vec::new() }
+            };
+        }
+        match (shape, place.selector.is_empty()) {
+            (Shape::Complex { members, points: known }, true) => {
+                *known = known.take().or(points);
+                members.add(number, sub, beside)
+            }
+            (Shape::Elements { picks, order }, false) if points.is_none() => {
+                let at = picks.iter().position(|pick| pick.selector == place.selector);
+                let at = at.unwrap_or(picks.len());
+                if at == picks.len() {
+                    let is_apart = |it: &Pick| excludes(&it.selector, &place.selector);
+                    picks.iter().all(is_apart).then_some(())?;
+                    let selector = place.selector.clone();
+                    picks.push(Pick { selector, members: Members::default() });
+                }
+                order.push((number, at));
+                picks.get_mut(at)?.members.add(number, sub, beside)
+            }
+            _ => None,
+        }
     }
 
     fn list(&mut self, index: usize, list: &'m Collection) -> Option<()> {
@@ -280,11 +272,13 @@ impl<'m> Draft<'m> {
             return Some(());
         }
         list.items.iter().all(|item| is_shown(attribute, &item.sub)).then_some(())?;
-        let points = list.reference.as_ref().and_then(|target| self.points(attribute, target));
+        let value = list.items.iter().position(|item| item.sub == "value");
+        let points = list.reference.as_ref().zip(value);
+        let points = points.and_then(|(target, item)| self.points(attribute, target, item));
         for item in &list.items {
             self.reference(item.reference.as_ref(), item.by.as_ref())?;
         }
-        let subs: Vec<String> = list.items.iter().map(|item| quoted(&item.sub)).collect();
+        let subs: Vec<String> = list.items.iter().map(|item| leading(&item.sub)).collect();
         let mut sorted: Vec<usize> = (0..subs.len()).collect();
         sorted.sort_by_key(|place| subs.get(*place));
         let is_twice =
@@ -298,7 +292,11 @@ impl<'m> Draft<'m> {
             }
             _ => ListReading::Parts(vec![self.part(path).or_else(|| self.each(path))?]),
         };
-        if list.items.iter().any(|item| item.reference.is_some()) {
+        let mut is_noted = false;
+        for item in &list.items {
+            is_noted |= self.note_target(item.reference.as_ref());
+        }
+        if is_noted {
             let part = self.part(path).or_else(|| self.each(path))?;
             self.plan.references.push(part);
         }
@@ -324,12 +322,15 @@ impl<'m> Draft<'m> {
             section.canonical = own.map(|(group, _)| group).collect();
             section.canonical.sort_by_key(name);
         }
+        let sections = &self.plan.sections;
+        self.plan.ranked = (0..sections.len()).collect();
+        self.plan.ranked.sort_by_key(|section| sections.get(*section).map(|it| it.rank));
         let core = groups.iter().enumerate().filter(|(_, group)| group.section.is_none());
         let mut tops: Vec<(String, Top)> =
             core.map(|(number, group)| (group.name.clone(), Top::Group(number))).collect();
         let sections = self.plan.sections.iter().enumerate();
         tops.extend(sections.map(|(number, it)| (it.name.clone(), Top::Section(number))));
-        tops.push((quoted("id"), Top::Id));
+        tops.push((leading("id"), Top::Id));
         tops.sort_by(|one, other| one.0.cmp(&other.0));
         self.plan.canonical = tops.into_iter().map(|(_, top)| top).collect();
         self.plan

@@ -5,13 +5,16 @@
 //! a function says `None`, the general reading is asked.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::convert::cells::{Cell, Found, elements, part, row_cell, slot};
+use crate::convert::cells::{Cells, part, slot};
 use crate::convert::context::Context;
 use crate::convert::error::ConvertError;
-use crate::convert::plan::{Group, Pick, Plan, PlannedList, Shape, Top, quoted};
+use crate::convert::plan::{Group, Members, Plan, Points, Section, Shape, Top};
+use crate::convert::slots::Found;
 use crate::convert::{key, location};
 use crate::mapping::model::ResourceMapping;
 use crate::native::scan::{Kind, Scanner};
@@ -27,17 +30,26 @@ pub struct Mask {
     has_meta: bool,
 }
 
-/// What every resource of an answer has in common.
+/// What every resource of an answer has in common, and the room in which they are made, one
+/// after the other.
 pub struct Frame<'a> {
     plan: &'a Plan,
     context: Context<'a>,
     /// The SCIM base, as it stands in a JSON string.
     base: String,
     mask: &'a Mask,
-    /// The resource type's name, quoted.
-    name: String,
-    /// The core schema's URN, quoted.
-    schema: String,
+    cells: Cells<'a>,
+    room: Room,
+}
+
+/// Room for what is only needed while a resource is written.
+#[derive(Debug, Default)]
+struct Room {
+    /// Attributes that have been written.
+    done: Vec<bool>,
+    canonical: Vec<u8>,
+    /// Where elements stand in the canonical form.
+    ranges: Vec<Range<usize>>,
 }
 
 impl Plan {
@@ -64,7 +76,7 @@ impl Plan {
 
     /// What a filter looks at that speaks of these paths; `None` when it takes a whole view to
     /// judge that.
-    pub fn mask_of(&self, resource: &ResourceMapping, paths: &[AttrPath]) -> Option<Mask> {
+    pub fn mask_of(&self, resource: &ResourceMapping, paths: &[&AttrPath]) -> Option<Mask> {
         let mut mask = Mask { groups: vec![false; self.groups.len()], has_meta: false };
         for path in paths {
             let found = resource.resource_type.resolve(path)?;
@@ -86,8 +98,13 @@ impl Plan {
         Some(mask)
     }
 
-    /// What a record says of other resources, for whoever looks up what is known of them; `None`
-    /// when that is nothing.
+    /// The types of resources that records refer to, as far as they may have left.
+    pub fn targets(&self) -> &[String] {
+        &self.targets
+    }
+
+    /// What a record says of resources of those types, for whoever looks up what is known of
+    /// them; `None` when that is nothing.
     pub fn references(&self, found: &Found<'_>) -> Option<Value> {
         let is_any = self.references.iter().any(|(_, at)| slot(found, *at).kind != Kind::Null);
         is_any.then(|| part(&self.references, found))?
@@ -95,9 +112,7 @@ impl Plan {
 
     /// Reads the record that comes next in a text.
     pub fn read<'t>(&self, scanner: &mut Scanner<'t>) -> Option<Found<'t>> {
-        let mut found = vec![None; self.wants.len()];
-        self.wants.find(scanner, &mut found)?;
-        Some(found)
+        self.wants.read(scanner)
     }
 
     /// The key of a record.
@@ -127,369 +142,302 @@ impl Plan {
 impl<'a> Frame<'a> {
     /// What the resources of one answer have in common.
     pub fn new(plan: &'a Plan, context: Context<'a>, base: &str, mask: &'a Mask) -> Self {
-        let resource = context.resource;
-        let quoted_base = quoted(base);
-        let base = quoted_base.get(1..quoted_base.len() - 1).unwrap_or_default().to_owned();
-        let (name, schema) = (quoted(&resource.name), quoted(&resource.resource_type.core.id));
-        Self { plan, context, base, mask, name, schema }
+        let quoted = serde_json::to_string(base).unwrap_or_default();
+        let base = quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned();
+        Self { plan, context, base, mask, cells: Cells::default(), room: Room::default() }
     }
 
     /// Writes the resource of a record behind a text. Its version comes back; the text is not to
     /// be used when that is `None`.
-    pub fn write(&self, id: &str, found: &Found<'_>, text: &mut String) -> Option<EntityTag> {
-        let view = View::new(self, id, found)?;
-        let version = EntityTag::of(&hash_of(&view.canonical()));
-        view.write(Some(&version), text);
+    pub fn write(&mut self, id: &str, found: &Found<'a>, text: &mut Vec<u8>) -> Option<EntityTag> {
+        let Self { plan, context, base, mask, cells, room } = self;
+        cells.read(plan, context, found, |_| true)?;
+        let pen = Pen { plan, cells, mask, base, id };
+        room.canonical.clear();
+        pen.canonical(&mut room.canonical, &mut room.ranges);
+        let version = EntityTag::of(&hash_of(&room.canonical));
+        pen.write(Some(&version), &mut room.done, text);
         Some(version)
     }
 
     /// The attributes of the mask alone, without `meta`.
-    pub fn part(&self, id: &str, found: &Found<'_>) -> Option<String> {
-        let mut text = String::new();
-        View::new(self, id, found)?.write(None, &mut text);
+    pub fn part(&mut self, id: &str, found: &Found<'a>) -> Option<Vec<u8>> {
+        let Self { plan, context, base, mask, cells, room } = self;
+        cells.read(plan, context, found, |group| mask.has(group))?;
+        let mut text = Vec::with_capacity(512);
+        Pen { plan, cells, mask, base, id }.write(None, &mut room.done, &mut text);
         Some(text)
     }
 }
 
-/// What was found, as JSON values.
-struct View<'v> {
-    frame: &'v Frame<'v>,
-    /// Quoted.
-    id: String,
-    /// The id itself.
-    plain_id: &'v str,
-    rows: Vec<Cell<'v>>,
-    lists: Vec<Vec<Cell<'v>>>,
-    /// Whether an attribute has anything.
-    filled: Vec<bool>,
+impl Mask {
+    fn has(&self, group: usize) -> bool {
+        self.groups.get(group).copied().unwrap_or(false)
+    }
 }
 
-impl<'v> View<'v> {
-    fn new(frame: &'v Frame<'_>, id: &'v str, found: &Found<'v>) -> Option<Self> {
-        let plan = frame.plan;
-        let resource = frame.context.resource;
-        let mut filled = vec![false; plan.groups.len()];
-        let mut fill = |group: usize| {
-            if let Some(place) = filled.get_mut(group) {
-                *place = true;
+/// Writes one resource. Each member and each element is written with a comma before it; what
+/// they are in is opened in the place of the first comma.
+struct Pen<'p> {
+    plan: &'p Plan,
+    cells: &'p Cells<'p>,
+    mask: &'p Mask,
+    base: &'p str,
+    id: &'p str,
+}
+
+impl Pen<'_> {
+    fn has_section(&self, section: &Section) -> bool {
+        section.canonical.iter().any(|group| self.cells.is_filled(*group))
+    }
+
+    fn write(&self, version: Option<&EntityTag>, done: &mut Vec<bool>, text: &mut Vec<u8>) {
+        let plan = self.plan;
+        put(text, &plan.head);
+        for section in plan.ranked.iter().filter_map(|section| plan.sections.get(*section)) {
+            if self.has_section(section) {
+                put(text, section.name.trim_end_matches(':'));
             }
-        };
-        let mut rows = Vec::with_capacity(plan.rows.len());
-        for row in &plan.rows {
-            let cell = row_cell(&frame.context, row, found)?;
-            if cell.is_some() {
-                fill(row.group);
-            }
-            rows.push(cell);
         }
-        let mut lists = Vec::with_capacity(plan.lists.len());
-        for list in &plan.lists {
-            let cells =
-                elements(&frame.context, resource.collections.get(list.list)?, list, found)?;
-            if !cells.is_empty() {
-                fill(list.group);
-            }
-            lists.push(cells);
-        }
-        Some(Self { frame, id: quoted(id), plain_id: id, rows, lists, filled })
-    }
-
-    fn is_filled(&self, group: usize) -> bool {
-        self.filled.get(group).copied().unwrap_or(false)
-    }
-
-    fn has_section(&self, section: usize) -> bool {
-        let mut groups = self.frame.plan.groups.iter().zip(&self.filled);
-        groups.any(|(group, is_filled)| *is_filled && group.section == Some(section))
-    }
-
-    /// The attributes that have anything, in the order in which the general reading meets them.
-    fn order(&self) -> impl Iterator<Item = usize> {
-        let plan = self.frame.plan;
-        let rows = plan.rows.iter().zip(&self.rows).filter(|(_, cell)| cell.is_some());
-        let lists = plan.lists.iter().zip(&self.lists).filter(|(_, cells)| !cells.is_empty());
-        rows.map(|(row, _)| row.group).chain(lists.map(|(list, _)| list.group))
-    }
-
-    fn write(&self, version: Option<&EntityTag>, text: &mut String) {
-        let frame = self.frame;
-        let plan = frame.plan;
-        text.push_str("{\"schemas\":[");
-        text.push_str(&frame.schema);
-        let mut sections: Vec<usize> =
-            (0..plan.sections.len()).filter(|section| self.has_section(*section)).collect();
-        sections.sort_by_key(|section| plan.sections.get(*section).map(|section| section.rank));
-        for section in sections.iter().filter_map(|section| plan.sections.get(*section)) {
-            text.push(',');
-            text.push_str(&section.name);
-        }
-        text.push_str("],\"id\":");
-        text.push_str(&self.id);
-        let mut done = vec![false; plan.groups.len()];
+        put(text, "],\"id\":");
+        quote(text, format_args!("{}", self.id));
+        done.clear();
+        done.resize(plan.groups.len(), false);
         let mut meta = None;
-        for number in self.order() {
+        for number in self.cells.order(plan) {
             let Some(group) = plan.groups.get(number) else { continue };
-            match group.section {
+            match group.section.map(|section| (section, plan.sections.get(section))) {
                 None if group.attribute == "meta" => meta = Some(group),
-                None => self.once(number, group, &mut done, 0, text),
-                Some(section) => self.section(section, &mut done, text),
+                None => self.once(number, group, done, text),
+                Some((number, Some(section))) => self.section(number, section, done, text),
+                Some((_, None)) => {}
             }
         }
-        if let Some(version) = version.filter(|_| frame.mask.has_meta) {
+        if let Some(version) = version.filter(|_| self.mask.has_meta) {
             self.meta(meta, version, text);
         }
-        text.push('}');
+        put(text, "}");
     }
 
-    /// Writes an attribute as a member of the object that begins there, the first time.
-    fn once(
-        &self,
-        number: usize,
-        group: &Group,
-        done: &mut [bool],
-        begin: usize,
-        text: &mut String,
-    ) {
+    /// Writes an attribute, the first time.
+    fn once(&self, number: usize, group: &Group, done: &mut [bool], text: &mut Vec<u8>) {
         let Some(is_done) = done.get_mut(number) else { return };
-        let is_shown = self.frame.mask.groups.get(number).copied().unwrap_or(false);
-        if !*is_done && is_shown {
-            text.push(if text.len() == begin { '{' } else { ',' });
+        if !*is_done && self.mask.has(number) {
             self.group(group, text);
         }
         *is_done = true;
     }
 
-    fn section(&self, section: usize, done: &mut [bool], text: &mut String) {
-        let plan = self.frame.plan;
+    fn section(&self, number: usize, section: &Section, done: &mut [bool], text: &mut Vec<u8>) {
         let before = text.len();
-        let Some(name) = plan.sections.get(section).map(|section| &section.name) else { return };
-        text.push(',');
-        text.push_str(name);
-        text.push(':');
+        put(text, &section.name);
         let begin = text.len();
-        for number in self.order() {
-            if let Some(group) = plan.groups.get(number).filter(|it| it.section == Some(section)) {
-                self.once(number, group, done, begin, text);
+        for attribute in self.cells.order(self.plan) {
+            let group = self.plan.groups.get(attribute).filter(|it| it.section == Some(number));
+            if let Some(group) = group {
+                self.once(attribute, group, done, text);
             }
         }
         if text.len() == begin {
             text.truncate(before);
         } else {
-            text.push('}');
+            close(text, begin, "{}");
         }
     }
 
-    fn meta(&self, group: Option<&Group>, version: &EntityTag, text: &mut String) {
-        text.push_str(",\"meta\":{\"resourceType\":");
-        text.push_str(&self.frame.name);
-        if let Some(Group { shape: Shape::Complex { rows, .. }, .. }) = group {
-            for (name, value) in self.members(rows) {
-                member(text, 0, name, value);
-            }
+    fn meta(&self, group: Option<&Group>, version: &EntityTag, text: &mut Vec<u8>) {
+        put(text, &self.plan.meta);
+        if let Some(Group { shape: Shape::Complex { members, .. }, .. }) = group {
+            self.members(members, text);
         }
-        member(text, 0, "\"version\"", &quoted(&version.to_string()));
-        text.push_str(",\"location\":\"");
-        let endpoint = &self.frame.context.resource.resource_type.endpoint;
-        location::write(text, &self.frame.base, endpoint, self.plain_id);
-        text.push_str("\"}");
+        put(text, ",\"version\":");
+        quote(text, format_args!("{version}"));
+        put(text, ",\"location\":\"");
+        location::write(text, self.base, &self.plan.endpoint, self.id);
+        put(text, "\"}");
     }
 
-    fn group(&self, group: &Group, text: &mut String) {
-        text.push_str(&group.name);
-        text.push(':');
+    fn group(&self, group: &Group, text: &mut Vec<u8>) {
+        put(text, &group.name);
+        let begin = text.len();
         match &group.shape {
-            Shape::Nothing => text.push_str("null"),
-            Shape::Single(row) => text.push_str(self.row(*row).unwrap_or("null")),
-            Shape::Complex { rows, points } => {
-                let members = self.members(rows);
-                let own = members.iter().find(|(name, _)| *name == "\"value\"");
-                let own = own.map(|(_, value)| *value);
-                self.object(members.iter().copied(), own, points.as_ref(), text);
-            }
-            Shape::Elements(picks) => {
-                let begin = text.len();
-                for pick in self.picked(picks) {
-                    text.push(if text.len() == begin { '[' } else { ',' });
-                    self.object(self.members(&pick.rows).into_iter(), None, None, text);
+            Shape::Nothing => put(text, "null"),
+            Shape::Single(row) => put(text, self.cells.row(*row).unwrap_or("null")),
+            Shape::Complex { members, points } => {
+                self.members(members, text);
+                if let Some(points) = points {
+                    self.points(points, self.cells.row(points.from), text);
                 }
-                text.push(']');
+                close(text, begin, "{}");
+            }
+            Shape::Elements { picks, order } => {
+                for (row, pick) in order {
+                    let Some(pick) = picks.get(*pick) else { continue };
+                    if self.first(&pick.members) == Some(*row) {
+                        put(text, ",");
+                        let begin = text.len();
+                        self.members(&pick.members, text);
+                        close(text, begin, "{}");
+                    }
+                }
+                close(text, begin, "[]");
             }
             Shape::List { list, points } => {
-                let Some(planned) = self.frame.plan.lists.get(*list) else { return };
-                let at = planned.subs.iter().position(|name| name == "\"value\"");
-                let begin = text.len();
-                for element in self.elements(*list, planned) {
-                    text.push(if text.len() == begin { '[' } else { ',' });
-                    let own = at.and_then(|at| element.get(at)?.as_deref());
-                    self.object(assigned(&planned.subs, element), own, points.as_ref(), text);
+                let Some(planned) = self.plan.lists.get(*list) else { return };
+                for element in self.cells.elements(*list, planned) {
+                    put(text, ",");
+                    let begin = text.len();
+                    for (name, cell) in planned.subs.iter().zip(element) {
+                        member(text, name, cell.as_deref());
+                    }
+                    if let Some(points) = points {
+                        let own = element.get(points.from).and_then(Option::as_deref);
+                        self.points(points, own, text);
+                    }
+                    close(text, begin, "{}");
                 }
-                text.push(']');
+                close(text, begin, "[]");
             }
         }
     }
 
-    /// An object; beside a `value` that leads somewhere stands where.
-    fn object<'o>(
-        &self,
-        members: impl Iterator<Item = (&'o str, &'o str)>,
-        value: Option<&str>,
-        points: Option<&String>,
-        text: &mut String,
-    ) {
-        let begin = text.len();
-        for (name, value) in members {
-            member(text, begin, name, value);
+    fn members(&self, members: &Members, text: &mut Vec<u8>) {
+        for it in &members.written {
+            member(text, &it.name, self.cells.member(it));
         }
-        if let (Some(endpoint), Some(value)) = (points, value.filter(|it| it.starts_with('"'))) {
-            let id: Cow<'_, str> = match value.get(1..value.len() - 1) {
-                Some(plain) if !plain.contains('\\') => Cow::Borrowed(plain),
-                Some(_) | None => Cow::Owned(serde_json::from_str(value).unwrap_or_default()),
-            };
-            text.push_str(",\"$ref\":\"");
-            location::write(text, &self.frame.base, endpoint, &id);
-            text.push('"');
-        }
-        text.push('}');
     }
 
-    fn row(&self, row: usize) -> Option<&str> {
-        self.rows.get(row)?.as_deref()
+    /// The first row that has a value.
+    fn first(&self, members: &Members) -> Option<usize> {
+        members.rows().find(|row| self.cells.row(*row).is_some())
     }
 
-    /// The members that rows make, each in its place, with the constants beside them.
-    fn members(&self, rows: &[usize]) -> Vec<(&str, &str)> {
-        let mut members: Vec<(&str, &str)> = Vec::with_capacity(rows.len() + 2);
-        for row in rows {
-            let (Some(planned), Some(value)) = (self.frame.plan.rows.get(*row), self.row(*row))
-            else {
-                continue;
-            };
-            if let Some(sub) = &planned.sub {
-                members.push((sub, value));
-            }
-            for (name, value) in &planned.beside {
-                if !members.iter().any(|(have, _)| have == name) {
-                    members.push((name, value));
-                }
-            }
-        }
-        members
-    }
-
-    /// The elements that have anything, in the order in which they come into being.
-    fn picked<'p>(&self, picks: &'p [Pick]) -> Vec<&'p Pick> {
-        let first = |pick: &Pick| pick.rows.iter().find(|row| self.row(**row).is_some()).copied();
-        let mut picked: Vec<(usize, &Pick)> =
-            picks.iter().filter_map(|pick| Some((first(pick)?, pick))).collect();
-        picked.sort_by_key(|(row, _)| *row);
-        picked.into_iter().map(|(_, pick)| pick).collect()
-    }
-
-    fn elements(&self, list: usize, planned: &PlannedList) -> std::slice::Chunks<'_, Cell<'v>> {
-        let cells = self.lists.get(list).map_or(&[][..], Vec::as_slice);
-        cells.chunks(planned.subs.len().max(1))
+    /// Beside a value that leads somewhere stands where.
+    fn points(&self, points: &Points, value: Option<&str>, text: &mut Vec<u8>) {
+        let Some(value) = value.filter(|it| it.starts_with('"')) else { return };
+        let id: Cow<'_, str> = match value.get(1..value.len() - 1) {
+            Some(plain) if !plain.contains('\\') => Cow::Borrowed(plain),
+            Some(_) | None => Cow::Owned(serde_json::from_str(value).unwrap_or_default()),
+        };
+        put(text, ",\"$ref\":\"");
+        location::write(text, self.base, &points.endpoint, &id);
+        put(text, "\"");
     }
 
     /// What the version stands for, in its canonical form.
-    fn canonical(&self) -> String {
-        let plan = self.frame.plan;
-        let mut text = String::with_capacity(1024);
+    fn canonical(&self, text: &mut Vec<u8>, ranges: &mut Vec<Range<usize>>) {
+        let plan = self.plan;
         for top in &plan.canonical {
             match top {
-                Top::Id => member(&mut text, 0, "\"id\"", &self.id),
-                Top::Group(group) => self.canonical_group(*group, 0, &mut text),
-                Top::Section(section) if self.has_section(*section) => {
-                    let Some(section) = plan.sections.get(*section) else { continue };
-                    member(&mut text, 0, &section.name, "");
+                Top::Id => {
+                    put(text, ",\"id\":");
+                    quote(text, format_args!("{}", self.id));
+                }
+                Top::Group(group) => self.canonical_group(*group, text, ranges),
+                Top::Section(section) => {
+                    let section = plan.sections.get(*section).filter(|it| self.has_section(it));
+                    let Some(section) = section else { continue };
+                    put(text, &section.name);
                     let begin = text.len();
                     for group in &section.canonical {
-                        self.canonical_group(*group, begin, &mut text);
+                        self.canonical_group(*group, text, ranges);
                     }
-                    text.push('}');
+                    close(text, begin, "{}");
                 }
-                Top::Section(_) => {}
             }
         }
-        text.push('}');
-        text
+        close(text, 0, "{}");
     }
 
-    fn canonical_group(&self, number: usize, begin: usize, text: &mut String) {
-        let plan = self.frame.plan;
-        let Some(group) = plan.groups.get(number).filter(|_| self.is_filled(number)) else {
-            return;
-        };
-        member(text, begin, &group.name, "");
+    fn canonical_group(&self, number: usize, text: &mut Vec<u8>, ranges: &mut Vec<Range<usize>>) {
+        let group = self.plan.groups.get(number).filter(|_| self.cells.is_filled(number));
+        let Some(group) = group else { return };
+        put(text, &group.name);
+        let begin = text.len();
         match &group.shape {
             Shape::Nothing => {}
-            Shape::Single(row) => text.push_str(self.row(*row).unwrap_or("null")),
-            Shape::Complex { rows, .. } => canonical_object(self.members(rows), text),
-            Shape::Elements(picks) => {
-                let picked = self.picked(picks).into_iter();
-                canonical_array(picked, text, |pick, text| {
-                    canonical_object(self.members(&pick.rows), text);
-                });
+            Shape::Single(row) => put(text, self.cells.row(*row).unwrap_or("null")),
+            Shape::Complex { members, .. } => self.canonical_members(members, text),
+            Shape::Elements { picks, .. } => {
+                ranges.clear();
+                for pick in picks.iter().filter(|pick| self.first(&pick.members).is_some()) {
+                    put(text, ",");
+                    let element = text.len();
+                    self.canonical_members(&pick.members, text);
+                    ranges.push(element..text.len());
+                }
+                sort(text, begin, ranges);
+                close(text, begin, "[]");
             }
             Shape::List { list, .. } => {
-                let Some(planned) = plan.lists.get(*list) else { return };
-                canonical_array(self.elements(*list, planned), text, |element, text| {
-                    let begin = text.len();
+                let Some(planned) = self.plan.lists.get(*list) else { return };
+                ranges.clear();
+                for cells in self.cells.elements(*list, planned) {
+                    put(text, ",");
+                    let element = text.len();
                     for at in &planned.sorted {
-                        let cell = element.get(*at).and_then(Option::as_deref);
-                        if let (Some(name), Some(value)) = (planned.subs.get(*at), cell) {
-                            member(text, begin, name, value);
-                        }
+                        let cell = cells.get(*at).and_then(Option::as_deref);
+                        member(text, planned.subs.get(*at).map_or("", String::as_str), cell);
                     }
-                    text.push('}');
-                });
+                    close(text, element, "{}");
+                    ranges.push(element..text.len());
+                }
+                sort(text, begin, ranges);
+                close(text, begin, "[]");
             }
         }
     }
-}
 
-fn assigned<'c>(
-    subs: &'c [String],
-    element: &'c [Cell<'_>],
-) -> impl Iterator<Item = (&'c str, &'c str)> {
-    let members = subs.iter().zip(element);
-    members.filter_map(|(name, cell)| Some((name.as_str(), cell.as_deref()?)))
-}
-
-/// Writes a member of the object that begins at `begin`, and opens the object with the first.
-fn member(text: &mut String, begin: usize, name: &str, value: &str) {
-    text.push(if text.len() == begin { '{' } else { ',' });
-    text.push_str(name);
-    text.push(':');
-    text.push_str(value);
-}
-
-fn canonical_object(mut members: Vec<(&str, &str)>, text: &mut String) {
-    members.sort_unstable_by_key(|(name, _)| *name);
-    let begin = text.len();
-    for (name, value) in members {
-        member(text, begin, name, value);
+    fn canonical_members(&self, members: &Members, text: &mut Vec<u8>) {
+        let begin = text.len();
+        for it in members.by_name() {
+            member(text, &it.name, self.cells.member(it));
+        }
+        close(text, begin, "{}");
     }
-    text.push('}');
 }
 
-/// The canonical forms of elements, in their order.
-fn canonical_array<T>(
-    elements: impl Iterator<Item = T>,
-    text: &mut String,
-    write: impl Fn(T, &mut String),
-) {
-    let mut scratch = String::new();
-    let mut ranges = Vec::new();
-    for element in elements {
-        let begin = scratch.len();
-        write(element, &mut scratch);
-        ranges.push(begin..scratch.len());
+fn put(text: &mut Vec<u8>, piece: &str) {
+    text.extend_from_slice(piece.as_bytes());
+}
+
+/// Writes a text as a JSON string.
+fn quote(text: &mut Vec<u8>, it: fmt::Arguments<'_>) {
+    // There is nothing that could fail.
+    serde_json::to_writer(text, &it).unwrap_or_default();
+}
+
+/// Writes a member, if it has a value.
+fn member(text: &mut Vec<u8>, name: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        put(text, name);
+        put(text, value);
     }
-    ranges.sort_by(|one, other| scratch.get(one.clone()).cmp(&scratch.get(other.clone())));
-    let begin = text.len();
-    for range in ranges {
-        text.push(if text.len() == begin { '[' } else { ',' });
-        text.push_str(scratch.get(range).unwrap_or_default());
+}
+
+/// Makes what stands from `begin` on a whole between two brackets.
+fn close(text: &mut Vec<u8>, begin: usize, brackets: &str) {
+    let [open, close] = brackets.as_bytes() else { return };
+    match text.get_mut(begin) {
+        Some(comma) => *comma = *open,
+        None => text.push(*open),
     }
-    text.push(']');
+    text.push(*close);
+}
+
+/// Sorts elements by their texts. They stand behind `begin`, each with a comma before it.
+fn sort(text: &mut Vec<u8>, begin: usize, ranges: &mut [Range<usize>]) {
+    let of = |range: &Range<usize>| text.get(range.clone());
+    if ranges.is_sorted_by_key(of) {
+        return;
+    }
+    ranges.sort_by_key(of);
+    let sorted: Vec<u8> = ranges
+        .iter()
+        .filter_map(|range| text.get(range.start - 1..range.end))
+        .flatten()
+        .copied()
+        .collect();
+    text.truncate(begin);
+    text.extend_from_slice(&sorted);
 }

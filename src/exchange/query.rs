@@ -15,7 +15,7 @@ use crate::exchange::represent;
 use crate::exchange::response::{Body, ScimResponse};
 use crate::exchange::{sorted, straight, trail};
 use crate::mapping::model::ResourceMapping;
-use crate::scim::list::{cursor_page, list_response, list_text};
+use crate::scim::list::{cursor_page, list_head, list_response};
 use crate::scim::query::Query;
 
 /// Answers a query.
@@ -33,17 +33,14 @@ pub async fn answer(
     let found = sorted::find(exchange, resource, query, order, window).await?;
     let projection = &query.projection;
     let records: Option<Vec<_>> = found.page.iter().map(Hit::unread).collect();
-    let resources = match &records {
-        Some(records) => straight::page(exchange, resource, projection, records).await?,
-        None => None,
-    };
-    if let Some(resources) = resources {
-        let text = list_text(&resources, found.page.len(), found.total, query.start_index);
-        return Ok(ScimResponse {
-            status: 200,
-            headers: Vec::new(),
-            body: Some(Body::written(text)),
-        });
+    if let Some(records) = &records {
+        let mut text = list_head(records.len(), found.total, query.start_index).into_bytes();
+        let written = straight::page(exchange, resource, projection, records, &mut text).await?;
+        if written.is_some() {
+            text.push(b'}');
+            let body = Some(Body::written(text));
+            return Ok(ScimResponse { status: 200, headers: Vec::new(), body });
+        }
     }
     let resources = present(exchange, resource, query, found.page, &found.answered).await?;
     Ok(ScimResponse::json(200, list_response(resources, found.total, query.start_index)))

@@ -31,7 +31,7 @@ struct Forms {
 
 impl Body {
     /// A body out of text that is known to be JSON.
-    pub fn written(text: String) -> Self {
+    pub fn written(text: impl Into<Bytes>) -> Self {
         Self(Box::new(Forms { text: Some(text.into()), value: OnceLock::new() }))
     }
 

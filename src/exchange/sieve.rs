@@ -14,7 +14,7 @@ use crate::exchange::native::Exchange;
 use crate::exchange::recent::Fate;
 use crate::exchange::retired::{self, RetiredWalk};
 use crate::exchange::state::{self, Located};
-use crate::exchange::straight;
+use crate::exchange::straight::Glimpse;
 use crate::mapping::model::{IdSourceRule, Request, ResourceMapping};
 use crate::native::listed::Listed;
 use crate::scim::attr::AttrPath;
@@ -65,8 +65,8 @@ pub struct Sieve<'a> {
     filter: Option<CompiledFilter>,
     /// Collections behind requests of their own that the filter speaks of.
     external: Vec<usize>,
-    /// What the filter speaks of.
-    paths: Vec<AttrPath>,
+    /// How to look at no more of a record than the filter does.
+    glimpse: Option<Glimpse<'a>>,
     /// Native keys.
     seen: BTreeSet<String>,
     sight: Sight,
@@ -96,7 +96,7 @@ impl<'a> Sieve<'a> {
             views: Views::Made,
             filter: None,
             external: Vec::new(),
-            paths: Vec::new(),
+            glimpse: None,
             seen: BTreeSet::new(),
             sight,
             read: 0,
@@ -117,7 +117,7 @@ impl<'a> Sieve<'a> {
         let mut paths = Vec::new();
         collect_paths(filter, &mut paths);
         self.external = mentioned(self.resource, &paths);
-        self.paths = paths.into_iter().cloned().collect();
+        self.glimpse = Glimpse::new(self.exchange, self.resource, &paths);
         Ok(())
     }
 
@@ -340,7 +340,7 @@ impl<'a> Sieve<'a> {
         let indexes: Vec<usize> = external.iter().copied().collect();
         // What could not be scanned is made here, one after the other: views of several records
         // at once may ask for the same things.
-        let can_wait = self.views == Views::Left && external.is_empty() && native.text().is_some();
+        let can_wait = self.views == Views::Left && external.is_empty() && native.is_scanned();
         let (native, view) = match self.matches(&located, &native).await? {
             Some(false) => return Ok(()),
             Some(true) if can_wait => (native, None),
@@ -379,11 +379,9 @@ impl<'a> Sieve<'a> {
         native: &Listed,
     ) -> Result<Option<bool>, ExchangeError> {
         let Some(filter) = &self.filter else { return Ok(Some(true)) };
-        if !self.external.is_empty() {
-            return Ok(None);
-        }
-        let (exchange, resource) = (self.exchange, self.resource);
-        let view = straight::glimpse(exchange, resource, located, native, &self.paths).await?;
+        let glimpse = self.glimpse.as_ref().filter(|_| self.external.is_empty());
+        let Some(glimpse) = glimpse else { return Ok(None) };
+        let view = glimpse.of(self.exchange, self.resource, located, native).await?;
         Ok(view.map(|view| filter.matches(&view)))
     }
 

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::convert::plan::Plan;
 use crate::convert::references::References;
-use crate::convert::stream::Frame;
+use crate::convert::slots::Found;
+use crate::convert::stream::{Frame, Mask};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::represent;
@@ -88,83 +89,109 @@ async fn written(
         Ok(_) => return Err(ExchangeError::NotFound { resource: resource.name.clone() }),
         Err(_) => return Ok(None),
     }
-    let named: Vec<Value> = plan.references(&found).into_iter().collect();
-    let references = resolved(exchange, resource, &named).await?;
-    let frame = Frame::new(plan, exchange.context(resource, &references), &exchange.base, &mask);
-    let mut text = String::with_capacity(native.len() * 2 + 512);
+    let references = resolved(exchange, resource, plan, std::slice::from_ref(&found)).await?;
+    let context = exchange.context(resource, &references);
+    let mut frame = Frame::new(plan, context, &exchange.base, &mask);
+    let mut text = Vec::with_capacity(native.len() * 2 + 512);
     let Some(version) = frame.write(&located.id, &found, &mut text) else { return Ok(None) };
     let location = represent::location(exchange, resource, &located.id);
     let answer = ScimResponse { status: 200, headers: Vec::new(), body: Some(Body::written(text)) };
     Ok(Some(answer.with_header("Location", location).with_header("ETag", version.to_string())))
 }
 
-/// The resources of a page as the text of a JSON array; `None` when one of them cannot be read
-/// straight.
+/// The resources of a page as the text of a JSON array, behind a text; `None` when one of them
+/// cannot be read straight, and the text is not to be used then.
 pub async fn page(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
     projection: &Projection,
-    found: &[(&Located, &Listed)],
-) -> Result<Option<String>, ExchangeError> {
+    hits: &[(&Located, &Listed)],
+    text: &mut Vec<u8>,
+) -> Result<Option<()>, ExchangeError> {
     let Some(plan) = exchange.tenant.plan(resource) else { return Ok(None) };
     let mask = plan.mask(resource, projection);
     let mask = mask.filter(|_| represent::needed(resource, projection).is_empty());
     let Some(mask) = mask else { return Ok(None) };
-    let mut records = Vec::with_capacity(found.len());
-    let mut named = Vec::new();
-    for (located, native) in found {
-        let Some(text) = native.text().filter(|_| is_live(located)) else { return Ok(None) };
-        let Some(found) = plan.read(&mut Scanner::new(text)) else { return Ok(None) };
-        named.extend(plan.references(&found));
-        records.push((located.id.as_str(), text.len(), found));
+    let mut records = Vec::with_capacity(hits.len());
+    for (located, native) in hits {
+        let Some(found) = found(located, native) else { return Ok(None) };
+        records.push(found);
     }
-    let references = resolved(exchange, resource, &named).await?;
-    let frame = Frame::new(plan, exchange.context(resource, &references), &exchange.base, &mask);
-    let length: usize = records.iter().map(|(_, length, _)| length * 2).sum();
-    let mut text = String::with_capacity(length + 2);
-    text.push('[');
-    for (id, _, found) in &records {
-        if text.len() > 1 {
-            text.push(',');
+    let references = resolved(exchange, resource, plan, &records).await?;
+    let context = exchange.context(resource, &references);
+    let mut frame = Frame::new(plan, context, &exchange.base, &mask);
+    text.reserve(records.iter().map(|found| found.text().len() * 2 + 512).sum());
+    text.push(b'[');
+    for (index, ((located, _), found)) in hits.iter().zip(&records).enumerate() {
+        if index > 0 {
+            text.push(b',');
         }
-        if frame.write(id, found, &mut text).is_none() {
+        if frame.write(&located.id, found, text).is_none() {
             return Ok(None);
         }
     }
-    text.push(']');
-    Ok(Some(text))
+    text.push(b']');
+    Ok(Some(()))
 }
 
-/// As much of a record's view as a filter looks at, which speaks of these paths; `None` when that
-/// takes a whole view.
-pub async fn glimpse(
-    exchange: &Exchange<'_>,
-    resource: &ResourceMapping,
-    located: &Located,
-    native: &Listed,
-    paths: &[AttrPath],
-) -> Result<Option<Resource>, ExchangeError> {
-    let plan = exchange.tenant.plan(resource).filter(|_| is_live(located));
-    let (Some(plan), Some(text)) = (plan, native.text()) else { return Ok(None) };
-    let found = plan.read(&mut Scanner::new(text));
-    let (Some(mask), Some(found)) = (plan.mask_of(resource, paths), found) else {
-        return Ok(None);
-    };
-    let named: Vec<Value> = plan.references(&found).into_iter().collect();
-    let references = resolved(exchange, resource, &named).await?;
-    let frame = Frame::new(plan, exchange.context(resource, &references), &exchange.base, &mask);
-    let Some(text) = frame.part(&located.id, &found) else { return Ok(None) };
-    Ok(serde_json::from_str(&text).ok().map(Resource))
+/// As much of records' views as a filter looks at.
+pub struct Glimpse<'a> {
+    plan: &'a Plan,
+    mask: Mask,
 }
 
+impl<'a> Glimpse<'a> {
+    /// What a filter looks at that speaks of these paths; `None` when that takes a whole view.
+    pub fn new(
+        exchange: &Exchange<'a>,
+        resource: &ResourceMapping,
+        paths: &[&AttrPath],
+    ) -> Option<Self> {
+        let plan = exchange.tenant.plan(resource)?;
+        Some(Self { plan, mask: plan.mask_of(resource, paths)? })
+    }
+
+    /// Looks at a record; `None` when only its whole view tells.
+    pub async fn of(
+        &self,
+        exchange: &Exchange<'_>,
+        resource: &ResourceMapping,
+        located: &Located,
+        native: &Listed,
+    ) -> Result<Option<Resource>, ExchangeError> {
+        let Some(found) = found(located, native) else { return Ok(None) };
+        let found = std::slice::from_ref(&found);
+        let references = resolved(exchange, resource, self.plan, found).await?;
+        let context = exchange.context(resource, &references);
+        let mut frame = Frame::new(self.plan, context, &exchange.base, &self.mask);
+        let text = found.first().and_then(|found| frame.part(&located.id, found));
+        Ok(text.and_then(|text| serde_json::from_slice(&text).ok()).map(Resource))
+    }
+}
+
+/// What a plan has found in a record of a list that nobody knows more of.
+fn found<'n>(located: &Located, native: &'n Listed) -> Option<Found<'n>> {
+    let (text, spans) = native.found().filter(|_| is_live(located))?;
+    Some(Found::again(text, spans))
+}
+
+/// What is known of the resources that records refer to: nothing, as long as none has left.
 async fn resolved(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
-    named: &[Value],
+    plan: &Plan,
+    records: &[Found<'_>],
 ) -> Result<References, ExchangeError> {
-    if named.is_empty() {
+    let mut has_left = false;
+    for target in plan.targets() {
+        if let Some(target) = exchange.tenant.mapping.resource(target) {
+            has_left |= !exchange.retired(target).await?.is_none();
+        }
+    }
+    if !has_left {
         return Ok(References::default());
     }
+    let named: Vec<Value> = records.iter().filter_map(|found| plan.references(found)).collect();
     let named: Vec<&Value> = named.iter().collect();
     exchange.resolve_records(resource, &named).await
 }

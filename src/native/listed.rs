@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::native::scan::Span;
+
 /// A record, as it came.
 #[derive(Debug, Clone)]
 pub struct Listed {
@@ -18,17 +20,25 @@ pub struct Listed {
 struct Scanned {
     text: Bytes,
     key: String,
+    spans: Vec<Option<Span>>,
 }
 
 impl Listed {
-    /// A record that a scan has found: JSON, and the key that is in it.
-    pub fn scanned(text: Bytes, key: String) -> Self {
-        Self { scanned: Some(Scanned { text, key }), value: OnceLock::new() }
+    /// A record that a scan has found: JSON, the key that is in it, and where in it the values
+    /// stand that the scan was for.
+    pub fn scanned(text: Bytes, key: String, spans: Vec<Option<Span>>) -> Self {
+        Self { scanned: Some(Scanned { text, key, spans }), value: OnceLock::new() }
     }
 
-    /// Its text, where a scan has found it.
-    pub fn text(&self) -> Option<&str> {
-        self.scanned.as_ref().and_then(|it| std::str::from_utf8(&it.text).ok())
+    /// Whether a scan has found it.
+    pub fn is_scanned(&self) -> bool {
+        self.scanned.is_some()
+    }
+
+    /// Its text, and where in it the values stand that a scan has found.
+    pub fn found(&self) -> Option<(&str, &[Option<Span>])> {
+        let scanned = self.scanned.as_ref()?;
+        Some((std::str::from_utf8(&scanned.text).ok()?, &scanned.spans))
     }
 
     /// Its key, where a scan has found it.

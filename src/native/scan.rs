@@ -74,6 +74,32 @@ impl<'t> Raw<'t> {
     }
 }
 
+/// Where a value stands in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    begin: usize,
+    end: usize,
+    kind: Kind,
+}
+
+impl Span {
+    /// What it is.
+    pub fn kind(self) -> Kind {
+        self.kind
+    }
+
+    /// The value, in the text in which it was found.
+    pub fn of(self, text: &str) -> Raw<'_> {
+        Raw { text: text.get(self.begin..self.end).unwrap_or_default(), kind: self.kind }
+    }
+
+    /// The characters of a string without escapes, as bytes of the text in which it was found.
+    pub fn plain(self, text: &str) -> Option<&[u8]> {
+        let inner = text.as_bytes().get(self.begin + 1..self.end.checked_sub(1)?);
+        inner.filter(|_| self.kind == Kind::Plain)
+    }
+}
+
 /// A place in a text.
 #[derive(Debug, Clone)]
 pub struct Scanner<'t> {
@@ -88,6 +114,11 @@ impl<'t> Scanner<'t> {
         Self { text, at: 0, depth: 0 }
     }
 
+    /// The text that is read.
+    pub fn text(&self) -> &'t str {
+        self.text
+    }
+
     /// Whether nothing but blanks follows.
     pub fn is_at_end(&mut self) -> bool {
         self.blanks();
@@ -96,32 +127,32 @@ impl<'t> Scanner<'t> {
 
     /// The next value.
     pub fn value(&mut self) -> Option<Raw<'t>> {
+        self.pass().map(|span| span.of(self.text))
+    }
+
+    /// Passes over the next value.
+    pub fn pass(&mut self) -> Option<Span> {
         self.blanks();
         let begin = self.at;
         let kind = match self.peek()? {
             b'"' => self.string()?,
-            b'{' => {
-                self.object(|scanner, _| scanner.value().map(drop))?;
-                Kind::Object
-            }
-            b'[' => {
-                self.array(|scanner| scanner.value().map(drop))?;
-                Kind::Array
-            }
+            b'{' => return self.object(|scanner, _| scanner.pass().map(drop)),
+            b'[' => return self.array(|scanner| scanner.pass().map(drop)),
             b'n' => self.word("null", Kind::Null)?,
             b't' => self.word("true", Kind::Boolean)?,
             b'f' => self.word("false", Kind::Boolean)?,
             _ => self.number()?,
         };
-        Some(Raw { text: self.text.get(begin..self.at)?, kind })
+        Some(Span { begin, end: self.at, kind })
     }
 
-    /// The text of what is read there.
-    pub fn span(&mut self, read: impl FnOnce(&mut Self) -> Option<()>) -> Option<&'t str> {
+    /// Reads the value that comes next as a text of its own.
+    pub fn apart<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<(&'t str, T)> {
         self.blanks();
-        let begin = self.at;
-        read(self)?;
-        self.text.get(begin..self.at)
+        let mut own = Self { text: self.text.get(self.at..)?, at: 0, depth: self.depth };
+        let found = read(&mut own)?;
+        self.at += own.at;
+        Some((own.text.get(..own.at)?, found))
     }
 
     /// Whether an object comes next.
@@ -130,61 +161,58 @@ impl<'t> Scanner<'t> {
         self.peek() == Some(b'{')
     }
 
-    /// Reads an object: `member` is given every name, as it stands, and reads the value.
+    /// Reads an object: `member` is given every name, and reads the value.
     pub fn object(
         &mut self,
-        mut member: impl FnMut(&mut Self, Raw<'t>) -> Option<()>,
-    ) -> Option<()> {
-        self.enter(b'{')?;
+        mut member: impl FnMut(&mut Self, Span) -> Option<()>,
+    ) -> Option<Span> {
+        let begin = self.enter(b'{')?;
         if self.is_next(b'}') {
-            return self.leave();
+            return self.leave(begin, Kind::Object);
         }
         loop {
             self.blanks();
-            let begin = self.at;
+            let start = self.at;
             if self.peek()? != b'"' {
                 return None;
             }
             let kind = self.string()?;
-            let name = Raw { text: self.text.get(begin..self.at)?, kind };
+            let name = Span { begin: start, end: self.at, kind };
             if !self.is_next(b':') {
                 return None;
             }
             member(self, name)?;
-            if self.is_next(b'}') {
-                return self.leave();
+            if self.is_next(b',') {
+                continue;
             }
-            if !self.is_next(b',') {
-                return None;
-            }
+            return if self.is_next(b'}') { self.leave(begin, Kind::Object) } else { None };
         }
     }
 
     /// Reads an array: `element` reads each of its values.
-    pub fn array(&mut self, mut element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
-        self.enter(b'[')?;
+    pub fn array(&mut self, mut element: impl FnMut(&mut Self) -> Option<()>) -> Option<Span> {
+        let begin = self.enter(b'[')?;
         if self.is_next(b']') {
-            return self.leave();
+            return self.leave(begin, Kind::Array);
         }
         loop {
             element(self)?;
-            if self.is_next(b']') {
-                return self.leave();
+            if self.is_next(b',') {
+                continue;
             }
-            if !self.is_next(b',') {
-                return None;
-            }
+            return if self.is_next(b']') { self.leave(begin, Kind::Array) } else { None };
         }
     }
 
-    fn enter(&mut self, open: u8) -> Option<()> {
+    /// Where what is entered begins.
+    fn enter(&mut self, open: u8) -> Option<usize> {
         self.depth += 1;
-        (self.is_next(open) && self.depth <= DEEPEST).then_some(())
+        (self.is_next(open) && self.depth <= DEEPEST).then(|| self.at - 1)
     }
 
-    fn leave(&mut self) -> Option<()> {
+    fn leave(&mut self, begin: usize, kind: Kind) -> Option<Span> {
         self.depth = self.depth.checked_sub(1)?;
-        Some(())
+        Some(Span { begin, end: self.at, kind })
     }
 
     fn peek(&self) -> Option<u8> {
@@ -215,25 +243,23 @@ impl<'t> Scanner<'t> {
     /// A string, from its opening to behind its closing quote.
     fn string(&mut self) -> Option<Kind> {
         let begin = self.at;
-        let mut bytes = self.text.as_bytes().get(begin + 1..)?.iter();
+        let bytes = self.text.as_bytes();
         let mut kind = Kind::Plain;
         let mut has_code = false;
-        loop {
-            match *bytes.next()? {
-                b'"' => break,
-                b'\\' => {
-                    kind = Kind::Escaped;
-                    match *bytes.next()? {
-                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
-                        b'u' => has_code = true,
-                        _ => return None,
-                    }
-                }
-                0..=0x1f => return None,
-                _ => {}
+        self.at = mark(bytes, begin + 1)?;
+        while let Some(b'\\') = self.peek() {
+            kind = Kind::Escaped;
+            match bytes.get(self.at + 1)? {
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
+                b'u' => has_code = true,
+                _ => return None,
             }
+            self.at = mark(bytes, self.at + 2)?;
         }
-        self.at = self.text.len() - bytes.len();
+        if self.peek()? != b'"' {
+            return None;
+        }
+        self.at += 1;
         // Whether it is a character, or half of one, is for the parser to say.
         if has_code {
             serde_json::from_str::<String>(self.text.get(begin..self.at)?).ok()?;
@@ -269,6 +295,32 @@ impl<'t> Scanner<'t> {
         }
         self.at - begin
     }
+}
+
+/// Where the first byte stands, from a place on, at which a string ends or is not plain any more:
+/// a quote, a backslash or a control character.
+fn mark(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut rest = bytes.get(from..)?;
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        if let Some(place) = marked(u64::from_le_bytes(*word)) {
+            return Some(bytes.len() - rest.len() + place);
+        }
+        rest = behind;
+    }
+    let place = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))?;
+    Some(bytes.len() - rest.len() + place)
+}
+
+/// The same among eight bytes at once, of which the first is the lowest. Subtracting borrows from
+/// the bytes behind the first find, and never from those before it.
+fn marked(word: u64) -> Option<usize> {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let quotes = word ^ (EACH * u64::from(b'"'));
+    let slashes = word ^ (EACH * u64::from(b'\\'));
+    let is_zero = |bytes: u64| bytes.wrapping_sub(EACH) & !bytes;
+    let is_control = word.wrapping_sub(EACH * 0x20) & !word;
+    let marks = (is_zero(quotes) | is_zero(slashes) | is_control) & (EACH << 7);
+    (marks != 0).then(|| marks.trailing_zeros() as usize / 8)
 }
 
 #[cfg(test)]
@@ -346,7 +398,33 @@ mod tests {
         assert_eq!(scanned(&"[".repeat(100_000)), None);
     }
 
+    #[test]
+    fn strings_end_where_they_end_whatever_their_length() {
+        for length in 0..40 {
+            for odd in
+                ["", "\\\"", "\\\\", "\\u00e9", "é", "\u{7f}", "\u{1f}", "\u{0}", "\u{20}", "!#[]"]
+            {
+                for place in [0, length / 2, length] {
+                    let (before, behind) = ("a".repeat(place), "b".repeat(length - place));
+                    let text = format!("\"{before}{odd}{behind}\"");
+                    let value = serde_json::from_str::<Value>(&text).ok();
+                    assert_eq!(scanned(&text).and_then(|raw| raw.value()), value, "{text}");
+                    let text = format!("{text},\"more\"");
+                    let first = Scanner::new(&text).value().and_then(|raw| raw.value());
+                    assert_eq!(first, value, "{text}");
+                }
+            }
+        }
+    }
+
     proptest! {
+        #[test]
+        fn strings_are_read_as_the_parser_reads_them(text in r#"[a-c"\\n\x00-\x1f\x20-\x23é\u{7f}\u{80}😀]{0,24}"#) {
+            let text = format!("\"{text}\"");
+            let value = serde_json::from_str::<Value>(&text).ok();
+            prop_assert_eq!(scanned(&text).and_then(|raw| raw.value()), value);
+        }
+
         #[test]
         fn what_is_read_here_the_parser_reads_too(text in r#"[\[\]{}:,"\\aeu0-9. -]{0,12}"#) {
             if let Some(raw) = scanned(&text) {

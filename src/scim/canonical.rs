@@ -15,14 +15,16 @@ const HASH: usize = 16;
 
 /// A hash of a value in its canonical form.
 pub fn hash(value: &Value) -> String {
-    hash_of(&canonical(value).unwrap_or_default())
+    hash_of(canonical(value).unwrap_or_default())
 }
 
 /// A hash of a canonical form.
-pub fn hash_of(canonical: &str) -> String {
+pub fn hash_of(canonical: impl AsRef<[u8]>) -> String {
     let digest = Sha256::digest(canonical);
     let digits = digest.iter().take(HASH).flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
+    let mut text = String::with_capacity(HASH * 2);
+    text.extend(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)));
+    text
 }
 
 /// The canonical form; `None` when unassigned.

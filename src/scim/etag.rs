@@ -4,6 +4,7 @@
 //! wants the strong one for `If-Match`, under which a weak tag matches nothing; SCIM's own
 //! examples send weak tags in `If-Match` and expect them to match.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -22,7 +23,7 @@ impl EntityTag {
     pub fn of(version: &str) -> Self {
         match tag(version) {
             Some((tag, "")) => tag,
-            _ => Self(utf8_percent_encode(version, FOREIGN).to_string()),
+            _ => Self(Cow::from(utf8_percent_encode(version, FOREIGN)).into_owned()),
         }
     }
 

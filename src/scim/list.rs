@@ -19,13 +19,13 @@ pub fn list_response(resources: Vec<Value>, total: u64, start_index: u64) -> Val
     page
 }
 
-/// The text of a `ListResponse` of one page, like [`list_response`], out of the text of its
-/// resources: a JSON array of `count`.
-pub fn list_text(resources: &str, count: usize, total: u64, start_index: u64) -> String {
+/// How the text of a `ListResponse` of one page, like [`list_response`], begins. A JSON array of
+/// `count` resources and a closing bracket follow.
+pub fn list_head(count: usize, total: u64, start_index: u64) -> String {
     let schema = urn::LIST_RESPONSE;
     format!(
         "{{\"schemas\":[\"{schema}\"],\"totalResults\":{total},\"startIndex\":{start_index},\
-         \"itemsPerPage\":{count},\"Resources\":{resources}}}"
+         \"itemsPerPage\":{count},\"Resources\":"
     )
 }
 
@@ -45,7 +45,7 @@ pub fn cursor_page(resources: Vec<Value>, total: Option<u64>, next: Option<&str>
 mod tests {
     use serde_json::json;
 
-    use crate::scim::list::{cursor_page, list_response, list_text};
+    use crate::scim::list::{cursor_page, list_head, list_response};
 
     #[test]
     fn an_empty_result_is_a_whole_list_response() {
@@ -63,7 +63,8 @@ mod tests {
     fn text_and_value_are_the_same() {
         let resources = vec![json!({ "id": "3" }), json!({ "id": "4" })];
         let text = json!(resources).to_string();
-        assert_eq!(list_text(&text, 2, 7, 3), list_response(resources, 7, 3).to_string());
+        let text = format!("{}{text}}}", list_head(2, 7, 3));
+        assert_eq!(text, list_response(resources, 7, 3).to_string());
     }
 
     #[test]

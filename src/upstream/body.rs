@@ -1,13 +1,9 @@
-//! Bodies: what is sent as bytes, and what came back as a payload, never more of it than allowed.
+//! Bodies that are sent.
 
-use bytes::Bytes;
-use reqwest::Response;
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
-use crate::exchange::upstream::UpstreamError;
-use crate::native::message::{Body, Content};
-use crate::upstream::failure::Failure;
+use crate::native::message::Body;
 
 /// The media type and the bytes of a body; `None` sends none.
 pub(crate) fn encode(body: &Body) -> Option<(&'static str, Vec<u8>)> {
@@ -42,25 +38,6 @@ pub(crate) fn with_member(body: &Body, members: &[String], value: &str) -> Optio
             Some(Body::Form(others.chain([(name.clone(), value.to_owned())]).collect()))
         }
     }
-}
-
-/// Reads an answer's body to its end, or to `limit` bytes.
-pub(crate) async fn read(mut response: Response, limit: u64) -> Result<Content, Failure> {
-    let mut bytes = Vec::new();
-    let mut left = limit;
-    while let Some(chunk) = response.chunk().await.map_err(cut_off)? {
-        // The length as announced is not looked at: the answer to HEAD announces what GET has.
-        left = u64::try_from(chunk.len())
-            .ok()
-            .and_then(|length| left.checked_sub(length))
-            .ok_or(Failure::Hopeless(UpstreamError::TooLarge))?;
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(Bytes::from(bytes).into())
-}
-
-fn cut_off(error: reqwest::Error) -> Failure {
-    Failure::CutOff(UpstreamError::Interrupted(Some(error.without_url().into())))
 }
 
 #[cfg(test)]

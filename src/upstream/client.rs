@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
 use crate::exchange::traffic::Traffic;
@@ -59,35 +59,41 @@ impl HttpUpstream {
         Ok(Self { sender, sign_in, together: Together::default(), timeout: api.timeout })
     }
 
-    /// Makes a call, or joins another one that asks for the same.
-    async fn shared(&self, request: NativeRequest) -> Result<NativeResponse, UpstreamError> {
+    /// Makes a call, or joins another one that asks for the same. It is over by `latest`.
+    async fn shared(
+        &self,
+        request: Arc<NativeRequest>,
+        latest: Instant,
+    ) -> Result<NativeResponse, UpstreamError> {
         if !request.method.is_safe() {
             let _write = self.together.write();
-            return self.redirected(request).await;
+            return self.redirected(request, latest).await;
         }
         match self.together.part(&request) {
-            Part::Alone => self.redirected(request).await,
+            Part::Alone => self.redirected(request, latest).await,
             Part::Lead(lead) => {
-                let answer = self.redirected(request).await?;
+                let answer = self.redirected(request, latest).await?;
                 lead.share(&answer);
                 Ok(answer)
             }
             Part::Join(offer) => {
-                if let Some(answer) = joined(offer).await {
+                let answer = timeout_at(latest, joined(offer)).await;
+                if let Some(answer) = answer.map_err(|_| UpstreamError::TimedOut)? {
                     self.sender.traffic().note_shared();
                     return Ok(answer);
                 }
-                self.redirected(request).await
+                self.redirected(request, latest).await
             }
         }
     }
 
     async fn redirected(
         &self,
-        mut request: NativeRequest,
+        mut request: Arc<NativeRequest>,
+        latest: Instant,
     ) -> Result<NativeResponse, UpstreamError> {
         let timeout = request.timeout.unwrap_or(self.timeout).min(LONGEST);
-        let mut time = Time::new(timeout, request.patience);
+        let mut time = Time::new(timeout, latest);
         let mut redirects = 0;
         loop {
             let answer = self.signed(&request, &mut time).await?;
@@ -100,6 +106,7 @@ impl HttpUpstream {
                     if request.method.is_safe() && redirects < MAX_REDIRECTS =>
                 {
                     redirects += 1;
+                    let request = Arc::make_mut(&mut request);
                     request.path = path;
                     request.query = query;
                 }
@@ -139,11 +146,8 @@ impl HttpUpstream {
 #[async_trait]
 impl Upstream for HttpUpstream {
     async fn call(&self, request: NativeRequest) -> Result<NativeResponse, UpstreamError> {
-        // Every attempt keeps to the call's own time; this is for a call that joins another one
-        // first.
         let everything = request.patience.or(request.timeout).unwrap_or(self.timeout).min(LONGEST);
-        let answer = timeout(everything, self.shared(request)).await;
-        answer.unwrap_or(Err(UpstreamError::TimedOut))
+        self.shared(Arc::new(request), Instant::now() + everything).await
     }
 
     fn traffic(&self) -> Option<Arc<Traffic>> {

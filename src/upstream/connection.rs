@@ -1,49 +1,60 @@
-//! The pool of connections: certificates, the proxy, and how long an idle connection is kept.
+//! The connections to an application: straight (`direct.rs`), or where the mapping names a proxy
+//! through that (`proxied.rs`). Both trust the same certificates.
 
 use std::time::Duration;
 
-use reqwest::{Client, Proxy, redirect};
-use url::Url;
+use bytes::Bytes;
+use http::Request;
 
 use crate::mapping::model::Api;
-use crate::mapping::template::Template;
+use crate::native::message::NativeResponse;
+use crate::upstream::direct::Direct;
+use crate::upstream::failure::Failure;
 use crate::upstream::link::Base;
-use crate::upstream::setup::{self, Setup, UpstreamSetupError};
+use crate::upstream::proxied::Proxied;
+use crate::upstream::setup::{Setup, UpstreamSetupError};
 use crate::upstream::tls;
 
 /// Most applications close an idle connection after a minute or later. Closing it first means
 /// fewer requests that meet a connection that is just being closed.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// A client that follows nothing, asks the environment for nothing, and trusts the system's
-/// certificates besides those that the mapping names.
-pub(crate) fn client(
-    api: &Api,
-    base: &Base,
-    setup: Setup<'_>,
-) -> Result<Client, UpstreamSetupError> {
-    // The only failure is that a provider is installed already, and then that one is used.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let mut builder = Client::builder()
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .connect_timeout(api.connect_timeout)
-        .pool_idle_timeout(IDLE);
-    if let Some(proxy) = &api.proxy {
-        builder = builder.proxy(self::proxy(proxy, setup)?);
-    }
-    if let Some(tls) = &api.tls {
-        builder = builder.tls_backend_preconfigured(tls::config(tls, base.host(), setup)?);
-    }
-    builder.build().map_err(|error| UpstreamSetupError::Client(error.without_url()))
+/// The way to an application. Clones share what is connected.
+#[derive(Clone)]
+pub(crate) enum Connections {
+    /// Straight there.
+    Direct(Direct),
+    /// Through a proxy.
+    Proxied(Proxied),
 }
 
-/// A proxy; its URL may hold a password.
-fn proxy(template: &Template, setup: Setup<'_>) -> Result<Proxy, UpstreamSetupError> {
-    let unusable = || setup::unusable("proxy", "it is not a URL with http or https");
-    let url = Url::parse(&setup.required("proxy", template)?).map_err(|_| unusable())?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(unusable());
+impl Connections {
+    /// As `api` says. Nothing is followed, and nothing asked of the environment.
+    pub(crate) fn new(
+        api: &Api,
+        base: &Base,
+        setup: Setup<'_>,
+    ) -> Result<Self, UpstreamSetupError> {
+        let tls = match &api.tls {
+            None => tls::usual()?,
+            Some(tls) => tls::config(tls, base.host(), setup)?,
+        };
+        let connect = api.connect_timeout;
+        Ok(match &api.proxy {
+            None => Self::Direct(Direct::new(tls, connect, IDLE)),
+            Some(proxy) => Self::Proxied(Proxied::new(proxy, tls, connect, IDLE, setup)?),
+        })
     }
-    Proxy::all(url).map_err(|_| unusable())
+
+    /// Makes one attempt, and reads at most `limit` bytes of the answer's body.
+    pub(crate) async fn call(
+        &self,
+        request: Request<Bytes>,
+        limit: u64,
+    ) -> Result<NativeResponse, Failure> {
+        match self {
+            Self::Direct(direct) => direct.call(request, limit).await,
+            Self::Proxied(proxied) => proxied.call(request, limit).await,
+        }
+    }
 }

@@ -1,15 +1,22 @@
 //! Why one attempt gave no answer, by what it may have done at the application.
 
+use std::error::Error;
+
 use crate::exchange::traffic::CallOutcome;
 use crate::exchange::upstream::UpstreamError;
 use crate::upstream::breaker::{LeftAlone, Sign};
 use crate::upstream::gate::Full;
+
+/// What is behind a failure, for the log.
+pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
 /// A failed attempt.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Nothing reached the application.
     Unsent(UpstreamError),
+    /// The application says that it has not begun with the request.
+    Declined(UpstreamError),
     /// The request may have arrived; not a byte of an answer came.
     Unanswered(UpstreamError),
     /// The answer broke off.
@@ -23,6 +30,7 @@ impl Failure {
     pub(crate) fn into_error(self) -> UpstreamError {
         match self {
             Self::Unsent(error)
+            | Self::Declined(error)
             | Self::Unanswered(error)
             | Self::CutOff(error)
             | Self::Hopeless(error) => error,
@@ -71,16 +79,32 @@ impl Failure {
     pub(crate) fn error(&self) -> &UpstreamError {
         match self {
             Self::Unsent(error)
+            | Self::Declined(error)
             | Self::Unanswered(error)
             | Self::CutOff(error)
             | Self::Hopeless(error) => error,
         }
     }
 
+    /// No connection could be made.
+    pub(crate) fn unreached(cause: Cause) -> Self {
+        Self::Unsent(if is_unresolved(&*cause) {
+            UpstreamError::Unresolved(Some(cause))
+        } else {
+            UpstreamError::Unreachable(Some(cause))
+        })
+    }
+
     /// The request could not be built; `reason` shows no value of it.
     pub(crate) fn unsendable(reason: &'static str) -> Self {
         Self::Hopeless(UpstreamError::Unsendable(Some(reason.into())))
     }
+}
+
+/// Whether the host has no address. The connector says so in words alone.
+fn is_unresolved(error: &(dyn Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.any(|cause| cause.to_string().starts_with("dns error"))
 }
 
 impl From<Full> for Failure {

@@ -90,6 +90,8 @@ impl JwksSource {
     /// # Errors
     /// The HTTP client cannot be built.
     pub fn start(place: Place, clock: Arc<dyn Clock>) -> Result<Self, JwksSetupError> {
+        // The only failure is that a provider is installed already, and then that one is used.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let client = Client::builder()
             .redirect(redirect::Policy::none())
             .no_proxy()

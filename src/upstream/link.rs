@@ -2,9 +2,14 @@
 //!
 //! The `url` crate normalises as browsers do: it collapses `..` and `%2e%2e`, turns `\` into `/`
 //! and drops tabs. So every URL is compared with the path it was built from, segment by segment.
+//! Paths of nothing but what it leaves alone need no URL.
 
+use bytes::Bytes;
+use http::Uri;
+use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use percent_encoding::percent_decode_str;
 use url::Url;
+use url::form_urlencoded::Serializer;
 
 use crate::exchange::upstream::Link;
 
@@ -16,6 +21,8 @@ pub(crate) struct Base {
     text: String,
     /// The URL's path without trailing slash; empty for the root.
     prefix: String,
+    scheme: Scheme,
+    authority: Authority,
 }
 
 /// Where a link leads.
@@ -45,7 +52,9 @@ impl Base {
         }
         let text = url.as_str().trim_end_matches('/').to_owned();
         let prefix = url.path().trim_end_matches('/').to_owned();
-        Ok(Self { url, text, prefix })
+        let scheme = if url.scheme() == "http" { Scheme::HTTP } else { Scheme::HTTPS };
+        let authority = url.authority().parse().map_err(|_| "has no usable host")?;
+        Ok(Self { url, text, prefix, scheme, authority })
     }
 
     /// Its host, as URLs write it.
@@ -56,6 +65,34 @@ impl Base {
     /// Whether what is sent there can be read on its way.
     pub(crate) fn is_plain(&self) -> bool {
         self.url.scheme() == "http"
+    }
+
+    /// Where a request goes: a percent-encoded path below `base_url`, and parameters not yet
+    /// encoded. The error says why it cannot.
+    pub(crate) fn address<'p>(
+        &self,
+        path: &str,
+        query: impl Iterator<Item = (&'p str, &'p str)>,
+    ) -> Result<Uri, &'static str> {
+        let mut text = if is_plain(path) {
+            [&self.prefix, path].concat()
+        } else {
+            let url = self.locate(path).ok_or("its path does not stay below base_url")?;
+            url.path().to_owned()
+        };
+        let mut query = query.peekable();
+        if query.peek().is_some() {
+            text.push('?');
+            let begin = text.len();
+            text = Serializer::for_suffix(text, begin).extend_pairs(query).finish();
+        }
+        let mut parts = Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        let unusable = "its path and query cannot be sent";
+        parts.path_and_query =
+            Some(PathAndQuery::from_maybe_shared(Bytes::from(text)).map_err(|_| unusable)?);
+        Uri::from_parts(parts).map_err(|_| unusable)
     }
 
     /// The URL of a percent-encoded path below `base_url`; `None` when it would not stay the same
@@ -96,6 +133,22 @@ impl Base {
     }
 }
 
+/// Whether a path has only what every URL leaves as it is, and no segment that could be one of
+/// dots.
+fn is_plain(path: &str) -> bool {
+    let mut before = None;
+    path.starts_with('/')
+        && path.bytes().all(|byte| {
+            let begins_segment = before.replace(byte) == Some(b'/');
+            match byte {
+                b'.' | b'%' => !begins_segment,
+                b'/' | b'-' | b'_' | b'~' | b':' | b'@' | b'!' | b'$' | b'&' | b'+' | b','
+                | b';' | b'=' => true,
+                _ => byte.is_ascii_alphanumeric(),
+            }
+        })
+}
+
 fn same_segments(left: &str, right: &str) -> bool {
     left == right || left.split('/').map(decoded).eq(right.split('/').map(decoded))
 }
@@ -118,6 +171,16 @@ mod tests {
     #[track_caller]
     fn located(base_url: &str, path: &str, expected: &str) {
         assert_eq!(base(base_url).locate(path).unwrap().as_str(), expected);
+        assert_eq!(base(base_url).address(path, [].into_iter()).unwrap(), expected);
+    }
+
+    /// Where a request would go if every address were made by the `url` crate.
+    fn by_url(base: &Base, path: &str, query: &[(String, String)]) -> Option<String> {
+        let mut url = base.locate(path)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        Some(url.into())
     }
 
     #[track_caller]
@@ -172,6 +235,7 @@ mod tests {
             "/users#x",
         ] {
             assert!(base("http://h/api").locate(path).is_none(), "{path}");
+            assert!(base("http://h/api").address(path, [].into_iter()).is_err(), "{path}");
         }
     }
 
@@ -214,6 +278,20 @@ mod tests {
                 prop_assert!(url.as_str().starts_with("http://h/api"));
                 prop_assert_eq!(base.below(&url).unwrap().split('/').count(), path.split('/').count());
                 prop_assert!(matches!(base.resolve(&path, ""), Target::Below(_)));
+            }
+        }
+
+        #[test]
+        fn addresses_are_urls(
+            base in "https?://(h|H\\.Example|\\[::1\\]|10\\.0\\.0\\.1)(:80|:443|:8080)?(/|/api|/a%20b/ü/)?",
+            path in "(/|[a-zA-Z0-9]|%2[0-9a-fA-F]|%2e|\\.|[ -~]|ü){0,12}",
+            query in prop::collection::vec(("\\PC{0,6}", "\\PC{0,6}"), 0..3),
+        ) {
+            let base = Base::parse(&base).unwrap();
+            for path in [format!("/{path}"), path] {
+                let pairs = query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+                let address = base.address(&path, pairs).ok().map(|address| address.to_string());
+                prop_assert_eq!(address, by_url(&base, &path, &query));
             }
         }
     }

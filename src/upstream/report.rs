@@ -18,11 +18,10 @@ const SLOW: Duration = Duration::from_secs(5);
 pub(crate) fn finished(call: NativeCall, outcome: &Result<NativeResponse, Failure>) {
     let time = call.elapsed();
     let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let (method, path, attempt) = (call.method(), call.path().to_owned(), call.attempt());
+    let (method, path, attempt) = (call.method(), call.path(), call.attempt());
     match outcome {
         Ok(answer) => {
             let status = answer.status;
-            call.answered(status);
             if time >= SLOW {
                 tracing::warn!(method, path, status, milliseconds, attempt, "slow native call");
             } else if status >= 500 || status == 429 {
@@ -30,12 +29,13 @@ pub(crate) fn finished(call: NativeCall, outcome: &Result<NativeResponse, Failur
             } else {
                 tracing::debug!(method, path, status, milliseconds, attempt, "native call");
             }
+            call.answered(status);
         }
         Err(failure) => {
             let outcome = meaning(failure);
-            call.failed(outcome);
             let why = outcome.keyword();
             tracing::warn!(method, path, why, milliseconds, attempt, "native call without answer");
+            call.failed(outcome);
         }
     }
 }

@@ -262,7 +262,9 @@ impl Sender {
         let retry = &self.api.retry;
         let repeatable = match outcome {
             Err(Failure::Hopeless(_)) => false,
-            Err(Failure::Unsent(_)) => true,
+            // Mostly it closes a kept connection, as below.
+            Err(Failure::Declined(_)) if kept_connection => return Next::Repeat,
+            Err(Failure::Unsent(_) | Failure::Declined(_)) => true,
             // The application closed a kept connection just when the request arrived. That is
             // nobody's fault and does not count as an attempt.
             Err(Failure::Unanswered(_)) if kept_connection && twice == Twice::Harmless => {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::mapping::scope::{Ambient, Scope};
 use crate::mapping::template::{Template, TemplateError};
+use crate::upstream::failure::Cause;
 use crate::upstream::header;
 
 /// The application cannot be reached as the mapping and the configuration describe it.
@@ -59,7 +60,7 @@ pub enum UpstreamSetupError {
     Tls(#[source] rustls::Error),
     /// The HTTP client cannot be built, for want of trusted root certificates for instance.
     #[error("the HTTP client cannot be built")]
-    Client(#[source] reqwest::Error),
+    Client(#[source] Cause),
 }
 
 /// Evaluates templates of `api` with the configuration.

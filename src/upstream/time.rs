@@ -14,11 +14,9 @@ pub(crate) struct Time {
 }
 
 impl Time {
-    /// So much for the call, within so much for everything; `None` is no more than for the call.
-    pub(crate) fn new(call: Duration, everything: Option<Duration>) -> Self {
-        let now = Instant::now();
-        let latest = now + everything.unwrap_or(call);
-        Self { until: latest.min(now + call), latest }
+    /// So much for the call, which is over by `latest` however long it has waited.
+    pub(crate) fn new(call: Duration, latest: Instant) -> Self {
+        Self { until: latest.min(Instant::now() + call), latest }
     }
 
     /// A call that must be over by then.

@@ -14,10 +14,22 @@ use crate::mapping::access::{Tls, TlsVersion};
 use crate::upstream::pem;
 use crate::upstream::setup::{self, Setup, UpstreamSetupError};
 
-/// What is offered to servers, as without a configuration of one's own.
-const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+/// What every connection has where the mapping says nothing of TLS: it trusts whom the system does.
+pub(crate) fn usual() -> Result<ClientConfig, UpstreamSetupError> {
+    let unusable = |error: rustls::Error| UpstreamSetupError::Client(error.into());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = SystemVerifier::new(Arc::clone(&provider)).map_err(unusable)?;
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.alpn_protocols = offered();
+    Ok(config)
+}
 
-/// The configuration of every connection. `host` is the host of `base_url`.
+/// The configuration of every connection, as the mapping says. `host` is the host of `base_url`.
 pub(crate) fn config(
     tls: &Tls,
     host: &str,
@@ -42,8 +54,13 @@ pub(crate) fn config(
             config.with_client_auth_cert(chain, key).map_err(UpstreamSetupError::Tls)?
         }
     };
-    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    config.alpn_protocols = offered();
     Ok(config)
+}
+
+/// The protocols that servers may choose from.
+fn offered() -> Vec<Vec<u8>> {
+    vec![b"h2".to_vec(), b"http/1.1".to_vec()]
 }
 
 /// The system's verifier, perhaps with another name to look for, perhaps not asked at all.

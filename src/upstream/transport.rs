@@ -2,27 +2,25 @@
 //! is repeated, followed or renewed here.
 
 use std::borrow::Cow;
-use std::error::Error as _;
 
+use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Response};
+use http::{HeaderMap, HeaderValue, Request, Uri};
 use secrecy::ExposeSecret;
-use url::Url;
 
-use crate::exchange::upstream::UpstreamError;
 use crate::mapping::model::Api;
 use crate::native::message::{Body, Method, NativeRequest, NativeResponse};
+use crate::upstream::connection::Connections;
 use crate::upstream::failure::Failure;
 use crate::upstream::link::Base;
 use crate::upstream::setup::{self, Setup, UpstreamSetupError};
 use crate::upstream::sign_in::credential::Credential;
-use crate::upstream::{body, connection, header, report};
+use crate::upstream::{body, header, report};
 use crate::watch::watched::NativeCall;
 
-/// The connection pool and what every request carries.
+/// The connections and what every request carries.
 pub(crate) struct Transport {
-    client: Client,
+    connections: Connections,
     base: Base,
     headers: HeaderMap,
     query: Vec<(String, String)>,
@@ -30,12 +28,12 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// Evaluates what every request carries and builds the connection pool.
+    /// Evaluates what every request carries and prepares the connections.
     pub(crate) fn new(api: &Api, setup: Setup<'_>) -> Result<Self, UpstreamSetupError> {
         let base_url = setup.required("base_url", &api.base_url)?;
         let base = Base::parse(&base_url).map_err(UpstreamSetupError::BaseUrl)?;
         Ok(Self {
-            client: connection::client(api, &base, setup)?,
+            connections: Connections::new(api, &base, setup)?,
             base,
             headers: default_headers(&setup.texts("headers", &api.headers)?)?,
             query: setup.texts("query", &api.query)?,
@@ -46,7 +44,7 @@ impl Transport {
     /// The same connections to another place, which gets nothing of what the application gets.
     pub(crate) fn beside(&self, base: Base) -> Result<Self, UpstreamSetupError> {
         Ok(Self {
-            client: self.client.clone(),
+            connections: self.connections.clone(),
             base,
             headers: default_headers(&[])?,
             query: Vec::new(),
@@ -69,25 +67,17 @@ impl Transport {
         let mut outgoing = self.build(request, credential)?;
         let call = NativeCall::begin(request.method.name(), request.template.clone(), attempt);
         call.tell(outgoing.headers_mut());
-        let outcome = self.exchange(outgoing).await;
+        let outcome = self.connections.call(outgoing, self.max_response).await;
         report::finished(call, &outcome);
         outcome
-    }
-
-    async fn exchange(&self, outgoing: reqwest::Request) -> Result<NativeResponse, Failure> {
-        let response = self.client.execute(outgoing).await.map_err(unanswered)?;
-        let status = response.status().as_u16();
-        let headers = received(&response);
-        let body = body::read(response, self.max_response).await?;
-        Ok(NativeResponse { status, headers, body })
     }
 
     fn build(
         &self,
         request: &NativeRequest,
         credential: &Credential,
-    ) -> Result<reqwest::Request, Failure> {
-        let url = self.url(request, credential)?;
+    ) -> Result<Request<Bytes>, Failure> {
+        let address = self.address(request, credential)?;
         let mut headers = header::merge(&self.headers, &request.headers)
             .ok_or_else(|| Failure::unsendable("one of its headers cannot be sent"))?;
         let body = body::encode(&*signed_body(&request.body, credential)?);
@@ -98,19 +88,17 @@ impl Transport {
             None => without_body(&mut headers, request.method),
         }
         sign(&mut headers, credential)?;
-        let mut outgoing = reqwest::Request::new(method(request.method), url);
+        let body = body.map(|(_, bytes)| Bytes::from(bytes)).unwrap_or_default();
+        let mut outgoing = Request::new(body);
+        *outgoing.method_mut() = method(request.method);
+        *outgoing.uri_mut() = address;
         *outgoing.headers_mut() = headers;
-        *outgoing.body_mut() = body.map(|(_, bytes)| bytes.into());
         Ok(outgoing)
     }
 
     /// A parameter of the request replaces a default one, and the credential replaces both: links
     /// to the next page often repeat what they were asked with.
-    fn url(&self, request: &NativeRequest, credential: &Credential) -> Result<Url, Failure> {
-        let mut url = self
-            .base
-            .locate(&request.path)
-            .ok_or_else(|| Failure::unsendable("its path does not stay below base_url"))?;
+    fn address(&self, request: &NativeRequest, credential: &Credential) -> Result<Uri, Failure> {
         let is_asked = |name: &str| request.query.iter().any(|(asked, _)| asked == name);
         let key = match credential {
             Credential::Query(name, value) => Some((name.as_str(), value.expose_secret())),
@@ -124,11 +112,7 @@ impl Transport {
             .chain(&request.query)
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .filter(|(name, _)| key.is_none_or(|(key, _)| key != *name));
-        let mut parameters = parameters.chain(key).peekable();
-        if parameters.peek().is_some() {
-            url.query_pairs_mut().extend_pairs(parameters);
-        }
-        Ok(url)
+        self.base.address(&request.path, parameters.chain(key)).map_err(Failure::unsendable)
     }
 }
 
@@ -199,36 +183,4 @@ fn method(method: Method) -> http::Method {
         Method::Patch => http::Method::PATCH,
         Method::Delete => http::Method::DELETE,
     }
-}
-
-fn received(response: &Response) -> Vec<(String, String)> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let field = |(name, value): (&HeaderName, _)| (name.as_str().to_owned(), text(value));
-    response.headers().iter().map(field).collect()
-}
-
-fn unanswered(error: reqwest::Error) -> Failure {
-    // The address may hold a key or a person's name.
-    let error = error.without_url();
-    if is_unresolved(&error) {
-        Failure::Unsent(UpstreamError::Unresolved(Some(error.into())))
-    } else if error.is_connect() {
-        Failure::Unsent(UpstreamError::Unreachable(Some(error.into())))
-    } else if error.is_builder() {
-        Failure::Hopeless(UpstreamError::Unsendable(Some(error.into())))
-    } else {
-        Failure::Unanswered(UpstreamError::Interrupted(Some(error.into())))
-    }
-}
-
-/// Whether the host has no address. The connector says so in words alone.
-fn is_unresolved(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        if error.is_connect() && inner.to_string().starts_with("dns error") {
-            return true;
-        }
-        cause = inner.source();
-    }
-    false
 }

@@ -54,6 +54,10 @@ const IMPURE: &[&str] = &[
 const DOORS: &[(&str, &str)] = &[
     ("pingora", "gateway"),
     ("reqwest", "upstream"),
+    ("hyper_util", "upstream"),
+    ("hyper_rustls", "upstream"),
+    ("http_body_util", "upstream"),
+    ("tower_service", "upstream"),
     ("sqlx", "store"),
     ("axum", "console"),
     ("prometheus_client", "console"),

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
@@ -19,17 +20,17 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::upstream::client::{HandClock, api, build_with, chain, get, template};
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub(crate) type Authority = CertifiedIssuer<'static, KeyPair>;
 
 /// An authority that nobody's system knows.
-fn authority() -> Authority {
+pub(crate) fn authority() -> Authority {
     let mut params = CertificateParams::new(vec![]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
 /// Certificate and key for a name, as PEM.
-fn issued(by: &Authority, name: &str) -> (String, String) {
+pub(crate) fn issued(by: &Authority, name: &str) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     (params.signed_by(&key, by).unwrap().pem(), key.serialize_pem())
@@ -85,7 +86,7 @@ fn tls() -> Tls {
     Tls { ca: None, identity: None, verify: true, server_name: None, min: TlsVersion::V1_2 }
 }
 
-fn trusting() -> Tls {
+pub(crate) fn trusting() -> Tls {
     Tls { ca: Some(template("{config.ca}")), ..tls() }
 }
 
@@ -170,4 +171,15 @@ async fn set_up_wrongly() {
         told(named, json!({})),
         "api.tls.server_name cannot be used: it is not the name of a host"
     );
+}
+
+#[tokio::test]
+async fn a_handshake_has_its_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut api = api(&format!("https://{}", listener.local_addr().unwrap()));
+    api.retry.attempts = 1;
+    api.connect_timeout = Duration::from_millis(30);
+    // The system takes the connection, and nobody says a word.
+    let outcome = build_with(&api, &json!({}), HandClock::new()).unwrap().call(get("/users")).await;
+    assert!(matches!(outcome, Err(UpstreamError::Unreachable(_))), "{outcome:?}");
 }

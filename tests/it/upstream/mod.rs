@@ -3,6 +3,7 @@
 
 mod certificates;
 mod client;
+mod http2;
 mod limits;
 mod oauth2;
 mod redirects;

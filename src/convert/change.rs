@@ -1,5 +1,6 @@
 //! Which requests make a change, in which order: update routes, then switching on or off.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
@@ -11,37 +12,41 @@ use crate::convert::{key, lookup, place, places, request};
 use crate::mapping::model::{
     Activate, Carries, Deactivate, Mode, Request, RequestBody, ResourceMapping, SendMode,
 };
-use crate::mapping::scope::Scope;
+use crate::mapping::scope::{Later, Scope};
 use crate::native::message::NativeRequest;
 use crate::scim::resource::Resource;
 
 /// Values that a request's templates see, kept while they are borrowed.
 #[derive(Debug)]
-pub struct Variables {
+pub struct Variables<'d> {
     id: Value,
-    scim: Value,
-    old: Value,
-    native: Value,
-    changed: Value,
+    scim: Later<'d>,
+    old: Later<'d>,
+    native: Cow<'d, Value>,
+    changed: Later<'d>,
 }
 
-impl Variables {
+impl<'d> Variables<'d> {
     /// The variables of a change. `key` is `None` while the record does not exist.
-    pub fn new(context: &Context<'_>, key: Option<&str>, difference: &Difference<'_>) -> Self {
-        let changed = changed_attributes(context.resource, difference);
+    pub fn new(context: &Context<'d>, key: Option<&str>, difference: &Difference<'d>) -> Self {
+        let (resource, difference) = (context.resource, *difference);
+        let changed = move || {
+            let names = changed_attributes(resource, &difference);
+            names.into_iter().map(Value::from).collect()
+        };
         Self {
-            id: key.map_or(Value::Null, |key| key::typed(&context.resource.id, key)),
-            scim: Value::Object(difference.wanted.0.clone()),
-            old: Value::Object(difference.before.0.clone()),
-            native: difference.native.clone(),
-            changed: changed.into_iter().map(Value::from).collect(),
+            id: key.map_or(Value::Null, |key| key::typed(&resource.id, key)),
+            scim: Later::new(move || Value::Object(difference.wanted.0.clone())),
+            old: Later::new(move || Value::Object(difference.before.0.clone())),
+            native: Cow::Borrowed(difference.native),
+            changed: Later::new(changed),
         }
     }
 
     /// The same over the record as it is by now.
     #[must_use]
     pub fn seeing(self, native: &Value) -> Self {
-        Self { native: native.clone(), ..self }
+        Self { native: Cow::Owned(native.clone()), ..self }
     }
 
     /// The scope of a request.
@@ -49,10 +54,10 @@ impl Variables {
         context
             .scope()
             .with("id", &self.id)
-            .with("scim", &self.scim)
-            .with("old", &self.old)
+            .with_later("scim", &self.scim)
+            .with_later("old", &self.old)
             .with("native", &self.native)
-            .with("changed", &self.changed)
+            .with_later("changed", &self.changed)
     }
 }
 
@@ -131,23 +136,23 @@ fn step<'m>(
     Ok(Some(Step { request, field, native: request::build(request, scope, rows)? }))
 }
 
-/// A request that creates a record, or a later one of the list.
+/// A request that creates a record, or a later one of the list; `document` is what it carries.
 pub fn create_draft<'m>(
-    context: &Context<'m>,
+    resource: &ResourceMapping,
     request: &'m Request,
     difference: &Difference<'_>,
-) -> Result<Draft<'m>, ConvertError> {
-    let after = document::put(context, difference, &request.carries)?;
+    document: &Value,
+) -> Draft<'m> {
     let is_built = match request.body {
         RequestBody::FromRows => !request.method.is_safe(),
         RequestBody::Frame(_) => true,
         RequestBody::None | RequestBody::Tree(_) => request.send == SendMode::Each,
     };
     let rows = is_built.then(|| {
-        let body = document::body(context.resource, request, difference.native, &after);
+        let body = document::body(resource, request, difference.native, document);
         body.unwrap_or_else(|| Value::Object(Map::new()))
     });
-    Ok(Draft { request, rows })
+    Draft { request, rows }
 }
 
 /// A request of an update route; `None` when the route has nothing to carry.

@@ -3,6 +3,7 @@
 //! A row whose SCIM value is unchanged never touches the document, so unmapped members, other
 //! array elements and fine distinctions survive (least change).
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
@@ -15,7 +16,7 @@ use crate::mapping::model::{
     BodyFormat, Carries, Collection, Mode, OnClear, Request, ResourceMapping, Row, SendMode,
 };
 use crate::native::path::NativePath;
-use crate::scim::resource::Resource;
+use crate::scim::resource::{Resource, is_unassigned};
 
 /// A resource before a change and as it is wanted.
 #[derive(Clone, Copy)]
@@ -67,12 +68,12 @@ impl Difference<'_> {
 
     /// Whether a collection is to change.
     pub fn touches_collection(&self, collection: &Collection) -> bool {
-        let list = |resource: &Resource| {
-            let extension = collection.place.extension.as_deref();
-            let list = resource.get(extension, &collection.place.attribute).cloned();
-            list.filter(|list| !crate::scim::resource::is_unassigned(list))
-        };
-        collection.mode != Mode::Read && list(self.before) != list(self.wanted)
+        let extension = collection.place.extension.as_deref();
+        let [before, wanted] = [self.before, self.wanted].map(|resource| {
+            let list = resource.get(extension, &collection.place.attribute);
+            list.filter(|list| !is_unassigned(list))
+        });
+        collection.mode != Mode::Read && before != wanted
     }
 }
 
@@ -99,7 +100,7 @@ pub fn put(
             continue;
         }
         let wanted = match places::read(row, difference.wanted) {
-            None => cleared(context, difference, row)?,
+            None => cleared(context, difference, row)?.map(Cow::Owned),
             wanted => wanted,
         };
         // An alias that is absent says nothing: clearing is for the row that owns the value.
@@ -108,7 +109,7 @@ pub fn put(
         }
         check_mode(difference, row)?;
         let sight = sight(difference, row);
-        match lens::put_seeing(context, row, &mut document, wanted.as_ref(), sight.as_ref()) {
+        match lens::put_seeing(context, row, &mut document, wanted.as_deref(), sight.as_ref()) {
             // A manager whom the application does not know must not cost the rest of the
             // request: identity providers send references before, or without, their targets.
             Err(ConvertError::UnknownReference { .. }) => {}
@@ -171,20 +172,19 @@ pub fn body(
     before: &Value,
     after: &Value,
 ) -> Option<Value> {
-    let part = |document: &Value| part(request, document).cloned().unwrap_or(Value::Null);
-    let before = if before.is_null() { Value::Null } else { part(before) };
-    let after = part(after);
+    let before = if before.is_null() { before } else { part(request, before) };
+    let after = part(request, after);
     if before == after {
         return None;
     }
     let nothing = Value::Object(Map::new());
-    let known = if before.is_null() { &nothing } else { &before };
+    let known = if before.is_null() { &nothing } else { before };
     match request.format {
         BodyFormat::Record => {}
-        BodyFormat::MergePatch => return Some(difference::merge_patch(known, &after)),
-        BodyFormat::JsonPatch => return Some(Value::Array(difference::json_patch(known, &after))),
+        BodyFormat::MergePatch => return Some(difference::merge_patch(known, after)),
+        BodyFormat::JsonPatch => return Some(Value::Array(difference::json_patch(known, after))),
     }
-    let Value::Object(members) = &after else { return Some(after) };
+    let Value::Object(members) = after else { return Some(after.clone()) };
     let pair = |(name, value): (&String, &Value)| (name.clone(), value.clone());
     let sent: Map<String, Value> = match request.send {
         SendMode::Changed | SendMode::Each => {
@@ -209,11 +209,11 @@ pub fn body(
     Some(Value::Object(sent))
 }
 
-/// The part of a document that a request sends.
-fn part<'d>(request: &Request, document: &'d Value) -> Option<&'d Value> {
+/// The part of a document that a request sends; null when there is none.
+fn part<'d>(request: &Request, document: &'d Value) -> &'d Value {
     match &request.subtree {
-        Some(path) => path.read(document),
-        None => Some(document),
+        Some(path) => path.read(document).unwrap_or(&Value::Null),
+        None => document,
     }
 }
 
@@ -234,7 +234,7 @@ fn mapped_members(
         let mut probe = Value::Null;
         let is_written = path.write(&mut probe, Value::Bool(true)).is_ok();
         match part(request, &probe) {
-            Some(Value::Object(own)) if is_written => names.extend(own.keys().cloned()),
+            Value::Object(own) if is_written => names.extend(own.keys().cloned()),
             // It writes the whole part, or what the part lies in.
             _ if request.subtree.as_ref().is_none_or(|subtree| path.overlaps(subtree)) => {
                 names.extend(members.keys().cloned());

@@ -61,7 +61,10 @@ pub fn memos(context: &Context<'_>, before: Before<'_>, wanted: &Resource) -> Ma
         };
         let Some(native) = native else { continue };
         if lens::read(context, row, &native).as_ref() != Some(&scim) {
-            let memo = Map::from_iter([("native".to_owned(), native), ("scim".to_owned(), scim)]);
+            let memo = Map::from_iter([
+                ("native".to_owned(), native),
+                ("scim".to_owned(), scim.into_owned()),
+            ]);
             memos.insert(places::name(row), Value::Object(memo));
         }
     }

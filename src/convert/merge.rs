@@ -1,6 +1,8 @@
 //! A resource that was sent and the one that is there, merged as PUT does it (RFC 7644 section
 //! 3.5.1).
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::convert::{change, place, places};
@@ -17,7 +19,7 @@ pub fn merge(
 ) -> Resource {
     let mut wanted = Resource::default();
     for row in &resource.rows {
-        let read = |scim: &Resource| places::read(row, scim);
+        let read = |scim: &Resource| places::read(row, scim).map(Cow::into_owned);
         let is_active = row.place.extension.is_none() && row.place.attribute == "active";
         let value = match row.mode {
             Mode::Read => read(before),

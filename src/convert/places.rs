@@ -1,6 +1,8 @@
 //! A row's SCIM value in a resource: what stands at its place, or, for several places, an array
 //! with one entry for each.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::convert::place;
@@ -8,22 +10,22 @@ use crate::mapping::model::Row;
 use crate::scim::resource::Resource;
 
 /// The row's value as a client sends it; `None` when all of it is unassigned.
-pub fn read(row: &Row, resource: &Resource) -> Option<Value> {
+pub fn read<'r>(row: &Row, resource: &'r Resource) -> Option<Cow<'r, Value>> {
     read_with(row, row.lenient_match, resource)
 }
 
 /// The row's value as the bridge itself writes it.
-pub fn read_strictly(row: &Row, resource: &Resource) -> Option<Value> {
+pub fn read_strictly<'r>(row: &Row, resource: &'r Resource) -> Option<Cow<'r, Value>> {
     read_with(row, false, resource)
 }
 
-fn read_with(row: &Row, lenient: bool, resource: &Resource) -> Option<Value> {
+fn read_with<'r>(row: &Row, lenient: bool, resource: &'r Resource) -> Option<Cow<'r, Value>> {
     if !row.is_several() {
-        return place::read(&row.place, lenient, resource);
+        return place::read(&row.place, lenient, resource).map(Cow::Borrowed);
     }
-    let at = |place| place::read(place, lenient, resource).unwrap_or(Value::Null);
+    let at = |place| place::read(place, lenient, resource).cloned().unwrap_or(Value::Null);
     let values: Vec<Value> = row.places().map(at).collect();
-    is_any(&values).then_some(Value::Array(values))
+    is_any(&values).then(|| Cow::Owned(Value::Array(values)))
 }
 
 /// Puts a value; entries that are null, or not there, clear their places.

@@ -159,7 +159,7 @@ pub fn named(resource: &ResourceMapping, scim: &Resource) -> Vec<Reference> {
     let mut found = Vec::new();
     for row in &resource.rows {
         if let Some(target) = &row.reference
-            && let Some(id) = places::read_strictly(row, scim).as_ref().and_then(key::text)
+            && let Some(id) = places::read_strictly(row, scim).as_deref().and_then(key::text)
         {
             found.push(Reference { path: places::name(row), target: target.clone(), id });
         }
@@ -319,7 +319,7 @@ pub fn names_in(
 ) {
     for row in resource.rows.iter().filter(|row| row.mode != Mode::Read && row.by.is_some()) {
         let id = places::read(row, wanted);
-        if let (Some(target), Some(id)) = (&row.reference, id.as_ref().and_then(key::text))
+        if let (Some(target), Some(id)) = (&row.reference, id.as_deref().and_then(key::text))
             && places::read(row, before) != places::read(row, wanted)
         {
             found.add(mapping, target, row.by.as_ref(), id);

@@ -82,7 +82,7 @@ pub fn set_collection<'n>(
 }
 
 fn kept_value(row: &Row, attributes: &Map<String, Value>) -> Option<Value> {
-    places::read_strictly(row, &Resource(attributes.clone()))
+    places::read_strictly(row, &Resource(attributes.clone())).map(Cow::into_owned)
 }
 
 /// Lists the core schema and the extensions that have values (RFC 7643 section 3).

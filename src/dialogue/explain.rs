@@ -180,7 +180,7 @@ fn value_for(context: &Context<'_>, path: &str) -> Value {
     let found =
         place.and_then(|place| written.iter().find_map(|scim| place::read(place, true, scim)));
     match found {
-        Some(value) if !value.is_object() && !value.is_array() => value,
+        Some(value) if !value.is_object() && !value.is_array() => value.clone(),
         Some(_) | None if path == "active" => Value::Bool(true),
         Some(_) | None if path.starts_with("meta.") => Value::from("2024-05-01T08:00:00Z"),
         Some(_) | None if path.starts_with("emails") => Value::from("ada@example.org"),

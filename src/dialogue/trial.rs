@@ -4,6 +4,7 @@
 //! A value that is refused breaks no law. What is written elsewhere than it is read is tried as if
 //! it were the same place.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -179,6 +180,7 @@ impl Trial<'_> {
 
     fn values_of(&self, row: &Row, leaves: &[&Attribute]) -> Vec<Value> {
         let own = self.written.iter().filter_map(|scim| places::read_strictly(row, scim));
+        let own = own.map(Cow::into_owned);
         let tried = match (leaves, &row.reference) {
             (_, Some(target)) => samples::ids(self.context.mapping, target),
             ([leaf], None) => {

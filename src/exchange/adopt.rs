@@ -5,6 +5,8 @@
 //! taken over unless the value is the only one of its kind on both sides, and each time is told
 //! in the log.
 
+use std::borrow::Cow;
+
 use crate::convert::{change, merge, places};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::goal::Goal;
@@ -60,7 +62,7 @@ pub async fn adopt(
     };
     let doubts = outcome.doubts;
     let change = Change { before: &before.view, wanted: &wanted };
-    Ok(Some(shown::view(exchange, resource, &located, record, change, doubts).await?))
+    Ok(Some(shown::view(exchange, resource, &located, &record, change, doubts).await?))
 }
 
 /// The one record with the new resource's one value, if no client has seen it.
@@ -100,7 +102,7 @@ async fn is_seen(
 fn wanted(resource: &ResourceMapping, before: &State, sent: &Resource) -> Option<Resource> {
     let mut wanted = merge::merge(resource, ReplaceMode::Soft, sent, &before.view);
     for row in resource.rows.iter().filter(|row| row.mode == Mode::Create) {
-        let read = |scim: &Resource| places::read(row, scim);
+        let read = |scim: &Resource| places::read(row, scim).map(Cow::into_owned);
         match (read(&before.view), read(sent)) {
             (Some(have), Some(wanted)) if have != wanted => return None,
             (Some(have), _) => places::write(row, &mut wanted, have),

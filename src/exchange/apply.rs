@@ -3,6 +3,7 @@
 //! Every call is built before the first write is sent, so that a value which cannot be converted
 //! fails while nothing has happened. Order: main record, switching, collections, side-car.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -67,7 +68,10 @@ impl Exchange<'_> {
         goal: &Goal,
     ) -> Result<Outcome, ExchangeError> {
         let (mut goal, redirected) = self.without_left(resource, goal).await?;
-        Box::pin(self.find_removed(resource, &located.key, before, &mut goal.deltas)).await?;
+        if !goal.deltas.is_empty() {
+            let deltas = &mut goal.to_mut().deltas;
+            Box::pin(self.find_removed(resource, &located.key, before, deltas)).await?;
+        }
         let references = self.references_for(resource, before, &goal).await?;
         let mut change = Change::new(self, resource, &references, &goal, before);
         self.link_ahead(resource, &before.view, &goal.wanted, &located.key).await?;
@@ -92,7 +96,8 @@ impl Exchange<'_> {
         let unread = State::unread();
         let goal = Goal::new(Resource::default(), Carries::default(), deltas);
         let (mut goal, redirected) = self.without_left(resource, &goal).await?;
-        Box::pin(self.find_removed(resource, &located.key, &unread, &mut goal.deltas)).await?;
+        let deltas = &mut goal.to_mut().deltas;
+        Box::pin(self.find_removed(resource, &located.key, &unread, deltas)).await?;
         let references = self.references_for(resource, &unread, &goal).await?;
         let context = self.context(resource, &references);
         let id = key::typed(&resource.id, &located.key);
@@ -115,14 +120,17 @@ impl Exchange<'_> {
     }
 
     /// The goal without members who have left the application, and their memberships.
-    async fn without_left(
+    async fn without_left<'g>(
         &self,
         resource: &ResourceMapping,
-        goal: &Goal,
-    ) -> Result<(Goal, Vec<Redirected>), ExchangeError> {
-        let mut goal = goal.clone();
+        goal: &'g Goal,
+    ) -> Result<(Cow<'g, Goal>, Vec<Redirected>), ExchangeError> {
+        let mut goal = Cow::Borrowed(goal);
         let mut redirected = Vec::new();
-        for (index, delta) in &mut goal.deltas {
+        if goal.deltas.is_empty() {
+            return Ok((goal, redirected));
+        }
+        for (index, delta) in &mut goal.to_mut().deltas {
             if let Some(collection) = resource.collections.get(*index) {
                 redirected.extend(self.redirect(collection, delta).await?);
             }

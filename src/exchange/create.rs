@@ -47,7 +47,7 @@ pub async fn answer(
         }
         Err(error) => return Err(error),
     };
-    Ok(represent::answer(exchange, resource, 201, &view, projection, &named))
+    Ok(represent::answer(exchange, resource, 201, view, projection, &named))
 }
 
 async fn made(

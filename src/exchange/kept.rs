@@ -100,7 +100,7 @@ pub fn attributes(
     let mut kept = Resource::default();
     for row in rows.filter(|row| matches!(row.source, Source::Sidecar)) {
         if let Some(value) = places::read(row, wanted) {
-            places::write(row, &mut kept, value);
+            places::write(row, &mut kept, value.into_owned());
         }
     }
     let memos = memo::memos(context, before, wanted);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::convert::change::{self, Variables};
+use crate::convert::change::{self, Draft, Variables};
 use crate::convert::context::Context;
 use crate::convert::document::{self, Difference, Purpose};
 use crate::convert::failure::Meaning;
@@ -57,15 +57,14 @@ pub async fn make(
     let context = exchange.context(resource, &references);
     let difference =
         Difference { native: &Value::Null, before: &nothing, wanted, purpose: Purpose::Create };
-    if identity.is_none() {
-        check_foreseen(&context, &difference)?;
-    }
+    let drafts = drafts(&context, &difference, identity)?;
     let was_doubtful = exchange.is_doubtful(resource, wanted).await?;
     let unborn = exchange.link_ahead(resource, &nothing, wanted, UNBORN).await?;
-    exchange.course.plan(resource.create.len());
+    exchange.course.plan(drafts.len());
     let mut located: Option<Located> = None;
     let mut last: Option<Record> = None;
-    for request in &resource.create {
+    for draft in drafts {
+        let request = draft.request;
         let own = located.as_ref().map(|located| located.key.clone());
         let mut variables = Variables::new(&context, own.as_deref(), &difference);
         if let Some(key) = own.as_ref().filter(|_| request::sees_record(request)) {
@@ -77,7 +76,6 @@ pub async fn make(
             last = Some(record);
         }
         let about = if own.is_some() { About::Resource } else { About::Endpoint };
-        let draft = change::create_draft(&context, request, &difference)?;
         for step in exchange.steps(draft, &variables.scope(&context)).await? {
             let response = match exchange.write(request, step.native, about).await {
                 Err(error) if located.is_none() && made_nothing(&error) => {
@@ -107,7 +105,7 @@ pub async fn make(
                 located = Some(enter(exchange, &context, wanted, key, identity).await?);
             }
             let made = made.filter(|_| request.id.is_none());
-            let made = made.and_then(|made| Record::complete(resource, made, &response));
+            let made = made.and_then(|made| Record::complete(resource, made, &response).ok());
             // What an earlier answer told is not the record after a request that writes some of
             // it, nor is its version the one after any request.
             let writes = !request.carries.is_empty() || resource.version.is_some();
@@ -124,7 +122,7 @@ pub async fn make(
     exchange.remember(resource, &located.key, || Fate::There(Some(record.native.clone())));
     let change = Change { before: &Resource::default(), wanted };
     exchange.link_written(resource, &located.key, wanted).await?;
-    let view = shown::view(exchange, resource, &located, record.clone(), change, doubts).await?;
+    let view = shown::view(exchange, resource, &located, &record, change, doubts).await?;
     exchange.link_written(resource, &located.key, &view).await?;
     exchange.unlink_unborn(resource, &unborn).await?;
     Ok(Made { located, record, view })
@@ -166,17 +164,25 @@ fn not_there(error: ExchangeError) -> ExchangeError {
     }
 }
 
-/// Refuses, before anything is sent, a record whose rows write a key that could not stand in a
-/// URL: it would be there, and nobody could ask for it.
-fn check_foreseen(context: &Context<'_>, difference: &Difference<'_>) -> Result<(), ExchangeError> {
+/// What rows make of the requests, before anything is sent. A new record whose rows write a key
+/// that could not stand in a URL is refused: it would be there, and nobody could ask for it.
+fn drafts<'m>(
+    context: &Context<'m>,
+    difference: &Difference<'_>,
+    identity: Option<&Located>,
+) -> Result<Vec<Draft<'m>>, ExchangeError> {
     let resource = context.resource;
+    let mut drafts = Vec::with_capacity(resource.create.len());
     for request in &resource.create {
         let document = document::put(context, difference, &request.carries)?;
-        if let Ok(key) = key::of_record(&resource.id, &document) {
+        if identity.is_none()
+            && let Ok(key) = key::of_record(&resource.id, &document)
+        {
             names::check_address(resource, &key)?;
         }
+        drafts.push(change::create_draft(resource, request, difference, &document));
     }
-    Ok(())
+    Ok(drafts)
 }
 
 /// Notes the new record in the side-car, where its type needs that.
@@ -267,7 +273,7 @@ fn goal_after_create(
         if let Some(value) = places::read(row, wanted)
             && (is_left || is_kept)
         {
-            places::write(row, &mut goal, value);
+            places::write(row, &mut goal, value.into_owned());
         }
     }
     if change::has_switch(resource)

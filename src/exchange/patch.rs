@@ -126,7 +126,7 @@ async fn respond(
             shown::show(exchange, resource, collection, *change, &mut state.view).await?;
         }
     }
-    Ok(represent::answer(exchange, resource, 200, &state.view, projection, named))
+    Ok(represent::answer(exchange, resource, 200, state.view, projection, named))
 }
 
 /// Takes the operations apart: those that are member calls as they stand, by collection, and the

@@ -123,5 +123,5 @@ async fn present_one(
             exchange.state(resource, &hit.located, native, needed).await?.view
         }
     };
-    Ok(represent::body(exchange, resource, &view, &query.projection, &[]))
+    Ok(represent::body(exchange, resource, view, &query.projection, &[]))
 }

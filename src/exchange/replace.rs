@@ -58,9 +58,9 @@ pub async fn answer(
     };
     let doubts = outcome.doubts;
     let change = Change { before: &before.view, wanted: &wanted };
-    let view = shown::view(exchange, resource, &located, record, change, doubts).await?;
+    let view = shown::view(exchange, resource, &located, &record, change, doubts).await?;
     let named = create::named_attributes(&sent);
-    Ok(represent::answer(exchange, resource, 200, &view, projection, &named))
+    Ok(represent::answer(exchange, resource, 200, view, projection, &named))
 }
 
 fn is_written(resource: &ResourceMapping, index: usize) -> bool {

@@ -21,19 +21,18 @@ pub fn answer(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
     status: u16,
-    view: &Resource,
+    view: Resource,
     projection: &Projection,
     named: &[AttrPath],
 ) -> ScimResponse {
-    let mut response =
-        ScimResponse::json(status, body(exchange, resource, view, projection, named));
-    if let Some(id) = view.id() {
-        response = response.with_header("Location", location(exchange, resource, id));
-    }
-    match version::stamped(view) {
-        Some(version) => response.with_header("ETag", version),
-        None => response,
-    }
+    let location = view.id().map(|id| location(exchange, resource, id));
+    let version = version::stamped(&view).map(str::to_owned);
+    let body = body(exchange, resource, view, projection, named);
+    let head = [("Location", location), ("ETag", version)];
+    let head = head.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    head.fold(ScimResponse::json(status, body), |response, (name, value)| {
+        response.with_header(name, value)
+    })
 }
 
 /// The body of an answer that holds one resource. `named` are attributes that a write request
@@ -41,22 +40,21 @@ pub fn answer(
 pub fn body(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
-    view: &Resource,
+    mut view: Resource,
     projection: &Projection,
     named: &[AttrPath],
 ) -> Value {
-    let mut whole = view.clone();
-    refer(exchange, resource, &mut whole);
-    if let Some(id) = view.id() {
+    refer(exchange, resource, &mut view);
+    if let Some(location) = view.id().map(|id| location(exchange, resource, id)) {
         let mut meta = Map::new();
         meta.insert("resourceType".to_owned(), Value::from(resource.name.as_str()));
-        if let Some(Value::Object(mapped)) = whole.0.shift_remove("meta") {
+        if let Some(Value::Object(mapped)) = view.0.shift_remove("meta") {
             meta.extend(mapped);
         }
-        meta.insert("location".to_owned(), Value::from(location(exchange, resource, id)));
-        whole.0.insert("meta".to_owned(), Value::Object(meta));
+        meta.insert("location".to_owned(), Value::from(location));
+        view.0.insert("meta".to_owned(), Value::Object(meta));
     }
-    Value::Object(projection.apply(&whole, &resource.resource_type, named).0)
+    Value::Object(projection.apply(view, &resource.resource_type, named).0)
 }
 
 /// Adds `$ref` where a `value` is the id of another resource.

@@ -36,7 +36,7 @@ pub async fn answer(
         }
     }
     let state = exchange.state(resource, &located, record, &external).await?;
-    Ok(represent::answer(exchange, resource, 200, &state.view, projection, &[]))
+    Ok(represent::answer(exchange, resource, 200, state.view, projection, &[]))
 }
 
 fn unchanged(version: Option<EntityTag>) -> ScimResponse {

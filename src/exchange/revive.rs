@@ -47,7 +47,7 @@ pub async fn revive(
     wanted.0.entry("active").or_insert(Value::Bool(true));
     for row in resource.rows.iter().filter(|row| row.mode == Mode::Create) {
         if let Some(value) = places::read(row, &before.view) {
-            places::write(row, &mut wanted, value);
+            places::write(row, &mut wanted, value.into_owned());
         }
     }
     let deltas = differences::differences(exchange, resource, &before, &wanted).await?;
@@ -61,7 +61,7 @@ pub async fn revive(
     };
     let doubts = outcome.doubts;
     let change = Change { before: &before.view, wanted: &wanted };
-    Ok(Some(shown::view(exchange, resource, &located, record, change, doubts).await?))
+    Ok(Some(shown::view(exchange, resource, &located, &record, change, doubts).await?))
 }
 
 /// The deleted record of this name.

@@ -248,7 +248,10 @@ impl<'a> Change<'a> {
             let sees = request::needs_record(request) || version::is_sent(self.resource);
             if self.sent && (has_moved || sees) {
                 self.refresh(located).await?;
-                let Some(fresh) = self.rebuild(located, &step).await? else { continue };
+                let Some(fresh) = self.rebuild(located, request, step.field.as_deref()).await?
+                else {
+                    continue;
+                };
                 step = fresh;
             }
             let Some(response) = self.send_route(located, step).await? else { continue };
@@ -277,12 +280,12 @@ impl<'a> Change<'a> {
         located: &Located,
         step: Step<'a>,
     ) -> Result<Option<NativeResponse>, ExchangeError> {
-        let again = Step { native: step.native.clone(), field: step.field.clone(), ..step };
+        let (request, field) = (step.request, step.field.clone());
         match self.send(step).await {
             Err(error) if self.is_conflict(&error) => {
                 self.stale = true;
                 self.refresh(located).await?;
-                match self.rebuild(located, &again).await? {
+                match self.rebuild(located, request, field.as_deref()).await? {
                     Some(fresh) => self.send(fresh).await.map(Some),
                     None => Ok(None),
                 }
@@ -317,9 +320,9 @@ impl<'a> Change<'a> {
     /// Takes the record that an answer holds. Without the version that should have come with it,
     /// it will be read again.
     fn learn(&mut self, native: Value, response: &NativeResponse) {
-        let complete = Record::complete(self.resource, native.clone(), response);
-        self.stale = complete.is_none();
-        self.record = complete.unwrap_or_else(|| native.into());
+        let told = Record::complete(self.resource, native, response);
+        self.stale = told.is_err();
+        self.record = told.unwrap_or_else(Record::from);
     }
 
     /// Whether a request writes the value that is the record's key.
@@ -362,20 +365,21 @@ impl<'a> Change<'a> {
     async fn rebuild(
         &self,
         located: &Located,
-        planned: &Step<'a>,
+        request: &'a Request,
+        field: Option<&str>,
     ) -> Result<Option<Step<'a>>, ExchangeError> {
         let native = &self.record.native;
         let view = self.exchange.view(self.resource, located, native, &BTreeMap::new()).await?;
         let wanted = self.overlaid(&view);
         let difference =
             Difference { native, before: &view, wanted: &wanted, purpose: Purpose::Update };
-        let allowed = self.allowed(planned.request, &difference);
+        let allowed = self.allowed(request, &difference);
         let context = self.context();
-        let draft = change::update_draft(&context, planned.request, &difference, &allowed)?;
+        let draft = change::update_draft(&context, request, &difference, &allowed)?;
         let Some(draft) = draft else { return Ok(None) };
         let variables = Variables::new(&context, Some(&located.key), &difference);
         let steps = self.exchange.steps(draft, &variables.scope(&context)).await?;
-        Ok(steps.into_iter().find(|step| step.field == planned.field))
+        Ok(steps.into_iter().find(|step| step.field.as_deref() == field))
     }
 
     /// A view with everything that the request changes.
@@ -384,7 +388,7 @@ impl<'a> Change<'a> {
         let mut wanted = view.clone();
         for row in self.resource.rows.iter().filter(|row| difference.touches_row(row)) {
             match places::read(row, &self.goal.wanted) {
-                Some(value) => places::write(row, &mut wanted, value),
+                Some(value) => places::write(row, &mut wanted, value.into_owned()),
                 None => places::clear(row, &mut wanted),
             }
         }
@@ -517,6 +521,9 @@ impl<'a> Change<'a> {
         planned: &str,
         mut members: Vec<Members<'a>>,
     ) -> Result<(), ExchangeError> {
+        if members.is_empty() {
+            return Ok(());
+        }
         let mut calls = members.iter().flat_map(|(_, calls)| calls);
         if self.sent && calls.any(|call| request::sees_record(call.request)) {
             self.refresh(located).await?;

@@ -30,16 +30,16 @@ pub async fn view(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
     located: &Located,
-    record: Record,
+    record: &Record,
     change: Change<'_>,
     doubts: bool,
 ) -> Result<Resource, ExchangeError> {
     let written: Vec<usize> =
         state::external(resource).filter(|index| is_written(resource, *index)).collect();
     if doubts {
-        return Ok(exchange.state(resource, located, record, &written).await?.view);
+        return Ok(exchange.read_view(resource, located, record, &written).await?.0);
     }
-    let mut view = exchange.state(resource, located, record, &[]).await?.view;
+    let (mut view, _) = exchange.read_view(resource, located, record, &[]).await?;
     for index in written {
         if let Some(collection) = resource.collections.get(index) {
             show(exchange, resource, collection, change, &mut view).await?;

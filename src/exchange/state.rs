@@ -137,6 +137,19 @@ impl Exchange<'_> {
         external: &[usize],
     ) -> Result<State, ExchangeError> {
         let record = record.into();
+        let (view, external) = self.read_view(resource, located, &record, external).await?;
+        let Record { native, told } = record;
+        Ok(State { native, told, view, external })
+    }
+
+    /// The view of such a state, with the collections that have been read for it.
+    pub async fn read_view(
+        &self,
+        resource: &ResourceMapping,
+        located: &Located,
+        record: &Record,
+        external: &[usize],
+    ) -> Result<(Resource, BTreeMap<usize, Vec<Value>>), ExchangeError> {
         let mut read = BTreeMap::new();
         let is_off = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
         for index in external.iter().filter(|_| !is_off) {
@@ -147,11 +160,10 @@ impl Exchange<'_> {
             }
         }
         let mut view = self.view(resource, located, &record.native, &read).await?;
-        if let Some(version) = version::of(resource, keeper(located), &record, &view) {
+        if let Some(version) = version::of(resource, keeper(located), record, &view) {
             version::stamp(&mut view, &version);
         }
-        let Record { native, told } = record;
-        Ok(State { native, told, view, external: read })
+        Ok((view, read))
     }
 
     /// Judges what a request asks of the version of a resource whose record has been read.

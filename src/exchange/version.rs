@@ -12,10 +12,10 @@ use crate::convert::locate::{locate, read};
 use crate::convert::{key, places};
 use crate::mapping::model::{CollectionSource, Locator, ResourceMapping, Source};
 use crate::native::message::{NativeRequest, NativeResponse};
-use crate::scim::canonical::hash;
+use crate::scim::canonical::{Path, hash, hash_without};
 use crate::scim::etag::{EntityTag, TagList, is_tag};
 use crate::scim::resource::Resource;
-use crate::scim::schema::{Attribute, Returned, Schema};
+use crate::scim::schema::Returned;
 
 /// A record with what its answer said of its version.
 #[derive(Debug, Clone)]
@@ -45,19 +45,20 @@ impl Record {
         Self { native, told }
     }
 
-    /// The same, but `None` when something of the record, or its version, is not in the answer:
-    /// then the record must be read for it.
+    /// The same, but what there is of the record comes back when something of it, or its version,
+    /// is not in the answer: then the record must be read for it.
     pub fn complete(
         resource: &ResourceMapping,
         native: Value,
         response: &NativeResponse,
-    ) -> Option<Self> {
+    ) -> Result<Self, Value> {
         // Parts that stand behind look-ups are in no answer to a write.
         if !resource.embedded().is_empty() {
-            return None;
+            return Err(native);
         }
         let record = Self::answered(resource, native, response);
-        (record.told.is_some() || !is_told_in_header(resource)).then_some(record)
+        let is_whole = record.told.is_some() || !is_told_in_header(resource);
+        if is_whole { Ok(record) } else { Err(record.native) }
     }
 
     /// The application's own version of it.
@@ -123,7 +124,7 @@ pub fn of(
             Some(if is_whole { version } else { version.and(&hash(&Value::Object(kept))) })
         }
         None if is_told_in_header(resource) && keeper == Keeper::Application => None,
-        None => Some(EntityTag::of(&hash(&Value::Object(representation(resource, view))))),
+        None => Some(EntityTag::of(&hash_without(&view.0, &paths(&hidden(resource))))),
     }
 }
 
@@ -144,54 +145,37 @@ pub fn stamped(view: &Resource) -> Option<&str> {
 fn kept(resource: &ResourceMapping, view: &Resource) -> Map<String, Value> {
     let rows = resource.rows.iter().filter(|row| row.memo || matches!(row.source, Source::Sidecar));
     let value = |row: &crate::mapping::model::Row| places::read_strictly(row, view);
-    rows.filter_map(|row| Some((places::name(row), value(row)?))).collect()
+    rows.filter_map(|row| Some((places::name(row), value(row)?.into_owned()))).collect()
 }
 
-/// The part of a view that a version stands for: what every request that reads the record sees,
-/// and what may be shown. A hash of what is never returned would let its value be guessed.
-fn representation(resource: &ResourceMapping, view: &Resource) -> Map<String, Value> {
-    let mut shown = view.clone();
-    for list in &resource.collections {
-        if matches!(list.source, CollectionSource::List(_)) {
-            shown.section_mut(list.place.extension.as_deref()).remove(&list.place.attribute);
-        }
+/// What of a view a version does not stand for: what not every request that reads the record sees,
+/// and what may not be shown. A hash of what is never returned would let its value be guessed.
+fn hidden(resource: &ResourceMapping) -> Vec<Vec<&str>> {
+    // The list of schemas follows from which extensions have values.
+    let mut hidden = vec![vec!["schemas"], vec!["meta", "location"], vec!["meta", "version"]];
+    let lists = resource.collections.iter();
+    for list in lists.filter(|list| matches!(list.source, CollectionSource::List(_))) {
+        let extension = list.place.extension.as_deref();
+        hidden.push(extension.into_iter().chain([list.place.attribute.as_str()]).collect());
     }
-    let resource_type = &resource.resource_type;
-    conceal(&mut shown.0, &resource_type.core);
-    for extension in &resource_type.extensions {
-        if let Some(Value::Object(section)) = shown.0.get_mut(&extension.schema.id) {
-            conceal(section, &extension.schema);
-        }
-    }
-    if let Some(Value::Object(meta)) = shown.0.get_mut("meta") {
-        meta.remove("location");
-        meta.remove("version");
-    }
-    // The list follows from which extensions have values.
-    shown.0.remove("schemas");
-    shown.0
-}
-
-/// Removes what is never returned.
-fn conceal(section: &mut Map<String, Value>, schema: &Schema) {
-    let is_never = |attribute: &&Attribute| attribute.returned == Returned::Never;
-    for attribute in &schema.attributes {
-        if is_never(&attribute) {
-            section.remove(&attribute.name);
-            continue;
-        }
-        let Some(value) = section.get_mut(&attribute.name) else { continue };
-        for sub in attribute.sub_attributes.iter().filter(is_never) {
-            match value {
-                Value::Object(members) => drop(members.remove(&sub.name)),
-                Value::Array(elements) => {
-                    let members = elements.iter_mut().filter_map(Value::as_object_mut);
-                    members.for_each(|members| drop(members.remove(&sub.name)));
-                }
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    for (extension, schema) in resource.resource_type.schemas() {
+        let section = extension.map(|schema| schema.id.as_str());
+        for attribute in &schema.attributes {
+            if attribute.returned == Returned::Never {
+                hidden.push(section.into_iter().chain([attribute.name.as_str()]).collect());
+            }
+            let subs = attribute.sub_attributes.iter();
+            for sub in subs.filter(|sub| sub.returned == Returned::Never) {
+                let names = [attribute.name.as_str(), &sub.name];
+                hidden.push(section.into_iter().chain(names).collect());
             }
         }
     }
+    hidden
+}
+
+fn paths<'p>(names: &'p [Vec<&'p str>]) -> Vec<Path<'p>> {
+    names.iter().map(Vec::as_slice).collect()
 }
 
 /// What a request asks of a resource's version.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -24,7 +24,27 @@ pub struct Ambient {
 #[derive(Clone)]
 pub struct Scope<'a> {
     ambient: &'a Ambient,
-    values: Vec<(&'a str, Cow<'a, Value>)>,
+    values: Vec<(&'a str, Given<'a>)>,
+}
+
+#[derive(Clone)]
+enum Given<'a> {
+    Now(Cow<'a, Value>),
+    Later(&'a Later<'a>),
+}
+
+/// A value that is made when somebody looks at it for the first time: few templates show a whole
+/// resource.
+pub struct Later<'a> {
+    make: Box<dyn Fn() -> Value + Send + Sync + 'a>,
+    made: OnceLock<Value>,
+}
+
+impl<'a> Later<'a> {
+    /// The value that this makes.
+    pub fn new(make: impl Fn() -> Value + Send + Sync + 'a) -> Self {
+        Self { make: Box::new(make), made: OnceLock::new() }
+    }
 }
 
 impl<'a> Scope<'a> {
@@ -36,18 +56,28 @@ impl<'a> Scope<'a> {
     /// The same scope with one more variable, or with another value of it.
     #[must_use]
     pub fn with(self, name: &'a str, value: &'a Value) -> Self {
-        self.set(name, Cow::Borrowed(value))
+        self.set(name, Given::Now(Cow::Borrowed(value)))
     }
 
     /// The same scope with one more variable that the scope keeps.
     #[must_use]
     pub fn with_owned(self, name: &'a str, value: Value) -> Self {
-        self.set(name, Cow::Owned(value))
+        self.set(name, Given::Now(Cow::Owned(value)))
+    }
+
+    /// The same scope with one more variable that is made when it is looked at.
+    #[must_use]
+    pub fn with_later(self, name: &'a str, value: &'a Later<'a>) -> Self {
+        self.set(name, Given::Later(value))
     }
 
     /// The value of a variable that was put in.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.values.iter().find(|(have, _)| *have == name).map(|(_, value)| value.as_ref())
+        let (_, given) = self.values.iter().find(|(have, _)| *have == name)?;
+        Some(match given {
+            Given::Now(value) => value,
+            Given::Later(value) => value.made.get_or_init(&value.make),
+        })
     }
 
     /// What every expression of this request can see.
@@ -55,7 +85,7 @@ impl<'a> Scope<'a> {
         self.ambient
     }
 
-    fn set(mut self, name: &'a str, value: Cow<'a, Value>) -> Self {
+    fn set(mut self, name: &'a str, value: Given<'a>) -> Self {
         self.values.retain(|(have, _)| *have != name);
         self.values.push((name, value));
         self
@@ -78,6 +108,12 @@ impl fmt::Debug for Ambient {
             .field("now", &self.now)
             .field("request_id", &self.request_id)
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Later<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Later").finish_non_exhaustive()
     }
 }
 

@@ -4,7 +4,7 @@
 //! The RFC lets a client send only one of the two parameters. When both come, `attributes`
 //! chooses and `excludedAttributes` then takes away.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::scim::attr::{AttrPath, AttrPathError};
 use crate::scim::resource::{Resource, is_unassigned};
@@ -50,7 +50,7 @@ impl Projection {
     #[must_use]
     pub fn apply(
         &self,
-        resource: &Resource,
+        mut resource: Resource,
         resource_type: &ResourceType,
         named: &[AttrPath],
     ) -> Resource {
@@ -60,27 +60,24 @@ impl Projection {
             named: Choice::new(named, resource_type),
             all: self.attributes.is_empty(),
         };
-        let mut result = Map::new();
-        for (name, value) in &resource.0 {
+        resource.0.retain(|name, value| {
             if name == "schemas" {
-                result.insert(name.clone(), value.clone());
-            } else if let Some(attribute) = resource_type.core.attribute(name) {
-                rules.keep(None, attribute, value, &mut result);
-            } else if let (Some(schema), Some(section)) =
-                (resource_type.extension(name), value.as_object())
-            {
-                let mut kept = Map::new();
-                for (name, value) in section {
-                    if let Some(attribute) = schema.attribute(name) {
-                        rules.keep(Some(schema), attribute, value, &mut kept);
-                    }
-                }
-                if !kept.is_empty() {
-                    result.insert(schema.id.clone(), Value::Object(kept));
-                }
+                return true;
             }
-        }
-        Resource(result)
+            if let Some(attribute) = resource_type.core.attribute(name) {
+                return rules.keep(None, attribute, value);
+            }
+            let (Some(schema), Value::Object(section)) = (resource_type.extension(name), value)
+            else {
+                return false;
+            };
+            section.retain(|name, value| {
+                let attribute = schema.attribute(name);
+                attribute.is_some_and(|attribute| rules.keep(Some(schema), attribute, value))
+            });
+            !section.is_empty()
+        });
+        resource
     }
 
     /// Whether an answer would have an attribute, of the core schema or of an extension, so that
@@ -185,28 +182,23 @@ struct Rules<'t> {
 }
 
 impl Rules<'_> {
-    fn keep(
-        &self,
-        schema: Option<&Schema>,
-        attribute: &Attribute,
-        value: &Value,
-        into: &mut Map<String, Value>,
-    ) {
+    /// Takes away what is not shown of a value; says whether anything is left.
+    fn keep(&self, schema: Option<&Schema>, attribute: &Attribute, value: &mut Value) -> bool {
         if !self.has(schema, attribute) {
-            return;
+            return false;
         }
-        let shown = match value {
-            Value::Array(elements) => Value::Array(
-                elements
-                    .iter()
-                    .map(|element| self.element(schema, attribute, element))
-                    .filter(|element| !is_unassigned(element))
-                    .collect(),
-            ),
-            single => self.element(schema, attribute, single),
-        };
-        if !is_unassigned(&shown) {
-            into.insert(attribute.name.clone(), shown);
+        match value {
+            Value::Array(elements) => {
+                elements.retain_mut(|element| {
+                    self.cut(schema, attribute, element);
+                    !is_unassigned(element)
+                });
+                !elements.is_empty()
+            }
+            single => {
+                self.cut(schema, attribute, single);
+                !is_unassigned(single)
+            }
         }
     }
 
@@ -227,12 +219,13 @@ impl Rules<'_> {
         }
     }
 
-    fn element(&self, schema: Option<&Schema>, attribute: &Attribute, element: &Value) -> Value {
-        let Some(members) = element.as_object() else { return element.clone() };
+    /// Takes away the sub-attributes that are not shown.
+    fn cut(&self, schema: Option<&Schema>, attribute: &Attribute, element: &mut Value) {
+        let Some(members) = element.as_object_mut() else { return };
         let whole = self.all
             || attribute.returned == Returned::Always
             || self.chosen.whole(schema, attribute);
-        let shown = members.iter().filter(|(name, _)| {
+        members.retain(|name, _| {
             attribute.sub_attribute(name).is_some_and(|sub| {
                 let excluded = self.excluded.names_sub(schema, attribute, sub);
                 let chosen = self.chosen.names_sub(schema, attribute, sub);
@@ -245,7 +238,6 @@ impl Rules<'_> {
                 }
             })
         });
-        Value::Object(shown.map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 }
 
@@ -261,7 +253,7 @@ mod tests {
     fn project(attributes: &str, excluded: &str, resource: Value) -> Value {
         let Value::Object(members) = resource else { panic!("a resource is an object") };
         let projection = Projection::parse(Some(attributes), Some(excluded)).unwrap();
-        Value::Object(projection.apply(&Resource(members), &user_type(), &[]).0)
+        Value::Object(projection.apply(Resource(members), &user_type(), &[]).0)
     }
 
     fn user() -> Value {

@@ -31,7 +31,7 @@ fn outcome(vector: &Value) -> (Value, Value) {
     let projection = Projection::parse(chosen.as_deref(), excluded.as_deref()).unwrap();
     let resource = Resource(vector["resource"].as_object().unwrap().clone());
     let resource_type = resource_type(vector["schema"].as_str().unwrap());
-    let shown = projection.apply(&resource, &resource_type, &list(&vector["clientSpecified"]));
+    let shown = projection.apply(resource, &resource_type, &list(&vector["clientSpecified"]));
     let shown = without(&shown.0, &vector["ignore"]);
     let expected = without(vector["expect"].as_object().unwrap(), &vector["ignore"]);
     (shown, expected)

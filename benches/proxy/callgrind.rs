@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::operations::{self, Call, Operation};
+use crate::operations::{self, Call, Operation, PEOPLE};
 use crate::process::Client;
 use crate::servers::{self, Folder, Server, Speaks, TOKEN};
 use crate::{Options, Outcome};
@@ -62,12 +62,16 @@ fn count(server: &Server, operation: &Operation, requests: u64, folder: &Path) -
         Speaks::Native => operation.native,
     };
     let mut client = Client::connect(server.port, Duration::from_mins(1))?;
+    let mut numbers = (1..=PEOPLE).cycle();
     let mut ask = |times: u64| -> Outcome<()> {
-        for call in (0..times).flat_map(|_| calls) {
-            let (status, body) = client.ask(*call, TOKEN)?;
-            if !(200..300).contains(&status) {
-                let body = String::from_utf8_lossy(&body).into_owned();
-                return Err(format!("{} answers {status}: {body}", server.name).into());
+        for number in numbers.by_ref().take(usize::try_from(times)?) {
+            for call in calls {
+                let (target, body) = call.about(number);
+                let (status, body) = client.ask_text(call.method, &target, &body, TOKEN)?;
+                if !(200..300).contains(&status) {
+                    let body = String::from_utf8_lossy(&body).into_owned();
+                    return Err(format!("{} answers {status}: {body}", server.name).into());
+                }
             }
         }
         Ok(())

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 
 use crate::Outcome;
+use crate::operations::PEOPLE;
 
 /// Something that answers requests as they stand on the wire.
 pub(crate) trait Application: Send + Sync + 'static {
@@ -71,25 +72,38 @@ fn content_length(head: &[u8]) -> usize {
     value.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
 }
 
-/// Everything it can say.
+/// Everything it can say: of each person, and of all.
 struct Answers {
-    person: Vec<u8>,
-    changed: Vec<u8>,
-    created: Vec<u8>,
-    found: Vec<u8>,
+    people: Vec<Person>,
     list: Vec<u8>,
     done: Vec<u8>,
     unknown: Vec<u8>,
+}
+
+struct Person {
+    shown: Vec<u8>,
+    changed: Vec<u8>,
+    created: Vec<u8>,
+    found: Vec<u8>,
+}
+
+impl Person {
+    fn new(number: u32) -> Self {
+        let shown = person(number, false);
+        Self {
+            shown: answer("200 OK", &shown),
+            changed: answer("200 OK", &person(number, true)),
+            created: answer("201 Created", &shown),
+            found: answer("200 OK\r\nX-Total-Count: 1", &format!("[{shown}]")),
+        }
+    }
 }
 
 impl Answers {
     fn new() -> Self {
         let page: Vec<String> = (1..=100).map(|number| person(number, false)).collect();
         Self {
-            person: answer("200 OK", &person(7, false)),
-            changed: answer("200 OK", &person(7, true)),
-            created: answer("201 Created", &person(7, false)),
-            found: answer("200 OK\r\nX-Total-Count: 1", &format!("[{}]", person(7, false))),
+            people: (1..=PEOPLE).map(Person::new).collect(),
             list: answer("200 OK\r\nX-Total-Count: 100", &format!("[{}]", page.join(","))),
             done: b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
             unknown: answer("404 Not Found", r#"{"error":"no such thing"}"#),
@@ -97,23 +111,26 @@ impl Answers {
     }
 
     fn to(&self, request: &[u8]) -> &[u8] {
-        if request.starts_with(b"GET /api/people/7") {
-            &self.person
-        } else if request.starts_with(b"GET /api/people?")
-            && find(line(request), b"login=").is_some()
-        {
-            &self.found
-        } else if request.starts_with(b"GET /api/people?") {
-            &self.list
-        } else if request.starts_with(b"POST /api/people") {
-            &self.created
-        } else if request.starts_with(b"PATCH /api/people/7") {
-            &self.changed
-        } else if request.starts_with(b"PUT /api/teams/9/members/7") {
-            &self.done
+        let line = line(request);
+        let about = |text: &[u8], before: &[u8]| {
+            let at = find(text, before)? + before.len();
+            let digits = text.get(at..)?.iter().take(6).take_while(|byte| byte.is_ascii_digit());
+            let number = digits.fold(0, |number, digit| number * 10 + usize::from(digit - b'0'));
+            self.people.get(number.checked_sub(1)?)
+        };
+        let of = |before: &[u8]| about(line, before);
+        let said = if line.starts_with(b"GET /api/people?") {
+            of(b"login=ada").map(|person| &person.found).or(Some(&self.list))
+        } else if line.starts_with(b"GET ") {
+            of(b"/api/people/").map(|person| &person.shown)
+        } else if line.starts_with(b"PATCH ") {
+            of(b"/api/people/").map(|person| &person.changed)
+        } else if line.starts_with(b"POST /api/people") {
+            about(request, b"\"login\":\"ada").map(|person| &person.created)
         } else {
-            &self.unknown
-        }
+            line.starts_with(b"PUT /api/teams/").then_some(&self.done)
+        };
+        said.unwrap_or(&self.unknown)
     }
 }
 
@@ -134,6 +151,6 @@ pub(crate) fn answer(status: &str, body: &str) -> Vec<u8> {
 /// A record of about 1 KB with about thirty members.
 pub(crate) fn person(number: u32, disabled: bool) -> String {
     format!(
-        r#"{{"id":{number},"login":"ada","mails":[{{"address":"ada@example.org","label":null,"kind":"work","main":true}},{{"address":"ada@home.example","label":"at home","kind":"home","main":false}}],"first_name":"Ada","last_name":"Lovelace","middle_name":"King","prefix":"Lady","suffix":null,"full_name":"Ada Lovelace","formal_name":"Lady Ada King Lovelace","nickname":"Addie","job_title":"Analyst","person_type":"Employee","language":"en","locale":"en-GB","time_zone":"Europe/London","web_page":"https://example.org/ada","disabled":{disabled},"external_ref":"hr-7","employee_no":"1815","cost_center":"4711","organization":"Engines","division":"Analytical","department":"Notes","manager_id":5,"phones":[{{"number":"+44 20 5550 0100","label":null,"kind":"work","main":true}}],"postal":[{{"kind":"work","street":"1 Mill Lane","city":"London","region":null,"zip":"W1","country":"GB","formatted":"1 Mill Lane, London W1","main":true}}],"ims":[],"photos":[],"roles":[],"entitlements":[],"certificates":[],"created_at":1700000000,"updated_at":1700000060,"teams":[{{"id":9,"name":"Owls"}}]}}"#
+        r#"{{"id":{number},"login":"ada{number}","mails":[{{"address":"ada{number}@example.org","label":null,"kind":"work","main":true}},{{"address":"ada@home.example","label":"at home","kind":"home","main":false}}],"first_name":"Ada","last_name":"Lovelace","middle_name":"King","prefix":"Lady","suffix":null,"full_name":"Ada Lovelace","formal_name":"Lady Ada King Lovelace","nickname":"Addie","job_title":"Analyst","person_type":"Employee","language":"en","locale":"en-GB","time_zone":"Europe/London","web_page":"https://example.org/ada","disabled":{disabled},"external_ref":"hr-{number}","employee_no":"1815","cost_center":"4711","organization":"Engines","division":"Analytical","department":"Notes","manager_id":5,"phones":[{{"number":"+44 20 5550 0100","label":null,"kind":"work","main":true}}],"postal":[{{"kind":"work","street":"1 Mill Lane","city":"London","region":null,"zip":"W1","country":"GB","formatted":"1 Mill Lane, London W1","main":true}}],"ims":[],"photos":[],"roles":[],"entitlements":[],"certificates":[],"created_at":1700000000,"updated_at":1700000060,"teams":[{{"id":9,"name":"Owls"}}]}}"#
     )
 }

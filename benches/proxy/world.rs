@@ -163,7 +163,8 @@ fn unknown() -> Vec<u8> {
 }
 
 fn human(number: u32, login: &str) -> String {
-    person(number, false).replacen("\"login\":\"ada\"", &format!("\"login\":\"{login}\""), 1)
+    let own = format!("\"login\":\"ada{number}\"");
+    person(number, false).replacen(&own, &format!("\"login\":\"{login}\""), 1)
 }
 
 fn club(number: u32, team: &Team) -> String {

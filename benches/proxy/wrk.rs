@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Outcome;
-use crate::operations::Call;
+use crate::operations::{Call, PEOPLE};
 use crate::servers::TOKEN;
 
 /// What one run of wrk tells.
@@ -21,7 +21,7 @@ pub(crate) struct Load {
     pub(crate) p99: f64,
 }
 
-/// Sends these calls, one after the other on each connection, for some seconds.
+/// Sends these calls about everybody, in turn, for some seconds.
 pub(crate) fn drive(
     port: u16,
     calls: &[Call],
@@ -43,7 +43,8 @@ pub(crate) fn drive(
 
 fn lua(calls: &[Call]) -> Outcome<String> {
     let mut text = String::from("local made = {}\nlocal turn = 0\ninit = function(args)\n");
-    for Call { method, target, body } in calls {
+    for (number, call) in (1..=PEOPLE).flat_map(|number| calls.iter().map(move |it| (number, it))) {
+        let (method, (target, body)) = (call.method, call.about(number));
         writeln!(
             text,
             "  made[#made + 1] = wrk.format('{method}', '{target}', {{ \

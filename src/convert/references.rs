@@ -111,9 +111,13 @@ impl References {
         } else {
             key.to_owned()
         };
-        let hidden = self.hidden.contains(&(resource.to_owned(), id.clone()));
         // Nobody could ask for what such a reference leads to.
-        (!hidden && segment::is_possible(&id)).then_some(id)
+        (!self.is_hidden(resource, &id) && segment::is_possible(&id)).then_some(id)
+    }
+
+    fn is_hidden(&self, resource: &str, id: &str) -> bool {
+        // Mostly nobody is.
+        !self.hidden.is_empty() && self.hidden.contains(&(resource.to_owned(), id.to_owned()))
     }
 
     /// The same without regard to deletion: whoever is gone may still have to be taken out of
@@ -126,7 +130,7 @@ impl References {
     /// The native key of a SCIM id; `None` when no such resource is known, when SCIM clients have
     /// deleted it, or when no request could name it.
     pub fn key(&self, mapping: &Mapping, resource: &str, id: &str) -> Option<String> {
-        if self.hidden.contains(&(resource.to_owned(), id.to_owned())) {
+        if self.is_hidden(resource, id) {
             return None;
         }
         if !is_issued(mapping, resource) {
@@ -245,10 +249,21 @@ pub fn keys_in(mapping: &Mapping, resource: &ResourceMapping, native: &Value, fo
             found.add(mapping, target, row.by.as_ref(), value);
         }
     }
-    for collection in &resource.collections {
+    let telling = resource.collections.iter().filter(|collection| needs_keys(mapping, collection));
+    for collection in telling {
         let elements = native_elements(collection, native);
         keys_in_elements(mapping, collection, elements.iter().map(Cow::as_ref), found);
     }
+}
+
+/// Whether something has to be known of the resources that a collection's elements refer to.
+fn needs_keys(mapping: &Mapping, collection: &Collection) -> bool {
+    let is_looked_up = |target: &ResourceMapping| {
+        target.id.source == IdSourceRule::Issued || may_leave(target)
+    };
+    references(collection).any(|(item, target)| {
+        item.by.is_some() || mapping.resource(target).is_some_and(is_looked_up)
+    })
 }
 
 fn found_at<'n>(path: &NativePath, native: &'n Value) -> &'n Value {
@@ -262,19 +277,11 @@ pub fn keys_in_elements<'v>(
     elements: impl IntoIterator<Item = &'v Value>,
     found: &mut Wanted,
 ) {
-    let items: Vec<(&ItemRow, &String)> = references(collection).collect();
-    let needs = |(item, target): &(&ItemRow, &String)| {
-        let target = mapping.resource(target);
-        let is_looked_up = |target: &ResourceMapping| {
-            target.id.source == IdSourceRule::Issued || may_leave(target)
-        };
-        item.by.is_some() || target.is_some_and(is_looked_up)
-    };
-    if !items.iter().any(needs) {
+    if !needs_keys(mapping, collection) {
         return;
     }
     for element in elements {
-        for (item, target) in &items {
+        for (item, target) in references(collection) {
             let value = through::read(&item.via, &item.empty, found_at(&item.path, element));
             if let Some(value) = value.as_ref().and_then(key::text) {
                 found.add(mapping, target, item.by.as_ref(), value);

@@ -40,8 +40,7 @@ async fn taking(tenant: &Tenant, request: ScimRequest, course: Course) -> ScimRe
     let (request_id, base) = (request.request_id.clone(), request.base.clone());
     let mut exchange = Exchange::taking(tenant, request_id, base, course);
     exchange.witness = Witness::of(tenant, &request);
-    // Boxed, because it has room for the largest operation.
-    let answered = Box::pin(dispatch(&exchange, &request)).await;
+    let answered = dispatch(&exchange, &request).await;
     exchange.report();
     let (response, failure) = match answered {
         Ok(response) => (response, None),
@@ -80,6 +79,7 @@ fn log(tenant: &Tenant, request: &ScimRequest, error: &ExchangeError, status: u1
     }
 }
 
+// Each operation is boxed: a request pays for the room that its own needs, not the largest.
 async fn dispatch(
     exchange: &Exchange<'_>,
     request: &ScimRequest,
@@ -98,10 +98,10 @@ async fn dispatch(
     }
     if first.eq_ignore_ascii_case(".search") && rest.is_empty() {
         permit::read(&request.caller, &exchange.tenant.mapping.resources)?;
-        return everywhere::answer(exchange, &searched(exchange, request)?).await;
+        return Box::pin(everywhere::answer(exchange, &searched(exchange, request)?)).await;
     }
     if exchange.is_named("Bulk", first) && rest.is_empty() {
-        return bulk::answer(exchange, request, single).await;
+        return Box::pin(bulk::answer(exchange, request, single)).await;
     }
     if first.eq_ignore_ascii_case("Me") {
         return Err(ExchangeError::NotSupported { operation: "/Me".to_owned() });
@@ -115,7 +115,7 @@ async fn dispatch(
         [] => collection(exchange, resource, request).await,
         [search] if *search == ".search" => {
             permit::read(&request.caller, std::slice::from_ref(resource))?;
-            query::answer(exchange, resource, &searched(exchange, request)?).await
+            Box::pin(query::answer(exchange, resource, &searched(exchange, request)?)).await
         }
         [id] => one(exchange, resource, id, request).await,
         _ => Err(ExchangeError::NoEndpoint),
@@ -130,7 +130,7 @@ async fn base(
     match request.method {
         Method::GET | Method::HEAD => {
             permit::read(&request.caller, &exchange.tenant.mapping.resources)?;
-            everywhere::answer(exchange, &exchange.query(&request.query)?).await
+            Box::pin(everywhere::answer(exchange, &exchange.query(&request.query)?)).await
         }
         _ => Err(ExchangeError::MethodNotAllowed { allow: "GET, HEAD" }),
     }
@@ -166,9 +166,10 @@ async fn collection(
     permit::call(&request.caller, &request.method, resource)?;
     let asked = exchange.query(&request.query)?;
     match request.method {
-        Method::GET | Method::HEAD => query::answer(exchange, resource, &asked).await,
+        Method::GET | Method::HEAD => Box::pin(query::answer(exchange, resource, &asked)).await,
         Method::POST => {
-            create::answer(exchange, resource, &body(request)?, &asked.projection).await
+            let body = body(request)?;
+            Box::pin(create::answer(exchange, resource, &body, &asked.projection)).await
         }
         _ => Err(ExchangeError::MethodNotAllowed { allow: "GET, HEAD, POST" }),
     }
@@ -186,17 +187,17 @@ async fn one(
         Conditions::parse(request.if_match.as_deref(), request.if_none_match.as_deref());
     match request.method {
         Method::GET | Method::HEAD => {
-            retrieve::answer(exchange, resource, id, &projection, &conditions).await
+            Box::pin(retrieve::answer(exchange, resource, id, &projection, &conditions)).await
         }
         Method::PUT => {
             let body = body(request)?;
-            replace::answer(exchange, resource, id, &body, &projection, &conditions).await
+            Box::pin(replace::answer(exchange, resource, id, &body, &projection, &conditions)).await
         }
         Method::PATCH => {
             let body = body(request)?;
-            patch::answer(exchange, resource, id, &body, &projection, &conditions).await
+            Box::pin(patch::answer(exchange, resource, id, &body, &projection, &conditions)).await
         }
-        Method::DELETE => delete::answer(exchange, resource, id, &conditions).await,
+        Method::DELETE => Box::pin(delete::answer(exchange, resource, id, &conditions)).await,
         _ => Err(ExchangeError::MethodNotAllowed { allow: "GET, HEAD, PUT, PATCH, DELETE" }),
     }
 }

@@ -36,6 +36,9 @@ impl Exchange<'_> {
         &self,
         names: &BTreeSet<Name>,
     ) -> Result<Vec<(Name, String)>, ExchangeError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
         let missing: Vec<Name> = {
             let known = self.names.lock();
             names.iter().filter(|name| !known.keys.contains_key(name)).cloned().collect()
@@ -69,6 +72,9 @@ impl Exchange<'_> {
         ids: &BTreeSet<Name>,
         references: &mut References,
     ) -> Result<(), ExchangeError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         let mapping = &self.tenant.mapping;
         let keyed = |name: &Name| {
             let (resource, _) = self.place(name)?;

@@ -4,8 +4,9 @@ use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::represent;
 use crate::exchange::response::ScimResponse;
+use crate::exchange::state::Located;
 use crate::exchange::straight::{self, Read};
-use crate::exchange::version::{Conditions, Verdict};
+use crate::exchange::version::{Conditions, Record, Verdict};
 use crate::mapping::model::ResourceMapping;
 use crate::scim::etag::EntityTag;
 use crate::scim::projection::Projection;
@@ -20,22 +21,37 @@ pub async fn answer(
 ) -> Result<ScimResponse, ExchangeError> {
     let located = exchange.locate(resource, id).await?;
     let read = straight::answer(exchange, resource, &located, projection, conditions).await?;
-    let record = match read {
-        Read::Answered(response) => return Ok(response),
-        Read::Record(record) => record,
-    };
+    match read {
+        Read::Answered(response) => Ok(response),
+        Read::Record(record) => {
+            let built = built(exchange, resource, &located, record, projection, conditions);
+            // Boxed: most resources are read straight, and need none of its room.
+            Box::pin(built).await
+        }
+    }
+}
+
+/// The answer that is made of a record in the general way.
+async fn built(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    located: &Located,
+    record: Record,
+    projection: &Projection,
+    conditions: &Conditions,
+) -> Result<ScimResponse, ExchangeError> {
     let external = represent::needed(resource, projection);
     // Collections behind requests of their own have no part in a version of the bridge's own: an
     // answer that shows them may differ although the version is the same.
     let is_covered = external.is_empty() || resource.version.is_some();
     if !conditions.are_none() {
-        match exchange.judge(resource, &located, &record, conditions).await? {
+        match exchange.judge(resource, located, &record, conditions).await? {
             (Verdict::Known, version) if is_covered => return Ok(unchanged(version)),
             (Verdict::Proceed | Verdict::Known, _) => {}
             (Verdict::Failed, _) => return Err(ExchangeError::PreconditionFailed),
         }
     }
-    let state = exchange.state(resource, &located, record, &external).await?;
+    let state = exchange.state(resource, located, record, &external).await?;
     Ok(represent::answer(exchange, resource, 200, state.view, projection, &[]))
 }
 

@@ -258,9 +258,8 @@ pub fn keys_in(mapping: &Mapping, resource: &ResourceMapping, native: &Value, fo
 
 /// Whether something has to be known of the resources that a collection's elements refer to.
 fn needs_keys(mapping: &Mapping, collection: &Collection) -> bool {
-    let is_looked_up = |target: &ResourceMapping| {
-        target.id.source == IdSourceRule::Issued || may_leave(target)
-    };
+    let is_looked_up =
+        |target: &ResourceMapping| target.id.source == IdSourceRule::Issued || may_leave(target);
     references(collection).any(|(item, target)| {
         item.by.is_some() || mapping.resource(target).is_some_and(is_looked_up)
     })

@@ -11,10 +11,10 @@ use crate::convert::elements::native_elements;
 use crate::convert::plan::{
     Blank, ListReading, Member, Plan, PlannedItem, PlannedList, PlannedRow, Reader,
 };
-use crate::convert::slots::Found;
+use crate::convert::slots::{Element, Found};
 use crate::convert::{collection, lens};
 use crate::mapping::model::Collection;
-use crate::native::scan::{Kind, Raw, Scanner, Span};
+use crate::native::scan::{Kind, Raw};
 
 /// A value as JSON; `None` when it is unassigned.
 pub(crate) type Cell<'t> = Option<Cow<'t, str>>;
@@ -28,8 +28,6 @@ pub(crate) struct Cells<'t> {
     lists: Vec<Range<usize>>,
     /// Whether an attribute has anything.
     filled: Vec<bool>,
-    /// Members of an element.
-    spans: Vec<Option<Span>>,
 }
 
 impl<'t> Cells<'t> {
@@ -54,7 +52,7 @@ impl<'t> Cells<'t> {
             let begin = self.all.len();
             if is_wanted(planned.group) {
                 let list = context.resource.collections.get(planned.list)?;
-                elements(context, (list, planned), found, &mut self.spans, &mut self.all)?;
+                elements(context, (list, planned), found, &mut self.all)?;
             }
             self.fill(planned.group, self.all.len() > begin);
             self.lists.push(begin..self.all.len());
@@ -138,7 +136,7 @@ fn single(value: Option<Value>) -> Option<Cell<'static>> {
         Some(Value::Bool(true)) => Some(Some(Cow::Borrowed("true"))),
         Some(Value::Bool(false)) => Some(Some(Cow::Borrowed("false"))),
         Some(value @ (Value::Number(_) | Value::String(_))) => {
-            Some(Some(Cow::Owned(value.to_string())))
+            Some(Some(Cow::Owned(serde_json::to_string(&value).ok()?)))
         }
         Some(Value::Null | Value::Array(_) | Value::Object(_)) => None,
     }
@@ -174,27 +172,19 @@ fn elements<'v>(
     context: &Context<'_>,
     (list, planned): (&Collection, &'v PlannedList),
     found: &Found<'v>,
-    spans: &mut Vec<Option<Span>>,
     cells: &mut Vec<Cell<'v>>,
 ) -> Option<()> {
     match &planned.reading {
-        ListReading::Streamed { slot: at, wants, items } => {
-            let raw = slot(found, *at);
-            match raw.kind {
+        ListReading::Streamed { slot: at, list: number, items } => {
+            match slot(found, *at).kind {
                 Kind::Array => {}
                 // A wildcard finds the members of an object, too.
                 Kind::Object => return None,
                 _ => return Some(()),
             }
-            spans.resize(wants.len(), None);
-            Scanner::new(raw.text).array(|scanner| {
-                let element = wants.find(scanner, spans)?;
-                let read = |at: &Option<usize>| {
-                    let span = at.map_or(Some(element), |at| spans.get(at).copied().flatten());
-                    span.map_or(Raw::NULL, |span| span.of(raw.text))
-                };
-                element_cells(context, (list, items), read, cells)
-            })?;
+            for element in found.elements(*number) {
+                element_cells(context, (list, items), element, cells)?;
+            }
         }
         ListReading::Parts(members) => {
             let record = part(members, found)?;
@@ -217,11 +207,12 @@ fn elements<'v>(
 fn element_cells<'v>(
     context: &Context<'_>,
     (list, items): (&Collection, &'v [PlannedItem]),
-    read: impl Fn(&Option<usize>) -> Raw<'v>,
+    element: Element<'v, '_>,
     cells: &mut Vec<Cell<'v>>,
 ) -> Option<()> {
     let begin = cells.len();
     let mut is_assigned = false;
+    let read = |slot: &Option<usize>| element.get(*slot).unwrap_or(Raw::NULL);
     for (item, planned) in list.items.iter().zip(items) {
         let cell = match planned {
             PlannedItem::Constant(json) => {

@@ -68,5 +68,5 @@ fn record(
     let found = plan.read(scanner)?;
     let key = plan.key(resource, &found).ok()?;
     let text = bytes.slice_ref(found.text().as_bytes());
-    Some(Listed::scanned(text, key, found.into_spans()))
+    Some(Listed::scanned(text, key, found.into_places()))
 }

@@ -93,7 +93,7 @@ pub(crate) struct PlannedList {
 #[derive(Debug)]
 pub(crate) enum ListReading {
     /// Element by element where they stand.
-    Streamed { slot: usize, wants: Wants, items: Vec<PlannedItem> },
+    Streamed { slot: usize, list: usize, items: Vec<PlannedItem> },
     /// As the general reading does it, in a record that has nothing but this member.
     Parts(Vec<(Vec<String>, usize)>),
 }

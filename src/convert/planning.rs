@@ -286,11 +286,9 @@ impl<'m> Draft<'m> {
         if sorted.windows(2).any(is_twice) {
             return None;
         }
-        let reading = match (path.tail(), streamed(list)) {
-            (Tail::Each, Some((wants, items))) => {
-                ListReading::Streamed { slot: self.plan.wants.ask(&slot_of(path)?), wants, items }
-            }
-            _ => ListReading::Parts(vec![self.part(path).or_else(|| self.each(path))?]),
+        let reading = match self.streamed(list, path) {
+            Some(streamed) => streamed,
+            None => ListReading::Parts(vec![self.part(path).or_else(|| self.each(path))?]),
         };
         let mut is_noted = false;
         for item in &list.items {
@@ -307,6 +305,15 @@ impl<'m> Draft<'m> {
         *shape = Shape::List { list: number, points };
         self.plan.lists.push(PlannedList { list: index, group, subs, sorted, reading });
         Some(())
+    }
+
+    /// How the elements of a list are read where they stand; `None` when that is not possible.
+    fn streamed(&mut self, list: &Collection, path: &NativePath) -> Option<ListReading> {
+        let is_simple = list.entries.is_none() && path.tail() == Tail::Each;
+        let names = slot_of(path).filter(|_| is_simple)?;
+        let (slot, number, wants) = self.plan.wants.ask_each(&names)?;
+        let items = list.items.iter().map(|item| planned(wants, item)).collect::<Option<_>>()?;
+        Some(ListReading::Streamed { slot, list: number, items })
     }
 
     /// The member that a path with a wildcard at its end looks into.
@@ -375,16 +382,6 @@ fn excludes(one: &[(String, Value)], other: &[(String, Value)]) -> bool {
                 }
         })
     })
-}
-
-/// How the elements of a list are read where they stand; `None` when that is not possible.
-fn streamed(list: &Collection) -> Option<(Wants, Vec<PlannedItem>)> {
-    if list.entries.is_some() {
-        return None;
-    }
-    let mut wants = Wants::default();
-    let items = list.items.iter().map(|item| planned(&mut wants, item)).collect::<Option<_>>()?;
-    Some((wants, items))
 }
 
 fn planned(wants: &mut Wants, item: &ItemRow) -> Option<PlannedItem> {

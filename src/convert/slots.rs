@@ -5,13 +5,16 @@
 
 use std::borrow::Cow;
 
-use crate::native::scan::{Kind, Raw, Scanner, Span};
+use crate::native::listed::Places;
+use crate::native::scan::{Raw, Scanner, Span};
 
 /// The members that are asked for, as a tree of names.
 #[derive(Debug, Default)]
 pub struct Wants {
     nodes: Vec<Node>,
     slots: usize,
+    /// What is asked of the elements of lists.
+    lists: Vec<Self>,
 }
 
 /// Members of one object: a table with free places, as long as a power of two, in which each name
@@ -29,19 +32,21 @@ struct Want {
     slot: Option<usize>,
     /// Its own members.
     node: Option<usize>,
+    /// Its elements: a list.
+    list: Option<usize>,
 }
 
 /// What was found of a record.
 #[derive(Debug, Clone)]
 pub struct Found<'t> {
     text: &'t str,
-    spans: Cow<'t, [Option<Span>]>,
+    places: Cow<'t, Places>,
 }
 
 impl<'t> Found<'t> {
     /// What was found in a record's text before.
-    pub fn again(text: &'t str, spans: &'t [Option<Span>]) -> Self {
-        Self { text, spans: Cow::Borrowed(spans) }
+    pub fn again(text: &'t str, places: &'t Places) -> Self {
+        Self { text, places: Cow::Borrowed(places) }
     }
 
     /// The record's text.
@@ -49,106 +54,154 @@ impl<'t> Found<'t> {
         self.text
     }
 
-    /// Where each value stands in it.
-    pub fn into_spans(self) -> Vec<Option<Span>> {
-        self.spans.into_owned()
+    /// Where the values stand in it.
+    pub fn into_places(self) -> Places {
+        self.places.into_owned()
     }
 
     /// The value of a slot.
     pub fn get(&self, slot: usize) -> Option<Raw<'t>> {
-        self.spans.get(slot).copied().flatten().map(|span| span.of(self.text))
+        self.places.spans.get(slot).copied().flatten().map(|span| span.of(self.text))
+    }
+
+    /// The elements of a list, as many as its array has.
+    pub fn elements(&self, list: usize) -> impl Iterator<Item = Element<'t, '_>> {
+        let (range, width) = self.places.lists.get(list).cloned().unwrap_or_default();
+        let spans = self.places.spans.get(range).unwrap_or_default();
+        spans.chunks(width.max(1)).map(|spans| Element { text: self.text, spans })
+    }
+}
+
+/// What was found of an element.
+#[derive(Debug, Clone, Copy)]
+pub struct Element<'t, 'f> {
+    text: &'t str,
+    /// Of itself, then of its slots.
+    spans: &'f [Option<Span>],
+}
+
+impl<'t> Element<'t, '_> {
+    /// The value of a slot; the element itself without one.
+    pub fn get(&self, slot: Option<usize>) -> Option<Raw<'t>> {
+        let place = slot.map_or(0, |slot| slot + 1);
+        self.spans.get(place).copied().flatten().map(|span| span.of(self.text))
     }
 }
 
 impl Wants {
     /// Asks for the value at a path of names; gives the slot in which it will be.
     pub fn ask(&mut self, path: &[&str]) -> usize {
+        self.want(path).0
+    }
+
+    /// Asks for the elements of the array at a path of names, too; gives the slot of the array,
+    /// the number of the list, and what is asked of its elements.
+    pub fn ask_each(&mut self, path: &[&str]) -> Option<(usize, usize, &mut Self)> {
+        let fresh = self.lists.len();
+        let (slot, want) = self.want(path);
+        let list = want.map_or(fresh, |want| *want.list.get_or_insert(fresh));
+        self.lists.resize_with(fresh.max(list + 1), Self::default);
+        Some((slot, list, self.lists.get_mut(list)?))
+    }
+
+    fn want(&mut self, path: &[&str]) -> (usize, Option<&mut Want>) {
         if self.nodes.is_empty() {
             self.nodes.push(Node::default());
         }
+        let free = self.slots;
+        let Some((last, before)) = path.split_last() else { return (free, None) };
         let mut at = 0;
-        let mut names = path.iter().peekable();
-        let mut slot = self.slots;
-        while let Some(name) = names.next() {
-            let is_last = names.peek().is_none();
+        for name in before {
             let fresh = self.nodes.len();
-            let free = self.slots;
-            let Some(want) = self.nodes.get_mut(at).and_then(|node| node.ask(name)) else { break };
-            if is_last {
-                slot = *want.slot.get_or_insert(free);
-                continue;
-            }
+            let Some(want) = self.nodes.get_mut(at).and_then(|node| node.ask(name)) else {
+                return (free, None);
+            };
             at = *want.node.get_or_insert(fresh);
             if at == fresh {
                 self.nodes.push(Node::default());
             }
         }
+        let mut want = self.nodes.get_mut(at).and_then(|node| node.ask(last));
+        let slot = want.as_mut().map_or(free, |want| *want.slot.get_or_insert(free));
         self.slots = self.slots.max(slot + 1);
-        slot
-    }
-
-    /// How many slots there are.
-    pub fn len(&self) -> usize {
-        self.slots
-    }
-
-    /// Whether nothing is asked for.
-    pub fn is_empty(&self) -> bool {
-        self.slots == 0
+        (slot, want)
     }
 
     /// Reads the object that comes next; `None` when it is none, or when the parser should be
     /// asked.
     pub fn read<'t>(&self, scanner: &mut Scanner<'t>) -> Option<Found<'t>> {
-        let mut spans = vec![None; self.slots];
-        let (text, span) = scanner.apart(|scanner| self.find(scanner, &mut spans))?;
-        (span.kind() == Kind::Object).then_some(Found { text, spans: spans.into() })
+        let mut places = Places {
+            spans: Vec::with_capacity(self.slots + self.lists.len() * 8),
+            lists: vec![(0..0, 0); self.lists.len()],
+        };
+        places.spans.resize(self.slots, None);
+        let node = self.nodes.first()?;
+        let (text, _) = scanner.apart(|scanner| self.members(node, scanner, &mut places, 0))?;
+        Some(Found { text, places: Cow::Owned(places) })
     }
 
-    /// Reads the value that comes next, and notes where its members stand in the scanner's text,
-    /// if it is an object; `None` when the parser should be asked.
-    pub fn find(&self, scanner: &mut Scanner<'_>, spans: &mut [Option<Span>]) -> Option<Span> {
-        spans.fill(None);
-        match self.nodes.first() {
-            Some(node) if scanner.is_object() => self.members(node, scanner, spans),
-            Some(_) | None => scanner.pass(),
-        }
-    }
-
+    /// Reads an object; its slots begin at `first`.
     fn members(
         &self,
         node: &Node,
         scanner: &mut Scanner<'_>,
-        spans: &mut [Option<Span>],
+        places: &mut Places,
+        first: usize,
     ) -> Option<Span> {
         scanner.object(|scanner, name| {
             let want = node.want(name, scanner.text());
-            let value = match want.node.and_then(|inner| self.nodes.get(inner)) {
-                None => scanner.pass()?,
-                Some(inner) => {
-                    self.forget(inner, spans);
-                    if scanner.is_object() {
-                        self.members(inner, scanner, spans)?
-                    } else {
-                        scanner.pass()?
-                    }
+            let inner = want.node.and_then(|inner| self.nodes.get(inner));
+            if let Some(inner) = inner {
+                self.forget(inner, places, first);
+            }
+            let value = match (inner, want.list) {
+                (Some(inner), _) if scanner.is_object() => {
+                    self.members(inner, scanner, places, first)?
                 }
+                (_, Some(list)) if scanner.is_array() => self.elements(list, scanner, places)?,
+                _ => scanner.pass()?,
             };
-            if let Some(place) = want.slot.and_then(|slot| spans.get_mut(slot)) {
-                *place = Some(value);
+            if let Some(slot) = want.slot {
+                *places.spans.get_mut(first + slot)? = Some(value);
             }
             Some(())
         })
     }
 
+    /// Reads the elements of a list.
+    fn elements(
+        &self,
+        list: usize,
+        scanner: &mut Scanner<'_>,
+        places: &mut Places,
+    ) -> Option<Span> {
+        let wants = self.lists.get(list)?;
+        let width = wants.slots + 1;
+        let begin = places.spans.len();
+        let array = scanner.array(|scanner| {
+            let first = places.spans.len();
+            places.spans.resize(first + width, None);
+            let element = match wants.nodes.first() {
+                Some(node) if scanner.is_object() => {
+                    wants.members(node, scanner, places, first + 1)?
+                }
+                Some(_) | None => scanner.pass()?,
+            };
+            *places.spans.get_mut(first)? = Some(element);
+            Some(())
+        })?;
+        *places.lists.get_mut(list)? = (begin..places.spans.len(), width);
+        Some(array)
+    }
+
     /// A second member of the same name takes the place of the first with all that was in it.
-    fn forget(&self, node: &Node, spans: &mut [Option<Span>]) {
+    fn forget(&self, node: &Node, places: &mut Places, first: usize) {
         for (_, want) in node.table.iter().flatten() {
-            if let Some(place) = want.slot.and_then(|slot| spans.get_mut(slot)) {
+            if let Some(place) = want.slot.and_then(|slot| places.spans.get_mut(first + slot)) {
                 *place = None;
             }
             if let Some(inner) = want.node.and_then(|inner| self.nodes.get(inner)) {
-                self.forget(inner, spans);
+                self.forget(inner, places, first);
             }
         }
     }
@@ -208,7 +261,7 @@ fn hash(name: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use crate::convert::slots::Wants;
-    use crate::native::scan::Scanner;
+    use crate::native::scan::{Kind, Scanner};
 
     fn check(paths: &[&[&str]], text: &str, expected: Option<&[Option<&str>]>) {
         let mut wants = Wants::default();
@@ -217,7 +270,7 @@ mod tests {
         }
         let found = wants.read(&mut Scanner::new(text));
         let texts: Option<Vec<Option<&str>>> = found
-            .map(|found| (0..wants.len()).map(|slot| found.get(slot).map(|it| it.text)).collect());
+            .map(|found| (0..wants.slots).map(|slot| found.get(slot).map(|it| it.text)).collect());
         assert_eq!(texts.as_deref(), expected, "{text}");
     }
 
@@ -251,7 +304,35 @@ mod tests {
     fn a_path_that_is_asked_for_twice_has_one_slot() {
         let mut wants = Wants::default();
         assert_eq!((wants.ask(&["a"]), wants.ask(&["b"]), wants.ask(&["a"])), (0, 1, 0));
-        assert_eq!(wants.len(), 2);
+        assert_eq!(wants.slots, 2);
+    }
+
+    #[test]
+    fn elements_are_found_with_their_members() {
+        let mut wants = Wants::default();
+        let (slot, list, each) = wants.ask_each(&["a", "b"]).unwrap();
+        assert_eq!((each.ask(&["c"]), each.ask(&["d", "e"])), (0, 1));
+        assert_eq!(wants.ask_each(&["a", "b"]).unwrap().1, list);
+        let check = |text: &str, expected: &[[Option<&str>; 3]]| {
+            let found = wants.read(&mut Scanner::new(text)).unwrap();
+            let is_array = found.get(slot).is_some_and(|raw| raw.kind == Kind::Array);
+            let elements = found.elements(list).filter(|_| is_array);
+            let texts: Vec<[Option<&str>; 3]> = elements
+                .map(|it| [None, Some(0), Some(1)].map(|slot| it.get(slot).map(|raw| raw.text)))
+                .collect();
+            assert_eq!(texts, expected, "{text}");
+        };
+        check(r#"{"a":{"b":[]}}"#, &[]);
+        check(r#"{"a":{"b":{"c":1}}}"#, &[]);
+        let whole = r#"{"c":1,"d":{"e":[2]},"f":3}"#;
+        let text = format!(r#"{{"a":{{"b":[ {whole} ,7,{{}}]}},"z":[1]}}"#);
+        let bare = [Some("7"), None, None];
+        check(&text, &[[Some(whole), Some("1"), Some("[2]")], bare, [Some("{}"), None, None]]);
+        check(r#"{"a":{"b":[{"c":1}],"b":[7]}}"#, &[bare]);
+        check(r#"{"a":{"b":[7],"b":null}}"#, &[]);
+        check(r#"{"a":{"b":[7]},"a":{}}"#, &[]);
+        check(r#"{"a":{"b":[{"c":1}]},"a":{"b":[7]}}"#, &[bare]);
+        assert!(wants.read(&mut Scanner::new(r#"{"a":{"b":[7,]}}"#)).is_none());
     }
 
     #[test]

@@ -5,9 +5,9 @@
 //! a function says `None`, the general reading is asked.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::convert::cells::{Cells, part, slot};
@@ -200,11 +200,14 @@ impl Pen<'_> {
             }
         }
         put(text, "],\"id\":");
-        quote(text, format_args!("{}", self.id));
+        quote(text, self.id);
         done.clear();
         done.resize(plan.groups.len(), false);
         let mut meta = None;
         for number in self.cells.order(plan) {
+            if done.get(number).copied().unwrap_or(true) {
+                continue;
+            }
             let Some(group) = plan.groups.get(number) else { continue };
             match group.section.map(|section| (section, plan.sections.get(section))) {
                 None if group.attribute == "meta" => meta = Some(group),
@@ -251,7 +254,7 @@ impl Pen<'_> {
             self.members(members, text);
         }
         put(text, ",\"version\":");
-        quote(text, format_args!("{version}"));
+        quote(text, &format_args!("{version}"));
         put(text, ",\"location\":\"");
         location::write(text, self.base, &self.plan.endpoint, self.id);
         put(text, "\"}");
@@ -331,7 +334,7 @@ impl Pen<'_> {
             match top {
                 Top::Id => {
                     put(text, ",\"id\":");
-                    quote(text, format_args!("{}", self.id));
+                    quote(text, self.id);
                 }
                 Top::Group(group) => self.canonical_group(*group, text, ranges),
                 Top::Section(section) => {
@@ -402,9 +405,9 @@ fn put(text: &mut Vec<u8>, piece: &str) {
 }
 
 /// Writes a text as a JSON string.
-fn quote(text: &mut Vec<u8>, it: fmt::Arguments<'_>) {
+fn quote(text: &mut Vec<u8>, it: &(impl Serialize + ?Sized)) {
     // There is nothing that could fail.
-    serde_json::to_writer(text, &it).unwrap_or_default();
+    serde_json::to_writer(text, it).unwrap_or_default();
 }
 
 /// Writes a member, if it has a value.
@@ -432,12 +435,10 @@ fn sort(text: &mut Vec<u8>, begin: usize, ranges: &mut [Range<usize>]) {
         return;
     }
     ranges.sort_by_key(of);
-    let sorted: Vec<u8> = ranges
-        .iter()
-        .filter_map(|range| text.get(range.start - 1..range.end))
-        .flatten()
-        .copied()
-        .collect();
-    text.truncate(begin);
-    text.extend_from_slice(&sorted);
+    let behind = text.len();
+    for range in ranges.iter().cloned() {
+        text.push(b',');
+        text.extend_from_within(range);
+    }
+    text.drain(begin..behind);
 }

@@ -251,6 +251,10 @@ impl<'a> Sieve<'a> {
         if is_costly && self.is_choosy() {
             self.count_reads(chunk.len())?;
         }
+        if !is_costly && self.recent.is_empty() {
+            let whole = |(native, located)| (located, Piece::Whole(native));
+            return Ok(chunk.into_iter().map(whole).collect());
+        }
         let mut ahead = self.matched;
         // Boxed one by one: a closure that borrows across an await has no type that is `Send`
         // enough.

@@ -171,8 +171,8 @@ impl<'a> Glimpse<'a> {
 
 /// What a plan has found in a record of a list that nobody knows more of.
 fn found<'n>(located: &Located, native: &'n Listed) -> Option<Found<'n>> {
-    let (text, spans) = native.found().filter(|_| is_live(located))?;
-    Some(Found::again(text, spans))
+    let (text, places) = native.found().filter(|_| is_live(located))?;
+    Some(Found::again(text, places))
 }
 
 /// What is known of the resources that records refer to: nothing, as long as none has left.

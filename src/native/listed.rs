@@ -1,6 +1,6 @@
 //! A record out of a list: text where it was found in one, a tree for whoever looks into it.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -15,19 +15,28 @@ pub struct Listed {
     value: OnceLock<Value>,
 }
 
+/// What a scan has found in a record.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    /// Where values stand in its text: its own, and behind them those of its lists' elements.
+    pub spans: Vec<Option<Span>>,
+    /// Which of them are a list's, and how many each of its elements has.
+    pub lists: Vec<(Range<usize>, usize)>,
+}
+
 /// What is known of a record that nobody has made a tree of.
 #[derive(Debug, Clone)]
 struct Scanned {
     text: Bytes,
     key: String,
-    spans: Vec<Option<Span>>,
+    places: Places,
 }
 
 impl Listed {
     /// A record that a scan has found: JSON, the key that is in it, and where in it the values
     /// stand that the scan was for.
-    pub fn scanned(text: Bytes, key: String, spans: Vec<Option<Span>>) -> Self {
-        Self { scanned: Some(Scanned { text, key, spans }), value: OnceLock::new() }
+    pub fn scanned(text: Bytes, key: String, places: Places) -> Self {
+        Self { scanned: Some(Scanned { text, key, places }), value: OnceLock::new() }
     }
 
     /// Whether a scan has found it.
@@ -36,9 +45,9 @@ impl Listed {
     }
 
     /// Its text, and where in it the values stand that a scan has found.
-    pub fn found(&self) -> Option<(&str, &[Option<Span>])> {
+    pub fn found(&self) -> Option<(&str, &Places)> {
         let scanned = self.scanned.as_ref()?;
-        Some((std::str::from_utf8(&scanned.text).ok()?, &scanned.spans))
+        Some((std::str::from_utf8(&scanned.text).ok()?, &scanned.places))
     }
 
     /// Its key, where a scan has found it.

@@ -67,7 +67,8 @@ impl<'t> Raw<'t> {
             Kind::Null => Some(Value::Null),
             Kind::Boolean => Some(Value::Bool(self.text == "true")),
             Kind::Plain => self.plain().map(Value::from),
-            Kind::Whole | Kind::Number | Kind::Escaped | Kind::Array | Kind::Object => {
+            Kind::Whole => self.text.parse::<i64>().ok().map(Value::from),
+            Kind::Number | Kind::Escaped | Kind::Array | Kind::Object => {
                 serde_json::from_str(self.text).ok()
             }
         }
@@ -136,14 +137,20 @@ impl<'t> Scanner<'t> {
         let begin = self.at;
         let kind = match self.peek()? {
             b'"' => self.string()?,
-            b'{' => return self.object(|scanner, _| scanner.pass().map(drop)),
-            b'[' => return self.array(|scanner| scanner.pass().map(drop)),
+            b'{' | b'[' => return self.pass_within(),
             b'n' => self.word("null", Kind::Null)?,
             b't' => self.word("true", Kind::Boolean)?,
             b'f' => self.word("false", Kind::Boolean)?,
             _ => self.number()?,
         };
         Some(Span { begin, end: self.at, kind })
+    }
+
+    fn pass_within(&mut self) -> Option<Span> {
+        if self.is_array() {
+            return self.array(|scanner| scanner.pass().map(drop));
+        }
+        self.object(|scanner, _| scanner.pass().map(drop))
     }
 
     /// Reads the value that comes next as a text of its own.
@@ -159,6 +166,12 @@ impl<'t> Scanner<'t> {
     pub fn is_object(&mut self) -> bool {
         self.blanks();
         self.peek() == Some(b'{')
+    }
+
+    /// Whether an array comes next.
+    pub fn is_array(&mut self) -> bool {
+        self.blanks();
+        self.peek() == Some(b'[')
     }
 
     /// Reads an object: `member` is given every name, and reads the value.
@@ -226,7 +239,10 @@ impl<'t> Scanner<'t> {
     }
 
     fn is_next(&mut self, wanted: u8) -> bool {
-        self.blanks();
+        // Blanks are the exception.
+        if self.peek() != Some(wanted) {
+            self.blanks();
+        }
         let is_it = self.peek() == Some(wanted);
         self.at += usize::from(is_it);
         is_it
@@ -243,12 +259,19 @@ impl<'t> Scanner<'t> {
     /// A string, from its opening to behind its closing quote.
     fn string(&mut self) -> Option<Kind> {
         let begin = self.at;
+        self.at = mark(self.text.as_bytes(), begin + 1)?;
+        if self.peek()? == b'"' {
+            self.at += 1;
+            return Some(Kind::Plain);
+        }
+        self.escaped(begin)
+    }
+
+    /// The rest of a string, from the first byte on that is not plain.
+    fn escaped(&mut self, begin: usize) -> Option<Kind> {
         let bytes = self.text.as_bytes();
-        let mut kind = Kind::Plain;
         let mut has_code = false;
-        self.at = mark(bytes, begin + 1)?;
         while let Some(b'\\') = self.peek() {
-            kind = Kind::Escaped;
             match bytes.get(self.at + 1)? {
                 b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
                 b'u' => has_code = true,
@@ -264,7 +287,7 @@ impl<'t> Scanner<'t> {
         if has_code {
             serde_json::from_str::<String>(self.text.get(begin..self.at)?).ok()?;
         }
-        Some(kind)
+        Some(Kind::Escaped)
     }
 
     fn number(&mut self) -> Option<Kind> {
@@ -315,11 +338,10 @@ fn mark(bytes: &[u8], from: usize) -> Option<usize> {
 /// the bytes behind the first find, and never from those before it.
 fn marked(word: u64) -> Option<usize> {
     const EACH: u64 = u64::from_le_bytes([1; 8]);
-    let quotes = word ^ (EACH * u64::from(b'"'));
-    let slashes = word ^ (EACH * u64::from(b'\\'));
-    let is_zero = |bytes: u64| bytes.wrapping_sub(EACH) & !bytes;
-    let is_control = word.wrapping_sub(EACH * 0x20) & !word;
-    let marks = (is_zero(quotes) | is_zero(slashes) | is_control) & (EACH << 7);
+    // With one bit turned, the quote stands right behind the control characters.
+    let low = (word ^ (EACH * 2)).wrapping_sub(EACH * 0x21);
+    let slashes = (word ^ (EACH * u64::from(b'\\'))).wrapping_sub(EACH);
+    let marks = (low | slashes) & !word & (EACH << 7);
     (marks != 0).then(|| marks.trailing_zeros() as usize / 8)
 }
 

@@ -9,7 +9,10 @@ use crate::native::message::Body;
 pub(crate) fn encode(body: &Body) -> Option<(&'static str, Vec<u8>)> {
     match body {
         Body::None => None,
-        Body::Json(value) => Some(("application/json", value.to_string().into_bytes())),
+        Body::Json(value) => {
+            let text = serde_json::to_vec(value).unwrap_or_else(|_| value.to_string().into_bytes());
+            Some(("application/json", text))
+        }
         Body::Form(pairs) => {
             let text = Serializer::new(String::new()).extend_pairs(pairs).finish();
             Some(("application/x-www-form-urlencoded", text.into_bytes()))

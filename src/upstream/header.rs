@@ -15,6 +15,10 @@ const FRAMING: [&str; 8] = [
     "upgrade",
 ];
 
+/// Room for what joins the mapping's fields until a request is on its way: media type, length,
+/// credential, request id, place in the trace, host.
+const LATER: usize = 7;
+
 /// A field that may be sent. Its value is marked sensitive: it may come from a secret.
 pub(crate) fn field(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
@@ -34,12 +38,13 @@ pub(crate) fn sensitive(value: &str) -> Option<HeaderValue> {
 /// The defaults, with fields of the same name replaced; names are compared without case. `None`
 /// when a field may not be sent.
 pub(crate) fn merge(defaults: &HeaderMap, fields: &[(String, String)]) -> Option<HeaderMap> {
+    let mut merged = HeaderMap::with_capacity(defaults.len() + fields.len() + LATER);
+    merged.extend(defaults.iter().map(|(name, value)| (name.clone(), value.clone())));
     let mut own = HeaderMap::with_capacity(fields.len());
     for (name, value) in fields {
         let (name, value) = field(name, value)?;
         own.append(name, value);
     }
-    let mut merged = defaults.clone();
     // Extending replaces what has the same name and keeps a field that is given twice.
     merged.extend(own);
     Some(merged)

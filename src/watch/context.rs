@@ -8,6 +8,9 @@ use std::fmt;
 /// The longest `tracestate` that is handed on (section 3.3.1.5 asks for 512 characters).
 const LONGEST_STATE: usize = 512;
 
+/// How long a `traceparent` is.
+const LENGTH: usize = 55;
+
 /// The lowest bit of the flags: the caller records this trace.
 const SAMPLED: u8 = 1;
 
@@ -35,9 +38,9 @@ pub struct SpanId(pub u64);
 impl TraceContext {
     /// A trace that begins with this request; `uuid` becomes its identifier.
     pub fn begun(uuid: &str) -> Self {
-        let digits: String = uuid.chars().filter(char::is_ascii_hexdigit).take(32).collect();
-        let trace = u128::from_str_radix(&digits, 16).ok().filter(|id| *id != 0).unwrap_or(1);
-        Self { trace: TraceId(trace), parent: None, sampled: false, state: None }
+        let digits = uuid.chars().filter_map(|digit| digit.to_digit(16)).take(32);
+        let trace = digits.fold(0, |trace, digit| trace << 4 | u128::from(digit));
+        Self { trace: TraceId(trace.max(1)), parent: None, sampled: false, state: None }
     }
 
     /// The caller's context; `None` when its `traceparent` is not one (section 3.2.2).
@@ -68,7 +71,20 @@ impl TraceContext {
 
     /// The `traceparent` of a call that `span` makes.
     pub fn header(&self, span: SpanId) -> String {
-        format!("00-{}-{span}-{:02x}", self.trace, u8::from(self.sampled))
+        let mut text = String::with_capacity(LENGTH);
+        text.push_str("00-");
+        write_hex(&mut text, &self.trace.0.to_be_bytes());
+        text.push('-');
+        write_hex(&mut text, &span.0.to_be_bytes());
+        text.push_str(if self.sampled { "-01" } else { "-00" });
+        text
+    }
+}
+
+fn write_hex(text: &mut String, bytes: &[u8]) {
+    let digit = |half: u8| char::from(if half < 10 { b'0' + half } else { b'a' - 10 + half });
+    for byte in bytes {
+        text.extend([digit(byte >> 4), digit(byte & 15)]);
     }
 }
 

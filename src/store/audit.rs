@@ -6,6 +6,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::audit::event::{Details, Event, Operation, Outcome};
 use crate::audit::port::{AuditStore, Begun, Ended, Ending, Instance, Order, Recorded, Search};
@@ -30,15 +31,10 @@ macro_rules! begin {
     };
 }
 
-/// Rows are begun no longer.
+/// What has these numbers is begun no longer.
 macro_rules! forget {
-    ($rows:literal) => {
-        concat!(
-            "DELETE FROM audit_begun WHERE instance = $1 AND sequence IN \
-             (SELECT CAST(value ->> 0 AS BIGINT) FROM ",
-            $rows,
-            ")"
-        )
+    ($numbers:literal) => {
+        concat!("DELETE FROM audit_begun WHERE instance = $1 AND sequence IN (", $numbers, ")")
     };
 }
 
@@ -80,13 +76,14 @@ macro_rules! search {
 /// order in which they ended, which is nearly the one in which they began.
 const AROUND: i64 = 1000;
 
-/// What begins (`$2`) and what has ended (`$3`), as [`rows`]. No operation is in both.
+/// What begins (`$2`) and what has ended (`$3`), as [`rows`], and the numbers of what had begun
+/// before it ended (`$4`). No operation is in both.
 const RECORD: Wording = Wording {
     sqlite: concat!(
         "BEGIN IMMEDIATE; ",
         begin!("jsonb_each($2)"),
         "; ",
-        forget!("jsonb_each($3)"),
+        forget!("SELECT value FROM json_each($4)"),
         "; ",
         end!("jsonb_each($3)"),
         "; COMMIT"
@@ -95,7 +92,7 @@ const RECORD: Wording = Wording {
         "WITH begun AS (",
         begin!("jsonb_array_elements(CAST($2 AS jsonb))"),
         "), forgotten AS (",
-        forget!("jsonb_array_elements(CAST($3 AS jsonb))"),
+        forget!("SELECT CAST(jsonb_array_elements_text(CAST($4 AS jsonb)) AS BIGINT)"),
         ") ",
         end!("jsonb_array_elements(CAST($3 AS jsonb))")
     ),
@@ -113,8 +110,10 @@ impl AuditStore for Store {
             return Ok(());
         }
         let begun = rows(begun.iter().map(|it| (Some(it.sequence), &it.event)))?;
-        let ended = rows(ended.iter().map(|it| (it.sequence, &it.event)))?;
+        let over: Value = ended.iter().filter_map(|it| it.sequence).collect();
+        let ended = rows(ended.iter().map(|it| (None, &it.event)))?;
         let statement = Statement::new(RECORD).text(instance).json(begun).json(ended);
+        let statement = statement.json(over.to_string());
         self.database.write_together(statement).await
     }
 

@@ -8,6 +8,9 @@ use crate::exchange::upstream::UpstreamError;
 use crate::native::message::{Content, NativeResponse};
 use crate::upstream::failure::{Cause, Failure};
 
+/// Most bytes for which room is made before they come.
+const ANNOUNCED: usize = 1 << 20;
+
 /// Reads an answer to the end of its body, or to `limit` bytes of it.
 pub(crate) async fn read<B>(response: Response<B>, limit: u64) -> Result<NativeResponse, Failure>
 where
@@ -30,7 +33,10 @@ where
     let Some(mut next) = chunk(&mut body).await? else {
         return Ok(first.into());
     };
-    let mut bytes = Vec::from(first);
+    // Room at once for what is announced, but no more than a page's worth on a mere announcement.
+    let announced = usize::try_from(body.size_hint().lower().min(left)).unwrap_or(usize::MAX);
+    let mut bytes = Vec::with_capacity(first.len() + next.len() + announced.min(ANNOUNCED));
+    bytes.extend_from_slice(&first);
     loop {
         left = less(left, &next)?;
         bytes.extend_from_slice(&next);

@@ -69,34 +69,46 @@ impl Tenant {
 
     /// The attributes of this type that only the side-car has values of.
     pub fn kept(&self, resource: &ResourceMapping) -> &[Indexed] {
-        let KeptAttributes(kept) = &self.kept;
-        let kept = kept.get_or_init(|| {
-            let all = self.mapping.resources.iter();
-            all.map(|it| (it.name.clone(), index::kept(it))).collect()
-        });
-        kept.iter().find(|(name, _)| *name == resource.name).map_or(&[], |(_, it)| it.as_slice())
+        let kept = self.kept.of(&self.mapping, resource, index::kept);
+        kept.map_or(&[], Vec::as_slice)
     }
 
     /// How this resource's records are read without trees; `None` when they cannot be.
     pub fn plan(&self, resource: &ResourceMapping) -> Option<&Plan> {
-        let Plans(plans) = &self.plans;
-        let plans = plans.get_or_init(|| {
-            let all = self.mapping.resources.iter();
-            all.map(|it| (it.name.clone(), Plan::new(&self.mapping, it))).collect()
-        });
-        let (_, plan) = plans.iter().find(|(name, _)| *name == resource.name)?;
-        plan.as_ref()
+        let plan = |resource: &ResourceMapping| Plan::new(&self.mapping, resource);
+        self.plans.of(&self.mapping, resource, plan)?.as_ref()
     }
 }
 
-/// The attributes of each type that only the side-car has values of, found out when they are first
-/// asked for.
-#[derive(Debug, Default)]
-pub struct KeptAttributes(OnceLock<Vec<(String, Vec<Indexed>)>>);
+/// Something of each type, found out for all of them when the first is asked for.
+#[derive(Debug)]
+pub struct PerType<T>(OnceLock<Vec<(String, T)>>);
 
-/// The plans of a mapping, made when the first is asked for.
-#[derive(Debug, Default)]
-pub struct Plans(OnceLock<Vec<(String, Option<Plan>)>>);
+/// The attributes that only the side-car has values of.
+pub type KeptAttributes = PerType<Vec<Indexed>>;
+
+/// The plans of a mapping.
+pub type Plans = PerType<Option<Plan>>;
+
+impl<T> PerType<T> {
+    fn of(
+        &self,
+        mapping: &Mapping,
+        resource: &ResourceMapping,
+        find_out: impl Fn(&ResourceMapping) -> T,
+    ) -> Option<&T> {
+        let Self(known) = self;
+        let all = || mapping.resources.iter().map(|it| (it.name.clone(), find_out(it))).collect();
+        let mut known = known.get_or_init(all).iter();
+        known.find(|(name, _)| *name == resource.name).map(|(_, found)| found)
+    }
+}
+
+impl<T> Default for PerType<T> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
+}
 
 impl Plans {
     /// No plans: every record is read in the general way.

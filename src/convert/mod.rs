@@ -9,6 +9,7 @@ pub mod cells;
 pub mod change;
 pub mod collection;
 pub mod context;
+pub mod delta;
 pub mod difference;
 pub mod document;
 pub mod elements;

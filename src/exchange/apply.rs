@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::convert::delta::Delta;
 use crate::convert::error::ConvertError;
-use crate::convert::members::{self, Delta};
+use crate::convert::members;
 use crate::convert::references::{
     References, Wanted, ids_in, keys_in, keys_in_elements, names_in, names_in_calls,
 };

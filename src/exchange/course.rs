@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::convert::members::Delta;
+use crate::convert::delta::Delta;
 use crate::exchange::upstream::UpstreamError;
 use crate::native::message::Urgency;
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::convert::delta::{self, Delta};
 use crate::convert::elements::native_elements;
-use crate::convert::members::{self, Delta};
 use crate::convert::references::{Wanted, ids_in, keys_in, keys_in_elements};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
@@ -52,8 +52,7 @@ pub async fn differences(
         };
         let extension = collection.place.extension.as_deref();
         let list = wanted.get(extension, &collection.place.attribute).and_then(Value::as_array);
-        let delta =
-            members::between(&context, collection, &present, list.map_or(&[], Vec::as_slice));
+        let delta = delta::between(&context, collection, &present, list.map_or(&[], Vec::as_slice));
         if !delta.is_empty() {
             deltas.insert(index, delta);
         }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::convert::collection::{get_element, identity};
+use crate::convert::delta::Delta;
 use crate::convert::elements::native_elements;
-use crate::convert::members::Delta;
 use crate::convert::references::{Wanted, keys_in_elements};
 use crate::convert::request;
 use crate::exchange::error::ExchangeError;

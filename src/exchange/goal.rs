@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::convert::members::Delta;
+use crate::convert::delta::Delta;
 use crate::exchange::version::{Conditions, Record};
 use crate::mapping::model::Carries;
 use crate::scim::resource::Resource;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use crate::convert::members::Delta;
+use crate::convert::delta::Delta;
 use crate::exchange::error::{ExchangeError, GuardTripped};
 use crate::exchange::hit::{Views, Window};
 use crate::exchange::native::Exchange;

@@ -8,10 +8,11 @@ use std::error::Error;
 use serde_json::Value;
 
 use crate::convert::change::{self, Switch};
+use crate::convert::delta::Delta;
 use crate::convert::document::{self, Difference, Purpose};
 use crate::convert::elements::native_elements;
 use crate::convert::failure::Meaning;
-use crate::convert::members::{self, Delta, MemberCall};
+use crate::convert::members::{self, MemberCall};
 use crate::convert::memo::Before;
 use crate::convert::references::References;
 use crate::convert::{key, request};

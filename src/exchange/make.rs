@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::convert::change::{self, Draft, Variables};
 use crate::convert::context::Context;
+use crate::convert::delta::{Delta, Whole};
 use crate::convert::document::{self, Difference, Purpose};
 use crate::convert::failure::Meaning;
-use crate::convert::members::{Delta, Whole};
 use crate::convert::memo::Before;
 use crate::convert::references::{Wanted, ids_in, names_in};
 use crate::convert::{key, places, record, request};

@@ -29,6 +29,7 @@ pub mod lookups;
 pub mod make;
 pub mod named;
 pub mod names;
+pub mod narrowing;
 pub mod native;
 pub mod patch;
 pub mod permit;

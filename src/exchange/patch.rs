@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::convert::change;
-use crate::convert::members::{self, Delta};
+use crate::convert::delta::{self, Delta};
 use crate::convert::place;
 use crate::exchange::differences;
 use crate::exchange::error::ExchangeError;
@@ -154,7 +154,7 @@ fn split(
         if collection.reference.is_none() {
             continue;
         }
-        if let Some(delta) = members::from_operations(collection, &own) {
+        if let Some(delta) = delta::from_operations(collection, &own) {
             direct.insert(index, delta);
             rest.operations.retain(|operation| !is_of(&operation));
         }

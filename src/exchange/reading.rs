@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use crate::convert::delta::Delta;
 use crate::convert::error::ConvertError;
-use crate::convert::members::Delta;
 use crate::convert::place;
 use crate::convert::references::{self, Reference, References, Wanted};
 use crate::exchange::error::ExchangeError;

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::convert::delta::Delta;
 use crate::convert::elements::native_elements;
 use crate::convert::key;
-use crate::convert::members::Delta;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::mapping::model::{Collection, CollectionSource, Deactivate, ResourceMapping};

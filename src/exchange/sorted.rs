@@ -4,6 +4,7 @@
 use crate::convert::sort;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::hit::{Hit, Views, Window};
+use crate::exchange::narrowing::narrowing;
 use crate::exchange::native::Exchange;
 use crate::exchange::search::{self, Asked, Found, Reading};
 use crate::exchange::sieve::mentioned;
@@ -47,7 +48,7 @@ pub async fn order(
         return Ok(Order::Here(sorting));
     };
     // What is not in the application's list is not in its order either.
-    let is_listed = search::narrowing(exchange, resource, query.filter.as_ref()).await?.is_some();
+    let is_listed = narrowing(exchange, resource, query.filter.as_ref()).await?.is_some();
     let is_settled = exchange.recent(resource).is_empty();
     if is_listed && is_settled && exchange.retired(resource).await?.off == 0 {
         return Ok(Order::Native(parameters));

@@ -13,8 +13,9 @@ use crate::convert::parameters::Parameters;
 use crate::exchange::cursor::{Place, Position};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::hit::{Hit, Sight, Views, Window};
+use crate::exchange::narrowing::{Breadth, Narrowing, narrowing};
 use crate::exchange::native::Exchange;
-use crate::exchange::search::{self, Breadth, Narrowing};
+use crate::exchange::search;
 use crate::exchange::sieve::Sieve;
 use crate::exchange::sorted::{self, Order};
 use crate::exchange::walk::Walk;
@@ -54,7 +55,7 @@ pub async fn leg(
     };
     let query = Query { filter, ..query.clone() };
     let order = sorted::order(exchange, resource, &query).await?;
-    let narrowing = search::narrowing(exchange, resource, query.filter.as_ref()).await?;
+    let narrowing = narrowing(exchange, resource, query.filter.as_ref()).await?;
     let order = match (order, narrowing, position) {
         (Order::AsListed, Some(narrowing), position) => Ok((Vec::new(), narrowing, position)),
         (Order::Native(order), Some(narrowing), position) => Ok((order, narrowing, position)),

@@ -17,7 +17,7 @@ use crate::audit::changes::{self, Keep};
 use crate::audit::event::{Changed, Details, Event, NativeCall, Operation, Outcome};
 use crate::audit::journal::{Journal, NotRecorded, Ticket};
 use crate::audit::redact;
-use crate::convert::members::Delta;
+use crate::convert::delta::Delta;
 use crate::exchange::request::ScimRequest;
 use crate::exchange::response::ScimResponse;
 use crate::exchange::tenant::Tenant;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::mapping::answers::Locator;
+use crate::mapping::body_template::BodyTemplate;
 use crate::mapping::expression::Expression;
 use crate::mapping::requests::Encoding;
-use crate::mapping::template::{BodyTemplate, Template};
+use crate::mapping::template::Template;
 use crate::native::message::Method;
 use crate::native::path::NativePath;
 

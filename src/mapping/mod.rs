@@ -8,6 +8,7 @@
 pub mod access;
 pub mod answers;
 mod attempt;
+pub mod body_template;
 mod compile;
 pub mod deletion;
 pub mod diagnostic;

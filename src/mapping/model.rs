@@ -13,6 +13,7 @@ use serde_json::Value;
 
 pub use crate::mapping::access::{Api, Retry, Session, SignIn, TokenPlace};
 pub use crate::mapping::answers::{ErrorRule, Errors, Locator, Outcome, StatusMatch};
+use crate::mapping::body_template::BodyTemplate;
 use crate::mapping::expression::Expression;
 pub use crate::mapping::requests::{
     BodyFormat, Carries, Encoding, Lookup, Missing, PageStyle, Pages, ParameterPlace, Request,
@@ -22,7 +23,7 @@ pub use crate::mapping::row::{
     Batch, Batches, Collection, CollectionSource, EntryValues, Fetch, ItemRow, Mode, OnClear,
     Place, Row, Source,
 };
-use crate::mapping::template::{BodyTemplate, Template};
+use crate::mapping::template::Template;
 pub use crate::mapping::transcript::{Attempt, Call, Example, Given, Test};
 use crate::mapping::transform::kind::Transform;
 use crate::native::path::NativePath;

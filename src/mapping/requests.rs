@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::mapping::answers::{ErrorRule, Locator};
+use crate::mapping::body_template::BodyTemplate;
 use crate::mapping::expression::Expression;
-use crate::mapping::template::{BodyTemplate, Template};
+use crate::mapping::template::Template;
 use crate::native::message::Method;
 use crate::native::path::NativePath;
 

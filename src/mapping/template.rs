@@ -1,4 +1,4 @@
-//! Templates: text with holes, and trees of such texts.
+//! Templates: text with holes. Trees of such texts are `body_template.rs`'s.
 //!
 //! `{expression}` is a hole, `{{` and `}}` are literal braces. A text that is one hole and nothing
 //! else keeps the type of its value. In a path every hole becomes exactly one percent-encoded
@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::mapping::expression::{Expression, ExpressionError, ExpressionFault};
 use crate::mapping::scan::quoted_length;
@@ -29,20 +29,6 @@ pub struct Template {
 enum Part {
     Literal(String),
     Hole(Expression),
-}
-
-/// A JSON tree whose texts are templates; member names are literal.
-#[derive(Debug, Clone)]
-pub struct BodyTemplate {
-    root: Node,
-}
-
-#[derive(Debug, Clone)]
-enum Node {
-    Constant(Value),
-    Text(Template),
-    Array(Vec<Self>),
-    Object(Vec<(String, Self)>),
 }
 
 /// The text is not a template.
@@ -65,17 +51,6 @@ pub enum TemplateFault {
         #[source]
         fault: ExpressionFault,
     },
-}
-
-/// A text inside a tree is not a template.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{fault}")]
-pub struct BodyFault {
-    /// Where the text is, as a JSON pointer (RFC 6901).
-    pub pointer: String,
-    /// What is wrong with it.
-    #[source]
-    pub fault: TemplateFault,
 }
 
 /// A template has no value.
@@ -264,35 +239,6 @@ impl fmt::Display for Template {
     }
 }
 
-impl BodyTemplate {
-    /// Reads a tree.
-    pub fn compile(tree: &Value) -> Result<Self, BodyFault> {
-        Ok(Self { root: compile_node(tree, "")? })
-    }
-
-    /// The tree with every hole filled; a null hole is a null in the tree.
-    pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, TemplateError> {
-        fill(&self.root, scope)
-    }
-
-    /// The texts of the tree, in order.
-    pub fn templates(&self) -> Vec<&Template> {
-        let mut found = Vec::new();
-        collect(&self.root, &mut found);
-        found
-    }
-
-    /// The paths that its expressions mention, such as `scim.userName`.
-    pub fn mentions(&self) -> BTreeSet<String> {
-        self.templates().into_iter().flat_map(Template::mentions).collect()
-    }
-
-    /// The variables that its expressions need.
-    pub fn variables(&self) -> BTreeSet<String> {
-        self.templates().into_iter().flat_map(Template::variables).collect()
-    }
-}
-
 fn braces(source: &str, position: usize, message: &'static str) -> TemplateFault {
     let before = source.get(..position).unwrap_or_default();
     TemplateFault::Braces { message, character: before.chars().count() + 1 }
@@ -352,57 +298,6 @@ fn is_dots(segment: &str) -> bool {
     segment == "." || segment == ".."
 }
 
-fn compile_node(tree: &Value, pointer: &str) -> Result<Node, BodyFault> {
-    Ok(match tree {
-        Value::Null | Value::Bool(_) | Value::Number(_) => Node::Constant(tree.clone()),
-        Value::String(text) => Node::Text(
-            Template::compile(text)
-                .map_err(|fault| BodyFault { pointer: pointer.to_owned(), fault })?,
-        ),
-        Value::Array(elements) => Node::Array(
-            elements
-                .iter()
-                .enumerate()
-                .map(|(index, element)| compile_node(element, &format!("{pointer}/{index}")))
-                .collect::<Result<_, _>>()?,
-        ),
-        Value::Object(members) => Node::Object(
-            members
-                .iter()
-                .map(|(name, member)| {
-                    let escaped = name.replace('~', "~0").replace('/', "~1");
-                    Ok((name.clone(), compile_node(member, &format!("{pointer}/{escaped}"))?))
-                })
-                .collect::<Result<_, _>>()?,
-        ),
-    })
-}
-
-fn fill(node: &Node, scope: &Scope<'_>) -> Result<Value, TemplateError> {
-    Ok(match node {
-        Node::Constant(value) => value.clone(),
-        Node::Text(template) => template.evaluate(scope)?,
-        Node::Array(nodes) => {
-            Value::Array(nodes.iter().map(|node| fill(node, scope)).collect::<Result<_, _>>()?)
-        }
-        Node::Object(members) => Value::Object(
-            members
-                .iter()
-                .map(|(name, node)| Ok((name.clone(), fill(node, scope)?)))
-                .collect::<Result<Map<_, _>, TemplateError>>()?,
-        ),
-    })
-}
-
-fn collect<'a>(node: &'a Node, found: &mut Vec<&'a Template>) {
-    match node {
-        Node::Constant(_) => {}
-        Node::Text(template) => found.push(template),
-        Node::Array(nodes) => nodes.iter().for_each(|node| collect(node, found)),
-        Node::Object(members) => members.iter().for_each(|(_, node)| collect(node, found)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -413,7 +308,7 @@ mod tests {
 
     use crate::id::SystemIds;
     use crate::mapping::scope::{Ambient, Scope};
-    use crate::mapping::template::{BodyTemplate, Template, TemplateFault};
+    use crate::mapping::template::{Template, TemplateFault};
 
     #[test]
     fn a_path_that_a_template_can_make_is_known() {
@@ -503,18 +398,6 @@ mod tests {
         }
         assert_eq!(path("/u/.{dot}"), None);
         assert_eq!(path("/u/.{'./x'}").as_deref(), Some("/u/..%2Fx"));
-    }
-
-    #[test]
-    fn bodies_keep_their_shape() {
-        let tree = json!({ "{n}": "{n}", "a": [true, null, 1.5, "x{n}"], "o": { "v": "{list}" } });
-        let body = BodyTemplate::compile(&tree).unwrap();
-        let filled = body.evaluate(&scope(&ambient())).unwrap();
-        let expected = json!({ "{n}": 5, "a": [true, null, 1.5, "x5"], "o": { "v": [1, 2] } });
-        assert_eq!(filled, expected);
-        assert_eq!(body.mentions().into_iter().collect::<Vec<_>>(), ["list", "n"]);
-        let fault = BodyTemplate::compile(&json!({ "a/b": [1, "{"] })).unwrap_err();
-        assert_eq!(fault.pointer, "/a~1b/1");
     }
 
     #[test]

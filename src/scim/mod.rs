@@ -26,3 +26,5 @@ pub mod sort;
 pub mod urn;
 pub mod validate;
 pub mod value;
+#[cfg(test)]
+mod value_tests;

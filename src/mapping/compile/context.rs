@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use regex::Regex;
 use serde_json::Value;
 
+use crate::mapping::body_template::BodyTemplate;
 use crate::mapping::compile::variables::Variables;
 use crate::mapping::diagnostic::{
     Diagnostic, Diagnostics, Position, bad_path, leaves_base, misplaced_secret, query_in_path,
@@ -15,7 +16,7 @@ use crate::mapping::expression::{Expression, ExpressionFault, ExpressionFaultKin
 use crate::mapping::file::reader::{At, Entries, Text};
 use crate::mapping::file::scalar::{ExprText, LocText, PathText, Tpl};
 use crate::mapping::model::{Encoding, Locator};
-use crate::mapping::template::{BodyTemplate, Template, TemplateFault};
+use crate::mapping::template::{Template, TemplateFault};
 use crate::mapping::yaml::{Node, NodeValue};
 use crate::native::path::NativePath;
 

@@ -3,6 +3,7 @@
 //! What a create or update request carries is decided later, in `carrying.rs`, when every request
 //! of the resource is known.
 
+use crate::mapping::body_template::BodyTemplate;
 use crate::mapping::compile::body::{encoding, envelope, explicit_body};
 use crate::mapping::compile::context::Context;
 use crate::mapping::compile::failure::rules;
@@ -18,7 +19,6 @@ use crate::mapping::model;
 use crate::mapping::model::{
     Carries, Locator, Missing, PageStyle, ParameterPlace, RequestBody, SendMode,
 };
-use crate::mapping::template::BodyTemplate;
 use crate::mapping::yaml::{Node, NodeValue};
 use crate::native::message::Method;
 use crate::native::path::NativePath;

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use scimbridge::exchange::upstream::{Upstream, UpstreamError};
+use scimbridge::mapping::body_template::BodyTemplate;
 use scimbridge::mapping::model::{Api, Encoding, Session, SignIn};
-use scimbridge::mapping::template::BodyTemplate;
 use scimbridge::native::message::NativeRequest;
 use serde_json::json;
 use tokio::net::TcpListener;

@@ -29,7 +29,7 @@ use crate::exchange::cursor::Seal;
 use crate::exchange::locks::Locks;
 use crate::exchange::precautions::{Guard, GuardCounters, Precautions, Protected};
 use crate::exchange::recent::Recent;
-use crate::exchange::tenant::{KeptAttributes, Plans, Tenant};
+use crate::exchange::tenant::{KeptAttributes, Plans, Rosters, Tenant};
 use crate::guard::rule::Rule;
 use crate::id::{IdSource, SystemIds};
 use crate::mapping::model::Mapping;
@@ -385,6 +385,7 @@ impl Workshop {
             precautions,
             plans: Plans::default(),
             kept: KeptAttributes::default(),
+            rosters: Rosters::default(),
         })
     }
 }

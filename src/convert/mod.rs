@@ -5,6 +5,7 @@
 //! to the fewest changes (`document.rs`), changes to native requests (`request.rs`), filters to
 //! parameters (`filter.rs`), lists to pages (`page.rs`), failures to meanings (`failure.rs`).
 
+pub mod apart;
 pub mod cells;
 pub mod change;
 pub mod collection;
@@ -37,6 +38,8 @@ mod planning;
 pub mod record;
 pub mod references;
 pub mod request;
+pub mod roll;
+pub mod roster;
 pub mod slots;
 pub mod sort;
 pub mod stream;

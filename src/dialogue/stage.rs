@@ -12,7 +12,7 @@ use crate::convert::{key, memo};
 use crate::dialogue::script::ScriptedUpstream;
 use crate::exchange::cursor::Seal;
 use crate::exchange::precautions::Precautions;
-use crate::exchange::tenant::{KeptAttributes, Plans, Tenant};
+use crate::exchange::tenant::{KeptAttributes, Plans, Rosters, Tenant};
 use crate::exchange::upstream::Upstream;
 use crate::id::IdSource;
 use crate::mapping::model::{ConfigType, ConfigVar, Given, Mapping};
@@ -63,6 +63,7 @@ pub async fn set(
         precautions: Precautions::default(),
         plans: Plans::default(),
         kept: KeptAttributes::default(),
+        rosters: Rosters::default(),
     })
 }
 

@@ -60,9 +60,9 @@ pub async fn adopt(
         Some(record) => record,
         None => exchange.record(resource, &located.key).await?,
     };
-    let doubts = outcome.doubts;
+    let doubted = shown::doubted(resource, outcome.doubts);
     let change = Change { before: &before.view, wanted: &wanted };
-    Ok(Some(shown::view(exchange, resource, &located, &record, change, doubts).await?))
+    Ok(Some(shown::view(exchange, resource, &located, &record, change, &doubted).await?))
 }
 
 /// The one record with the new resource's one value, if no client has seen it.

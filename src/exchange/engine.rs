@@ -190,8 +190,8 @@ async fn one(
             Box::pin(retrieve::answer(exchange, resource, id, &projection, &conditions)).await
         }
         Method::PUT => {
-            let body = body(request)?;
-            Box::pin(replace::answer(exchange, resource, id, &body, &projection, &conditions)).await
+            let body = &request.body;
+            Box::pin(replace::answer(exchange, resource, id, body, &projection, &conditions)).await
         }
         Method::PATCH => {
             let body = body(request)?;

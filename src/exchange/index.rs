@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::SignedDuration;
 
+use crate::convert::place;
 use crate::mapping::model::{Place, ResourceMapping, Source};
 use crate::scim::attr::AttrPath;
 use crate::scim::filter::ast::{CompareOp, Filter};
@@ -107,6 +108,11 @@ impl Indexed {
         let is_id = path.urn.is_none() && path.attr == "id";
         let name = path.to_string().to_lowercase();
         (is_text && !is_id).then_some(Self { path, name })
+    }
+
+    /// Whether it is of the attribute of a place.
+    pub fn is_in(&self, place: &Place) -> bool {
+        place::is_of(place, self.path.urn.as_deref(), &self.path.attr)
     }
 
     /// The links of a resource's values, in the order of the values.

@@ -122,7 +122,8 @@ pub async fn make(
     exchange.remember(resource, &located.key, || Fate::There(Some(record.native.clone())));
     let change = Change { before: &Resource::default(), wanted };
     exchange.link_written(resource, &located.key, wanted).await?;
-    let view = shown::view(exchange, resource, &located, &record, change, doubts).await?;
+    let doubted = shown::doubted(resource, doubts);
+    let view = shown::view(exchange, resource, &located, &record, change, &doubted).await?;
     exchange.link_written(resource, &located.key, &view).await?;
     exchange.unlink_unborn(resource, &unborn).await?;
     Ok(Made { located, record, view })

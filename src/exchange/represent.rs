@@ -58,7 +58,7 @@ pub fn body(
 }
 
 /// Adds `$ref` where a `value` is the id of another resource.
-fn refer(exchange: &Exchange<'_>, resource: &ResourceMapping, whole: &mut Resource) {
+pub fn refer(exchange: &Exchange<'_>, resource: &ResourceMapping, whole: &mut Resource) {
     let rows = resource.rows.iter().filter(|row| row.place.sub.as_deref() == Some("value"));
     let rows = rows.filter_map(|row| Some((&row.place, row.reference.as_ref()?)));
     let lists = resource.collections.iter();

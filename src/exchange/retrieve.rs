@@ -2,11 +2,11 @@
 
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
-use crate::exchange::represent;
 use crate::exchange::response::ScimResponse;
 use crate::exchange::state::Located;
 use crate::exchange::straight::{self, Read};
 use crate::exchange::version::{Conditions, Record, Verdict};
+use crate::exchange::{represent, told};
 use crate::mapping::model::ResourceMapping;
 use crate::scim::etag::EntityTag;
 use crate::scim::projection::Projection;
@@ -51,8 +51,7 @@ async fn built(
             (Verdict::Failed, _) => return Err(ExchangeError::PreconditionFailed),
         }
     }
-    let state = exchange.state(resource, located, record, &external).await?;
-    Ok(represent::answer(exchange, resource, 200, state.view, projection, &[]))
+    told::answer(exchange, resource, located, record, external, projection).await
 }
 
 fn unchanged(version: Option<EntityTag>) -> ScimResponse {

@@ -59,9 +59,9 @@ pub async fn revive(
         Some(record) => record,
         None => exchange.record(resource, &located.key).await?,
     };
-    let doubts = outcome.doubts;
+    let doubted = shown::doubted(resource, outcome.doubts);
     let change = Change { before: &before.view, wanted: &wanted };
-    Ok(Some(shown::view(exchange, resource, &located, &record, change, doubts).await?))
+    Ok(Some(shown::view(exchange, resource, &located, &record, change, &doubted).await?))
 }
 
 /// The deleted record of this name.

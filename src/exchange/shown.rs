@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 
 use crate::convert::collection::identity;
 use crate::convert::place;
-use crate::convert::references::{Wanted, ids_in};
+use crate::convert::references::{References, Wanted, ids_in};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
 use crate::exchange::state::{self, Located};
 use crate::exchange::version::Record;
-use crate::mapping::model::{Collection, CollectionSource, ResourceMapping};
+use crate::mapping::model::{Collection, Mapping, ResourceMapping};
 use crate::scim::resource::Resource;
 
 /// A resource before a change, as far as it was read, and as it was to be.
@@ -24,28 +24,29 @@ pub struct Change<'a> {
 }
 
 /// The view of a record that was just written. Collections behind requests of their own are shown
-/// as they are to be, because reading them again would cost a call for nothing; with `doubts`,
-/// when the application may not have taken every element, they are read.
+/// as they are to be, because reading them again would cost a call for nothing; where there are
+/// any, those that are `doubted` are read.
 pub async fn view(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
     located: &Located,
     record: &Record,
     change: Change<'_>,
-    doubts: bool,
+    doubted: &[usize],
 ) -> Result<Resource, ExchangeError> {
-    let written: Vec<usize> =
-        state::external(resource).filter(|index| is_written(resource, *index)).collect();
-    if doubts {
-        return Ok(exchange.read_view(resource, located, record, &written).await?.0);
-    }
-    let (mut view, _) = exchange.read_view(resource, located, record, &[]).await?;
-    for index in written {
+    let (mut view, _) = exchange.read_view(resource, located, record, doubted).await?;
+    for index in written(resource).filter(|_| doubted.is_empty()) {
         if let Some(collection) = resource.collections.get(index) {
             show(exchange, resource, collection, change, &mut view).await?;
         }
     }
     Ok(view)
+}
+
+/// The collections of which the application may not have taken every element, when there are
+/// doubts.
+pub fn doubted(resource: &ResourceMapping, doubts: bool) -> Vec<usize> {
+    written(resource).filter(|_| doubts).collect()
 }
 
 /// Shows the elements of one collection as they are to be, but for references to nobody. What a
@@ -68,12 +69,8 @@ pub async fn show(
     let mut ids = Wanted::new();
     ids_in(&exchange.tenant.mapping, resource, wanted, &mut ids);
     let references = exchange.resolve(Wanted::new(), ids).await?;
-    let is_known = |element: &&Value| match (&collection.reference, element.get("value")) {
-        (Some(target), Some(Value::String(id))) => {
-            references.key(&exchange.tenant.mapping, target, id).is_some()
-        }
-        _ => true,
-    };
+    let mapping = &exchange.tenant.mapping;
+    let is_known = |element: &&Value| is_known(mapping, collection, &references, element);
     let told = elements_of(before).unwrap_or_default();
     let told: BTreeMap<Vec<String>, Value> =
         told.into_iter().map(|element| (identity(collection, &element), element)).collect();
@@ -89,6 +86,19 @@ pub async fn show(
     Ok(())
 }
 
+/// Whether an element refers to somebody whom the bridge can name to the application.
+pub fn is_known(
+    mapping: &Mapping,
+    collection: &Collection,
+    references: &References,
+    element: &Value,
+) -> bool {
+    match (&collection.reference, element.get("value")) {
+        (Some(target), Some(Value::String(id))) => references.key(mapping, target, id).is_some(),
+        _ => true,
+    }
+}
+
 /// What makes an element the same as another, without the rest.
 fn key_of(collection: &Collection, element: &Value) -> Value {
     let members = collection.key.iter();
@@ -96,8 +106,8 @@ fn key_of(collection: &Collection, element: &Value) -> Value {
     Value::Object(members.collect())
 }
 
-fn is_written(resource: &ResourceMapping, index: usize) -> bool {
-    resource.collections.get(index).is_some_and(|collection| {
-        matches!(collection.source, CollectionSource::List(_)) && collection.has_calls()
-    })
+fn written(resource: &ResourceMapping) -> impl Iterator<Item = usize> {
+    let has_calls =
+        |index: &usize| resource.collections.get(*index).is_some_and(Collection::has_calls);
+    state::external(resource).filter(has_calls)
 }

@@ -151,8 +151,7 @@ impl Exchange<'_> {
         external: &[usize],
     ) -> Result<(Resource, BTreeMap<usize, Vec<Value>>), ExchangeError> {
         let mut read = BTreeMap::new();
-        let is_off = matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }));
-        for index in external.iter().filter(|_| !is_off) {
+        for index in external.iter().filter(|_| !is_off(located)) {
             if let Some(collection) = resource.collections.get(*index) {
                 let native = &record.native;
                 let elements = self.elements(resource, collection, &located.key, native).await?;
@@ -227,6 +226,11 @@ impl Exchange<'_> {
         }
         Ok(view)
     }
+}
+
+/// Whether a resource has left the application, and is kept here.
+pub fn is_off(located: &Located) -> bool {
+    matches!(&located.entry, Some(Entry { state: EntryState::Off(_), .. }))
 }
 
 fn keeper(located: &Located) -> Keeper {

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value;
 
 use crate::clock::Clock;
+use crate::convert::apart;
 use crate::convert::plan::Plan;
 use crate::exchange::counters::DeviationCounters;
 use crate::exchange::cursor::Seal;
@@ -14,7 +15,7 @@ use crate::exchange::precautions::Precautions;
 use crate::exchange::recent::Recent;
 use crate::exchange::upstream::Upstream;
 use crate::id::IdSource;
-use crate::mapping::model::{Mapping, ResourceMapping};
+use crate::mapping::model::{Collection, Mapping, ResourceMapping};
 use crate::scim::value::Dialect;
 use crate::sidecar::entry::Partition;
 use crate::sidecar::links::Links;
@@ -59,6 +60,8 @@ pub struct Tenant {
     pub plans: Plans,
     /// What only the side-car has values of.
     pub kept: KeptAttributes,
+    /// Which collections are compared and told without trees.
+    pub rosters: Rosters,
 }
 
 impl Tenant {
@@ -71,6 +74,24 @@ impl Tenant {
     pub fn kept(&self, resource: &ResourceMapping) -> &[Indexed] {
         let kept = self.kept.of(&self.mapping, resource, index::kept);
         kept.map_or(&[], Vec::as_slice)
+    }
+
+    /// The collections of this type whose members nothing else looks at, with their indexes.
+    pub fn rosters<'r>(
+        &self,
+        resource: &'r ResourceMapping,
+    ) -> impl Iterator<Item = (usize, &'r Collection)> {
+        let indexed = self.index.attributes.get(&resource.name);
+        let is_roster = |collection: &Collection| {
+            let mut indexed = indexed.into_iter().flatten();
+            apart::is_roster(resource, collection) && !indexed.any(|it| it.is_in(&collection.place))
+        };
+        let find = |resource: &ResourceMapping| {
+            let lists = resource.collections.iter().enumerate();
+            lists.filter(|(_, list)| is_roster(list)).map(|(index, _)| index).collect()
+        };
+        let found = self.rosters.of(&self.mapping, resource, find).map_or(&[][..], Vec::as_slice);
+        found.iter().filter_map(|index| Some((*index, resource.collections.get(*index)?)))
     }
 
     /// How this resource's records are read without trees; `None` when they cannot be.
@@ -86,6 +107,9 @@ pub struct PerType<T>(OnceLock<Vec<(String, T)>>);
 
 /// The attributes that only the side-car has values of.
 pub type KeptAttributes = PerType<Vec<Indexed>>;
+
+/// Collections of members, by their indexes.
+pub type Rosters = PerType<Vec<usize>>;
 
 /// The plans of a mapping.
 pub type Plans = PerType<Option<Plan>>;
@@ -110,8 +134,8 @@ impl<T> Default for PerType<T> {
     }
 }
 
-impl Plans {
-    /// No plans: every record is read in the general way.
+impl<T> PerType<T> {
+    /// Nothing of any type: everything is done in the general way.
     pub fn none() -> Self {
         Self(OnceLock::from(Vec::new()))
     }

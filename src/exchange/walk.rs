@@ -59,11 +59,9 @@ impl Exchange<'_> {
         native_key: &str,
         native: &Value,
     ) -> Result<Vec<Value>, ExchangeError> {
-        let CollectionSource::List(list) = &collection.source else { return Ok(Vec::new()) };
-        let id = key::typed(&resource.id, native_key);
-        let mut walk = Walk::new(list, Parameters::default(), list.pages.as_ref());
-        (walk.of, walk.about) = (Of::Elements, About::Resource);
-        walk.variables = vec![("id", id), ("native", native.clone())];
+        let Some(mut walk) = Walk::elements(resource, collection, native_key, native) else {
+            return Ok(Vec::new());
+        };
         let mut elements = Vec::new();
         while let Some(records) = walk.next(self, resource).await? {
             elements.extend(records.into_iter().map(Listed::into_value));
@@ -127,6 +125,21 @@ impl<'m> Walk<'m> {
             picks: None,
             steps: 0,
         }
+    }
+
+    /// A walk through the native elements of a collection; `None` when they are in the record.
+    pub fn elements(
+        resource: &ResourceMapping,
+        collection: &'m Collection,
+        native_key: &str,
+        native: &Value,
+    ) -> Option<Self> {
+        let CollectionSource::List(list) = &collection.source else { return None };
+        let mut walk = Self::new(list, Parameters::default(), list.pages.as_ref());
+        (walk.of, walk.about) = (Of::Elements, About::Resource);
+        let id = key::typed(&resource.id, native_key);
+        walk.variables = vec![("id", id), ("native", native.clone())];
+        Some(walk)
     }
 
     /// A walk that goes on behind a link in the answer to the path `asked`.

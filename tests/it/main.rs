@@ -27,6 +27,7 @@ mod postgres;
 mod protected;
 mod readme;
 mod rehearsal;
+mod rosters;
 mod schema;
 mod scim_filters;
 mod scim_patch;

@@ -16,7 +16,7 @@ use crate::auth::token::{ConfiguredToken, Token};
 use crate::clock::{Clock, SystemClock};
 use crate::dialogue::recorder::Recorder;
 use crate::exchange::precautions::Precautions;
-use crate::exchange::tenant::{KeptAttributes, Plans, Tenant};
+use crate::exchange::tenant::{KeptAttributes, Plans, Rosters, Tenant};
 use crate::exchange::upstream::Upstream;
 use crate::gateway::listener::{Gateway, Options, Running};
 use crate::id::{IdSource, SystemIds};
@@ -128,6 +128,7 @@ impl Demo {
             precautions: Precautions::default(),
             plans: Plans::default(),
             kept: KeptAttributes::default(),
+            rosters: Rosters::default(),
         };
         let token = token.unwrap_or_else(|| Token::generate(&*ids).expose().to_owned());
         let known = ConfiguredToken::new("demo", "demo", &token).map_err(|_| DemoError::Token)?;

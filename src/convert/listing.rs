@@ -19,6 +19,21 @@ pub fn records(
     request: &Request,
     response: &NativeResponse,
 ) -> Option<Vec<Listed>> {
+    listed(request, response, |bytes, scanner| record(plan, resource, bytes, scanner))
+}
+
+/// The elements in an answer to the list request of a collection, each with its own text.
+pub fn elements(request: &Request, response: &NativeResponse) -> Option<Vec<Listed>> {
+    listed(request, response, |bytes, scanner| {
+        Some(Listed::text(bytes.slice_ref(scanner.value()?.text.as_bytes())))
+    })
+}
+
+fn listed(
+    request: &Request,
+    response: &NativeResponse,
+    one: impl Fn(&Bytes, &mut Scanner<'_>) -> Option<Listed>,
+) -> Option<Vec<Listed>> {
     let is_simple = matches!(request.records.tail(), Tail::Each | Tail::Nothing);
     (is_simple && !request.hydrate).then_some(())?;
     let bytes = response.body.to_bytes()?;
@@ -27,7 +42,7 @@ pub fn records(
     let mut scanner = Scanner::new(text);
     let mut read = |scanner: &mut Scanner<'_>, records: &mut Vec<Listed>| {
         scanner.array(|scanner| {
-            records.push(record(plan, resource, &bytes, scanner)?);
+            records.push(one(&bytes, scanner)?);
             Some(())
         })?;
         Some(())

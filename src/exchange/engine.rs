@@ -195,7 +195,7 @@ async fn one(
         }
         Method::PATCH => {
             let body = body(request)?;
-            Box::pin(patch::answer(exchange, resource, id, &body, &projection, &conditions)).await
+            Box::pin(patch::answer(exchange, resource, id, body, &projection, &conditions)).await
         }
         Method::DELETE => Box::pin(delete::answer(exchange, resource, id, &conditions)).await,
         _ => Err(ExchangeError::MethodNotAllowed { allow: "GET, HEAD, PUT, PATCH, DELETE" }),

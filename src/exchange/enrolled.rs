@@ -1,5 +1,5 @@
-//! PUT of a large group: its members are read out of the body, compared with those who are there
-//! and told in the answer piece by piece. As trees, each of these would take ten times its room.
+//! All members of a large group replaced: they are read out of a PUT's body, compared with those who
+//! are there and told in the answer piece by piece. As trees, each of these would take ten times its room.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +11,14 @@ use crate::convert::references::{Wanted, ids_in};
 use crate::convert::roster::Roster;
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
+use crate::exchange::pieces::{PIECE, Pieces};
 use crate::exchange::shown;
 use crate::exchange::state::Located;
-use crate::exchange::told::{self, Told};
-use crate::exchange::walk::Walk;
+use crate::exchange::told::Told;
 use crate::mapping::model::{Collection, ResourceMapping};
 use crate::native::scan::Scanner;
 use crate::scim::attr::AttrPath;
 use crate::scim::resource::Resource;
-
-/// Members that are trees at once.
-const PIECE: usize = 500;
 
 /// Who is to be a member, by the index of the collection.
 pub type Enrolled = BTreeMap<usize, Roster>;
@@ -84,11 +81,9 @@ pub async fn differences(
     let mut deltas = BTreeMap::new();
     for (index, roster) in rosters {
         let Some(collection) = resource.collections.get(*index) else { continue };
-        let walk = Walk::elements(resource, collection, &located.key, native);
-        let Some(mut walk) = walk else { continue };
-        while let Some((natives, references)) =
-            told::page(exchange, resource, collection, &mut walk).await?
-        {
+        let pieces = Pieces::new(exchange, resource, collection, located, native);
+        let Some(mut pieces) = pieces else { continue };
+        while let Some((natives, references)) = pieces.next().await? {
             roster.meet(&exchange.context(resource, &references), collection, natives);
         }
         let delta = roster.delta();
@@ -111,24 +106,26 @@ pub fn named(resource: &ResourceMapping, enrolled: &Enrolled) -> Vec<AttrPath> {
 pub async fn tell(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
-    collection: &Collection,
-    roster: &Roster,
+    enrolled: &Enrolled,
     told: &mut Told<'_>,
 ) -> Result<(), ExchangeError> {
     let mapping = &exchange.tenant.mapping;
-    told.open(collection);
-    let mut wanted = roster.wanted().iter().peekable();
-    while wanted.peek().is_some() {
-        let mut part = with(collection, wanted.by_ref().take(PIECE).collect());
-        let mut ids = Wanted::new();
-        ids_in(mapping, resource, &part, &mut ids);
-        let references = exchange.resolve(Wanted::new(), ids).await?;
-        let elements = elements_of(collection, &part).iter();
-        let known = elements.filter(|it| shown::is_known(mapping, collection, &references, it));
-        part = with(collection, known.map(|element| roster.told(element)).collect());
-        told.add(collection, part);
+    for (index, roster) in enrolled {
+        let Some(collection) = resource.collections.get(*index) else { continue };
+        told.open(collection);
+        let mut wanted = roster.wanted().iter().peekable();
+        while wanted.peek().is_some() {
+            let mut part = with(collection, wanted.by_ref().take(PIECE).collect());
+            let mut ids = Wanted::new();
+            ids_in(mapping, resource, &part, &mut ids);
+            let references = exchange.resolve(Wanted::new(), ids).await?;
+            let elements = elements_of(collection, &part).iter();
+            let known = elements.filter(|it| shown::is_known(mapping, collection, &references, it));
+            part = with(collection, known.map(|element| roster.told(element)).collect());
+            told.add(collection, part);
+        }
+        told.close();
     }
-    told.close();
     Ok(())
 }
 

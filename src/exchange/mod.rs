@@ -34,6 +34,7 @@ pub mod narrowing;
 pub mod native;
 pub mod patch;
 pub mod permit;
+pub mod pieces;
 pub mod precautions;
 pub mod query;
 pub mod reading;

@@ -11,18 +11,20 @@ use serde_json::Value;
 use crate::convert::change;
 use crate::convert::delta::{self, Delta};
 use crate::convert::place;
-use crate::exchange::differences;
+use crate::convert::roster::Roster;
+use crate::exchange::enrolled::{self, Enrolled};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::goal::{Conflict, Goal};
 use crate::exchange::native::Exchange;
-use crate::exchange::represent;
 use crate::exchange::response::ScimResponse;
 use crate::exchange::shown::{self, Change};
 use crate::exchange::state::Located;
+use crate::exchange::told::{self, Told};
 use crate::exchange::version::{Conditions, Record};
-use crate::mapping::model::{CollectionSource, Mode, Request, ResourceMapping};
+use crate::exchange::{differences, represent};
+use crate::mapping::model::{Collection, CollectionSource, Mode, Request, ResourceMapping};
 use crate::scim::attr::AttrPath;
-use crate::scim::patch::operation::Operation;
+use crate::scim::patch::operation::{Operation, OperationKind};
 use crate::scim::patch::request::PatchRequest;
 use crate::scim::projection::Projection;
 
@@ -31,12 +33,16 @@ pub async fn answer(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
     id: &str,
-    body: &Value,
+    body: Value,
     projection: &Projection,
     conditions: &Conditions,
 ) -> Result<ScimResponse, ExchangeError> {
     let resource_type = &resource.resource_type;
-    let patch = exchange.patch_request(body, resource_type)?;
+    let patch = exchange.patch_request(&body, resource_type)?;
+    // What a large list took there is wanted for it here.
+    drop(body);
+    let named: Vec<AttrPath> =
+        patch.operations.iter().map(|operation| operation.target.path()).collect();
     let _held = exchange.tenant.locks.hold(&resource.name, id).await?;
     let mut located = exchange.locate(resource, id).await?;
     let admitted = exchange.admit(resource, &located, conditions).await?;
@@ -44,10 +50,13 @@ pub async fn answer(
         .entry
         .as_ref()
         .is_none_or(|entry| entry.state == crate::sidecar::entry::EntryState::Live);
-    let (direct, rest) =
-        if is_live { split(resource, &patch) } else { (BTreeMap::new(), patch.clone()) };
+    let mut rest = patch;
+    let mut enrolled =
+        if is_live { enrolled(exchange, resource, &mut rest) } else { Enrolled::new() };
+    let direct = if is_live { direct(resource, &mut rest) } else { BTreeMap::new() };
     exchange.check_added(resource, &direct).await?;
-    let is_membership_only = rest.operations.is_empty() && !direct.is_empty();
+    let is_membership_only =
+        rest.operations.is_empty() && !direct.is_empty() && enrolled.is_empty();
     let answers = !projection.attributes.is_empty();
     if is_membership_only && !answers && !direct.keys().any(|index| needs_record(resource, *index))
     {
@@ -74,6 +83,9 @@ pub async fn answer(
     let mut deltas = differences::differences(exchange, resource, &before, &wanted).await?;
     deltas.retain(|index, _| touched.contains(index));
     deltas.extend(direct);
+    let members =
+        enrolled::differences(exchange, resource, &located, &before.native, &mut enrolled);
+    deltas.extend(members.await?);
     let conflict = Conflict::under(conditions);
     let goal = Goal { conflict, ..Goal::new(wanted, change::everything(resource), deltas) };
     let outcome = exchange.apply(resource, &mut located, &before, &goal).await?;
@@ -82,10 +94,9 @@ pub async fn answer(
     }
     let replaced: Vec<usize> = external.into_iter().filter(|_| !answers).collect();
     let doubts = outcome.doubts;
-    let named: Vec<AttrPath> =
-        patch.operations.iter().map(|operation| operation.target.path()).collect();
     let change = Change { before: &before.view, wanted: &goal.wanted };
-    let shown = Shown { projection, named: &named, replaced: &replaced, change, doubts };
+    let (named, replaced) = (&named, &replaced);
+    let shown = Shown { projection, named, replaced, enrolled: &enrolled, change, doubts };
     respond(exchange, resource, &located, outcome.record, &shown).await
 }
 
@@ -97,6 +108,8 @@ struct Shown<'a> {
     /// Collections behind requests of their own whose elements are known, because they were read
     /// and then made what was wanted.
     replaced: &'a [usize],
+    /// Members who are known for the same reason.
+    enrolled: &'a Enrolled,
     change: Change<'a>,
     /// Whether the application may not have taken every element.
     doubts: bool,
@@ -109,44 +122,71 @@ async fn respond(
     record: Option<Record>,
     shown: &Shown<'_>,
 ) -> Result<ScimResponse, ExchangeError> {
-    let Shown { projection, named, replaced, change, doubts } = shown;
+    let Shown { projection, named, replaced, enrolled, change, doubts } = shown;
     let record = match record {
         Some(record) => record,
         None => exchange.native(resource, located).await?,
     };
     // Members of a large group are read for nobody who did not ask.
-    let asked = if projection.attributes.is_empty() {
-        if *doubts { replaced.to_vec() } else { Vec::new() }
-    } else {
+    let asked = if !projection.attributes.is_empty() {
         represent::needed(resource, projection)
+    } else if *doubts {
+        replaced.iter().chain(enrolled.keys()).copied().collect()
+    } else {
+        Vec::new()
     };
-    let mut state = exchange.state(resource, located, record, &asked).await?;
-    for index in replaced.iter().filter(|index| !asked.contains(index)) {
+    let (apart, within) = told::parted(resource, asked);
+    let mut state = exchange.state(resource, located, record, &within).await?;
+    let is_shown = |index: &usize| apart.contains(index) || within.contains(index);
+    for index in replaced.iter().filter(|index| !is_shown(index)) {
         if let Some(collection) = resource.collections.get(*index) {
             shown::show(exchange, resource, collection, *change, &mut state.view).await?;
         }
     }
-    Ok(represent::answer(exchange, resource, 200, state.view, projection, named))
+    let response = represent::answer(exchange, resource, 200, state.view, projection, named);
+    let mut told = Told::new(exchange, resource, response, projection, named);
+    told.read(&apart, located, &state.native).await?;
+    if projection.attributes.is_empty() && !doubts {
+        enrolled::tell(exchange, resource, enrolled, &mut told).await?;
+    }
+    Ok(told.finish())
 }
 
-/// Takes the operations apart: those that are member calls as they stand, by collection, and the
-/// others.
-fn split(
+/// Takes out the operations that say who all members of a large group are.
+fn enrolled(
+    exchange: &Exchange<'_>,
     resource: &ResourceMapping,
-    patch: &PatchRequest,
-) -> (BTreeMap<usize, Delta>, PatchRequest) {
+    rest: &mut PatchRequest,
+) -> Enrolled {
+    let mut enrolled = Enrolled::new();
+    for (index, collection) in exchange.tenant.rosters(resource) {
+        let mut own = rest.operations.iter().filter(|operation| is_of(collection, operation));
+        let (Some(Operation { kind: OperationKind::Replace, target, value }), None) =
+            (own.next(), own.next())
+        else {
+            continue;
+        };
+        let elements = value.as_ref().and_then(Value::as_array);
+        let elements = elements.filter(|_| target.filter.is_none() && target.sub.is_none());
+        let Some(elements) = elements.filter(|elements| !elements.is_empty()) else { continue };
+        let mut roster = Roster::default();
+        roster.want(elements);
+        enrolled.insert(index, roster);
+        rest.operations.retain(|operation| !is_of(collection, operation));
+    }
+    enrolled
+}
+
+/// Takes out the operations that are member calls as they stand, by collection.
+fn direct(resource: &ResourceMapping, rest: &mut PatchRequest) -> BTreeMap<usize, Delta> {
     let mut direct = BTreeMap::new();
-    let mut rest = patch.clone();
     for (index, collection) in resource.collections.iter().enumerate() {
         if collection.add.is_none() || collection.remove.is_none() || collection.mode == Mode::Read
         {
             continue;
         }
-        let is_of = |operation: &&Operation| {
-            let target = &operation.target;
-            place::is_of(&collection.place, target.extension.as_deref(), &target.attribute)
-        };
-        let own: Vec<&Operation> = patch.operations.iter().filter(is_of).collect();
+        let own = rest.operations.iter().filter(|operation| is_of(collection, operation));
+        let own: Vec<&Operation> = own.collect();
         if own.is_empty() {
             continue;
         }
@@ -156,10 +196,15 @@ fn split(
         }
         if let Some(delta) = delta::from_operations(collection, &own) {
             direct.insert(index, delta);
-            rest.operations.retain(|operation| !is_of(&operation));
+            rest.operations.retain(|operation| !is_of(collection, operation));
         }
     }
-    (direct, rest)
+    direct
+}
+
+fn is_of(collection: &Collection, operation: &Operation) -> bool {
+    let target = &operation.target;
+    place::is_of(&collection.place, target.extension.as_deref(), &target.attribute)
 }
 
 fn needs_record(resource: &ResourceMapping, index: usize) -> bool {
@@ -173,15 +218,11 @@ fn needs_record(resource: &ResourceMapping, index: usize) -> bool {
 }
 
 fn touched_collections(resource: &ResourceMapping, patch: &PatchRequest) -> BTreeSet<usize> {
-    let is_touched = |index: &usize| {
-        resource.collections.get(*index).is_some_and(|collection| {
-            patch.operations.iter().any(|operation| {
-                let target = &operation.target;
-                place::is_of(&collection.place, target.extension.as_deref(), &target.attribute)
-            })
-        })
+    let is_touched = |collection: &Collection| {
+        patch.operations.iter().any(|operation| is_of(collection, operation))
     };
-    (0..resource.collections.len()).filter(is_touched).collect()
+    let lists = resource.collections.iter().enumerate();
+    lists.filter(|(_, list)| is_touched(list)).map(|(index, _)| index).collect()
 }
 
 fn touched_external(resource: &ResourceMapping, patch: &PatchRequest) -> Vec<usize> {

@@ -70,17 +70,12 @@ pub async fn answer(
     let mut named = create::named_attributes(&sent);
     named.extend(enrolled::named(resource, &enrolled));
     let response = represent::answer(exchange, resource, 200, view, projection, &named);
-    if enrolled.is_empty() {
-        return Ok(response);
-    }
     let mut told = Told::new(exchange, resource, response, projection, &named);
-    for (index, roster) in &enrolled {
-        let Some(collection) = resource.collections.get(*index) else { continue };
-        if outcome.doubts {
-            told.read(collection, &located, &record.native).await?;
-        } else {
-            enrolled::tell(exchange, resource, collection, roster, &mut told).await?;
-        }
+    if outcome.doubts {
+        let members: Vec<usize> = enrolled.keys().copied().collect();
+        told.read(&members, &located, &record.native).await?;
+    } else {
+        enrolled::tell(exchange, resource, &enrolled, &mut told).await?;
     }
     Ok(told.finish())
 }

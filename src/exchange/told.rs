@@ -6,17 +6,15 @@
 
 use serde_json::Value;
 
-use crate::convert::references::{References, Wanted, keys_in_elements};
 use crate::convert::{apart, to_scim};
 use crate::exchange::error::ExchangeError;
 use crate::exchange::native::Exchange;
+use crate::exchange::pieces::Pieces;
 use crate::exchange::represent;
 use crate::exchange::response::{Body, ScimResponse};
-use crate::exchange::state::{self, Located};
+use crate::exchange::state::Located;
 use crate::exchange::version::Record;
-use crate::exchange::walk::Walk;
 use crate::mapping::model::{Collection, ResourceMapping};
-use crate::native::listed::Listed;
 use crate::scim::attr::AttrPath;
 use crate::scim::projection::Projection;
 use crate::scim::resource::Resource;
@@ -30,45 +28,29 @@ pub async fn answer(
     external: Vec<usize>,
     projection: &Projection,
 ) -> Result<ScimResponse, ExchangeError> {
-    let (apart, within): (Vec<usize>, Vec<usize>) =
-        external.into_iter().partition(|index| is_apart(resource, *index));
+    let (apart, within) = parted(resource, external);
     let state = exchange.state(resource, located, record, &within).await?;
     let response = represent::answer(exchange, resource, 200, state.view, projection, &[]);
-    if apart.is_empty() {
-        return Ok(response);
-    }
     let mut told = Told::new(exchange, resource, response, projection, &[]);
-    for collection in apart.into_iter().filter_map(|index| resource.collections.get(index)) {
-        told.read(collection, located, &state.native).await?;
-    }
+    told.read(&apart, located, &state.native).await?;
     Ok(told.finish())
 }
 
-/// The next native elements of a walk, with what is known of the resources that they refer to.
-pub async fn page(
-    exchange: &Exchange<'_>,
-    resource: &ResourceMapping,
-    collection: &Collection,
-    walk: &mut Walk<'_>,
-) -> Result<Option<(Vec<Value>, References)>, ExchangeError> {
-    let Some(page) = walk.next(exchange, resource).await? else { return Ok(None) };
-    let natives: Vec<Value> = page.into_iter().map(Listed::into_value).collect();
-    let mut keys = Wanted::new();
-    keys_in_elements(&exchange.tenant.mapping, collection, &natives, &mut keys);
-    Ok(Some((natives, exchange.resolve(keys, Wanted::new()).await?)))
+/// Those of the collections that can be told behind everything else, and the others.
+pub fn parted(resource: &ResourceMapping, external: Vec<usize>) -> (Vec<usize>, Vec<usize>) {
+    external.into_iter().partition(|index| {
+        resource.collections.get(*index).is_some_and(|it| apart::stands_alone(resource, it))
+    })
 }
 
-fn is_apart(resource: &ResourceMapping, index: usize) -> bool {
-    resource.collections.get(index).is_some_and(|list| apart::stands_alone(resource, list))
-}
-
-/// An answer on its way: the lists that it ends with are still written.
+/// An answer on its way: what it ends with is still written.
 pub struct Told<'a> {
     exchange: &'a Exchange<'a>,
     resource: &'a ResourceMapping,
     projection: &'a Projection,
     named: &'a [AttrPath],
     response: ScimResponse,
+    /// The resource without its last bracket, once there is something to be told.
     text: Vec<u8>,
     /// Where the list that is open begins, and where its elements do.
     list: (usize, usize),
@@ -79,41 +61,42 @@ impl<'a> Told<'a> {
     pub fn new(
         exchange: &'a Exchange<'a>,
         resource: &'a ResourceMapping,
-        mut response: ScimResponse,
+        response: ScimResponse,
         projection: &'a Projection,
         named: &'a [AttrPath],
     ) -> Self {
-        let body = response.body.take();
-        let mut text = body.map_or_else(Vec::new, |body| body.to_string().into_bytes());
-        // The bracket that closes the resource.
-        text.pop();
-        Self { exchange, resource, projection, named, response, text, list: (0, 0) }
+        Self { exchange, resource, projection, named, response, text: Vec::new(), list: (0, 0) }
     }
 
-    /// Writes a list that is read for it.
+    /// Tells collections that are read for it.
     pub async fn read(
         &mut self,
-        collection: &Collection,
+        collections: &[usize],
         located: &Located,
         native: &Value,
     ) -> Result<(), ExchangeError> {
-        let walk = Walk::elements(self.resource, collection, &located.key, native);
-        let Some(mut walk) = walk.filter(|_| !state::is_off(located)) else { return Ok(()) };
-        self.open(collection);
-        while let Some((natives, references)) =
-            page(self.exchange, self.resource, collection, &mut walk).await?
-        {
-            let context = self.exchange.context(self.resource, &references);
-            let mut part = Resource::default();
-            to_scim::set_collection(&context, collection, &natives, &mut part);
-            self.add(collection, part);
+        let (exchange, resource) = (self.exchange, self.resource);
+        for collection in collections.iter().filter_map(|index| resource.collections.get(*index)) {
+            let pieces = Pieces::new(exchange, resource, collection, located, native);
+            let Some(mut pieces) = pieces else { continue };
+            self.open(collection);
+            while let Some((natives, references)) = pieces.next().await? {
+                let context = exchange.context(resource, &references);
+                let mut part = Resource::default();
+                to_scim::set_collection(&context, collection, &natives, &mut part);
+                self.add(collection, part);
+            }
+            self.close();
         }
-        self.close();
         Ok(())
     }
 
     /// Opens the list of a collection.
     pub fn open(&mut self, collection: &Collection) {
+        if let Some(body) = self.response.body.take() {
+            self.text = body.to_string().into_bytes();
+            self.text.pop();
+        }
         let begin = self.text.len();
         let name = Value::from(collection.place.attribute.as_str());
         self.text.extend(format!(",{name}:[").into_bytes());
@@ -146,6 +129,9 @@ impl<'a> Told<'a> {
 
     /// The answer.
     pub fn finish(mut self) -> ScimResponse {
+        if self.text.is_empty() {
+            return self.response;
+        }
         self.text.push(b'}');
         ScimResponse { body: Some(Body::written(self.text)), ..self.response }
     }

@@ -166,8 +166,12 @@ impl<'m> Walk<'m> {
         let native = self.build(exchange, resource, &at)?;
         self.asked.clone_from(&native.path);
         let response = exchange.ask_for_text(self.request, native, self.about).await?;
-        let plan = exchange.tenant.plan(resource).filter(|_| self.of == Of::Records);
-        let scanned = plan.and_then(|it| listing::records(it, resource, self.request, &response));
+        let plan = exchange.tenant.plan(resource);
+        let scanned = match (self.of, plan) {
+            (Of::Elements, _) => listing::elements(self.request, &response),
+            (Of::Records, Some(it)) => listing::records(it, resource, self.request, &response),
+            (Of::Records, None) => None,
+        };
         let records = match scanned {
             Some(records) => records,
             None => {

@@ -28,7 +28,8 @@ pub struct Places {
 #[derive(Debug, Clone)]
 struct Scanned {
     text: Bytes,
-    key: String,
+    /// `None` for an element, which nobody has looked into.
+    key: Option<String>,
     places: Places,
 }
 
@@ -36,23 +37,29 @@ impl Listed {
     /// A record that a scan has found: JSON, the key that is in it, and where in it the values
     /// stand that the scan was for.
     pub fn scanned(text: Bytes, key: String, places: Places) -> Self {
-        Self { scanned: Some(Scanned { text, key, places }), value: OnceLock::new() }
+        Self { scanned: Some(Scanned { text, key: Some(key), places }), value: OnceLock::new() }
+    }
+
+    /// JSON that stands in a list of which nothing else is known.
+    pub fn text(text: Bytes) -> Self {
+        let scanned = Scanned { text, key: None, places: Places::default() };
+        Self { scanned: Some(scanned), value: OnceLock::new() }
     }
 
     /// Whether a scan has found it.
     pub fn is_scanned(&self) -> bool {
-        self.scanned.is_some()
+        self.key().is_some()
     }
 
     /// Its text, and where in it the values stand that a scan has found.
     pub fn found(&self) -> Option<(&str, &Places)> {
-        let scanned = self.scanned.as_ref()?;
+        let scanned = self.scanned.as_ref().filter(|_| self.is_scanned())?;
         Some((std::str::from_utf8(&scanned.text).ok()?, &scanned.places))
     }
 
     /// Its key, where a scan has found it.
     pub fn key(&self) -> Option<&str> {
-        self.scanned.as_ref().map(|it| it.key.as_str())
+        self.scanned.as_ref()?.key.as_deref()
     }
 
     /// Its tree.

@@ -5,13 +5,16 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::select;
+use scimbridge::convert::{listing, record};
 use scimbridge::dialogue::stage;
 use scimbridge::exchange::response::ScimResponse;
 use scimbridge::exchange::tenant::{Rosters, Tenant};
 use scimbridge::exchange::upstream::{Link, Upstream, UpstreamError};
-use scimbridge::mapping::model::{Given, Mapping};
+use scimbridge::mapping::model::{CollectionSource, Given, Mapping};
+use scimbridge::native::listed::Listed;
 use scimbridge::native::message::{Method, NativeRequest, NativeResponse, Payload};
 use scimbridge::scim::value::Dialect;
 use serde_json::{Value, json};
@@ -51,7 +54,16 @@ const PATHS: &[&str] = &[
 
 const IDS: &[&str] = &["a", "b", "c", "d", "e", "f", "gone", "A", "x/y", "", "ä\\u0022"];
 
-fn mapping(people: &str, item: &str, other: &str, replace: &str) -> Arc<Mapping> {
+/// How members are listed.
+const LISTS: &[&str] = &[
+    "records: $.all, pages: { offset: from, size: count, max: 3 }",
+    "records: $.all, pages: { offset: from, size: count, max: 3, total: $.total }",
+    "records: $.all",
+    "records: \"$.all[*]\"",
+    "records: \"$.all[?@.id]\"",
+];
+
+fn mapping(people: &str, list: &str, item: &str, other: &str, replace: &str) -> Arc<Mapping> {
     let text = format!(
         r#"
 bridge: 1
@@ -71,7 +83,7 @@ resources:
       {other}
       members:
         ref: User
-        list: {{ get: "/groups/{{id}}/members", records: $.all, pages: {{ offset: from, size: count, max: 3 }} }}
+        list: {{ get: "/groups/{{id}}/members", {list} }}
         {item}
         add: {{ post: "/groups/{{id}}/members", body: {{ ids: "{{members}}" }} }}
         remove: {{ post: "/groups/{{id}}/gone", body: {{ ids: "{{members}}" }} }}
@@ -89,6 +101,18 @@ resources:
     Arc::new(mapping)
 }
 
+/// What may stand in a list.
+const PIECES: &[&str] = &[
+    "{\"id\":\"a\"}",
+    " {\"id\":7, \"id\":8} ",
+    "{}",
+    "[]",
+    "null",
+    "7",
+    "\"\\ud83d\\ude00\"",
+    "1e3",
+];
+
 /// An application with one group. Whoever is called `gone` is nobody there.
 struct Application {
     members: Vec<Value>,
@@ -98,17 +122,17 @@ struct Application {
 impl Application {
     fn answer(&self, request: &NativeRequest) -> (u16, Value) {
         let group = json!({ "id": "9", "name": "Owls", "ref": "r" });
-        let number = |name: &str| {
+        let number = |name: &str, otherwise: usize| {
             let value = request.query.iter().find(|(have, _)| have == name);
-            value.map_or(0, |(_, value)| value.parse().unwrap())
+            value.map_or(otherwise, |(_, value)| value.parse().unwrap())
         };
         match (request.method, request.path.as_str()) {
             (Method::Get, "/groups") => (200, json!([group])),
             (Method::Get, "/groups/9") => (200, group),
             (Method::Get, _) => {
-                let rest = self.members.iter().skip(number("from"));
-                let page: Vec<&Value> = rest.take(number("count")).collect();
-                (200, json!({ "all": page }))
+                let rest = self.members.iter().skip(number("from", 0));
+                let page: Vec<&Value> = rest.take(number("count", usize::MAX)).collect();
+                (200, json!({ "all": page, "total": self.members.len() }))
             }
             (Method::Post, "/groups/9/members")
                 if format!("{:?}", request.body).contains("gone") =>
@@ -202,6 +226,38 @@ const NAMES: &[&[&str]] = &[
     &[],
 ];
 
+/// What a PATCH does to members, and beside that.
+const OPERATIONS: &[&str] = &[
+    r#"[{ "op": "replace", "path": "members", "value": WANTED }]"#,
+    r#"[{ "op": "Replace", "path": "Members", "value": WANTED }]"#,
+    r#"[{ "op": "replace", "value": { "members": WANTED, "displayName": "Larks" } }]"#,
+    r#"[{ "op": "replace", "path": "members", "value": WANTED },
+        { "op": "replace", "path": "displayName", "value": "Larks" }]"#,
+    r#"[{ "op": "replace", "path": "members", "value": WANTED },
+        { "op": "add", "path": "members", "value": MORE }]"#,
+    r#"[{ "op": "replace", "path": "members", "value": WANTED },
+        { "op": "replace", "path": "members", "value": MORE }]"#,
+    r#"[{ "op": "add", "path": "members", "value": WANTED }]"#,
+    r#"[{ "op": "replace", "path": "members[value eq \"a\"]", "value": { "value": "b" } }]"#,
+    r#"[{ "op": "replace", "path": "members.display", "value": "x" }]"#,
+    r#"[{ "op": "remove", "path": "members" }]"#,
+];
+
+/// A request with the members in pieces, and with trees of them.
+fn both(
+    mapping: &Arc<Mapping>,
+    members: &[Value],
+    dialect: Dialect,
+    line: &str,
+    body: &Value,
+) -> [Seen; 2] {
+    [Rosters::default(), Rosters::none()].map(|rosters| {
+        let (tenant, application) = run(tenant(mapping, members));
+        let tenant = Tenant { rosters, dialect, ..tenant };
+        seen(run(ask(&tenant, line, Some(body))), &application)
+    })
+}
+
 fn dialect() -> impl Strategy<Value = Dialect> {
     select(&[Dialect::Lenient, Dialect::Strict][..])
 }
@@ -212,11 +268,11 @@ proptest! {
     #[test]
     fn a_group_read_by_itself_says_what_a_list_says_of_it(
         people in select(PEOPLE),
-        item in select(ITEMS),
+        (list, item) in (select(LISTS), select(ITEMS)),
         members in present(),
         path in select(PATHS),
     ) {
-        let mapping = mapping(people, item, OTHERS[0], "soft");
+        let mapping = mapping(people, list, item, OTHERS[0], "soft");
         let (tenant, application) = run(tenant(&mapping, &members));
         let one = run(ask(&tenant, &format!("GET /Groups/9{path}"), None));
         let (status, _, one, calls) = seen(one, &application);
@@ -229,25 +285,63 @@ proptest! {
     #[test]
     fn members_are_replaced_in_one_way(
         people in select(PEOPLE),
-        item in select(ITEMS),
-        other in select(OTHERS),
-        replace in select(&["soft", "strict"][..]),
+        (list, item) in (select(LISTS), select(ITEMS)),
+        (other, replace) in (select(OTHERS), select(&["soft", "strict"][..])),
         members in present(),
         (names, wanted) in (select(NAMES), wanted()),
         (path, dialect) in (select(PATHS), dialect()),
     ) {
-        let mapping = mapping(people, item, other, replace);
+        let mapping = mapping(people, list, item, other, replace);
         let mut body = json!({ "schemas": [GROUP], "displayName": "Owls" });
         for name in names {
             body[name] = wanted.clone();
         }
-        let line = format!("PUT /Groups/9{path}");
-        let both = [Rosters::default(), Rosters::none()].map(|rosters| {
-            let (tenant, application) = run(tenant(&mapping, &members));
-            let tenant = Tenant { rosters, dialect, ..tenant };
-            seen(run(ask(&tenant, &line, Some(&body))), &application)
-        });
-        prop_assert_eq!(&both[0], &both[1]);
+        let [pieces, trees] = both(&mapping, &members, dialect, &format!("PUT /Groups/9{path}"), &body);
+        prop_assert_eq!(pieces, trees);
+    }
+
+    #[test]
+    fn members_are_patched_in_one_way(
+        people in select(PEOPLE),
+        (list, item, other) in (select(LISTS), select(ITEMS), select(OTHERS)),
+        members in present(),
+        (operations, wanted, more) in (select(OPERATIONS), wanted(), wanted()),
+        (path, dialect) in (select(PATHS), dialect()),
+    ) {
+        let mapping = mapping(people, list, item, other, "soft");
+        let operations = operations.replace("WANTED", &wanted.to_string());
+        let operations: Value =
+            serde_json::from_str(&operations.replace("MORE", &more.to_string())).unwrap();
+        let schema = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+        let body = json!({ "schemas": [schema], "Operations": operations });
+        let [pieces, trees] = both(&mapping, &members, dialect, &format!("PATCH /Groups/9{path}"), &body);
+        prop_assert_eq!(pieces, trees);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn elements_found_in_a_text_are_those_of_its_tree(
+        list in select(LISTS),
+        pieces in prop::collection::vec(select(PIECES), 0..5),
+        frame in select(&["{\"all\":[#]}", " { \"all\" : [ # ] , \"total\": 1 } ", "[#]",
+            "{\"all\":[1],\"all\":[#]}", "{\"all\":#}", "{\"\\u0061ll\":[#]}", "{\"all\":[#]"][..]),
+    ) {
+        let mapping = mapping(PEOPLE[0], list, ITEMS[0], OTHERS[0], "soft");
+        let members = &mapping.resource("Group").unwrap().collections[0];
+        let CollectionSource::List(request) = &members.source else { panic!("a list") };
+        let text = frame.replace('#', &pieces.join(","));
+        let body = Bytes::from(text.clone()).into();
+        let response = NativeResponse { status: 200, headers: Vec::new(), body };
+        if let Some(found) = listing::elements(request, &response) {
+            let found: Vec<Value> = found.into_iter().map(Listed::into_value).collect();
+            prop_assert_eq!(Some(found), record::records(request, &response), "{}", text);
+        } else {
+            let is_plain = frame.starts_with("{\"all\":[#]}") && !list.contains('?');
+            prop_assert!(!is_plain, "{}", text);
+        }
     }
 }
 
@@ -255,7 +349,7 @@ proptest! {
 #[test]
 fn members_that_nothing_else_looks_at_are_known() {
     let check = |item: &str, other: &str, expected: usize| {
-        let mapping = mapping(PEOPLE[0], item, other, "soft");
+        let mapping = mapping(PEOPLE[0], LISTS[0], item, other, "soft");
         let tenant = run(stage::bare(&mapping)).unwrap();
         let group = mapping.resource("Group").unwrap();
         assert_eq!(tenant.rosters(group).count(), expected, "{item} {other}");

@@ -345,6 +345,30 @@ proptest! {
     }
 }
 
+/// More than one piece can hold, of what is read and of what is sent; some come and some go.
+#[test]
+fn lists_of_many_pieces_are_one_list() {
+    let member = |id: u32| json!({ "id": id.to_string(), "name": format!("Person {id}") });
+    let present: Vec<Value> = (0..1700).map(member).collect();
+    let wanted: Vec<Value> =
+        (10..1710).rev().map(|id| json!({ "value": id.to_string() })).collect();
+    for list in [LISTS[0], LISTS[2]] {
+        let mapping = mapping(PEOPLE[0], list, ITEMS[1], OTHERS[0], "soft");
+        let put = json!({ "schemas": [GROUP], "displayName": "Owls", "members": &wanted });
+        let operation = json!({ "op": "replace", "path": "members", "value": &wanted });
+        let patch = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation] });
+        for (line, body) in [("PUT /Groups/9", &put), ("PATCH /Groups/9", &patch)] {
+            let [pieces, trees] = both(&mapping, &present, Dialect::Strict, line, body);
+            assert_eq!(pieces, trees, "{line} {list}");
+            let shown = &pieces.2.unwrap()["members"];
+            assert_eq!((pieces.0, shown.as_array().map(Vec::len)), (200, Some(1700)));
+            assert_eq!(shown[1699]["display"], "Person 10");
+            let writes = pieces.3.iter().filter(|call| call.starts_with("Post")).count();
+            assert_eq!(writes, 20);
+        }
+    }
+}
+
 /// Without this the laws could hold because nothing is ever done piece by piece.
 #[test]
 fn members_that_nothing_else_looks_at_are_known() {

@@ -1,7 +1,7 @@
 //! The open database, whichever it is: statements go in, rows come out. The ports need no more.
 
 use crate::sidecar::port::StoreError;
-use crate::store::error::{failed, is_broken_off};
+use crate::store::error::is_broken_off;
 use crate::store::postgres::{CONNECTIONS, PostgresDatabase, PostgresTransaction};
 use crate::store::row::Row;
 use crate::store::sqlite::{SqliteDatabase, SqliteTransaction};
@@ -31,8 +31,8 @@ impl Database {
     ) -> Result<Vec<Row>, StoreError> {
         match self {
             Self::Sqlite(database) => {
-                let rows = statement.for_sqlite().fetch_all(&database.readers).await;
-                Ok(rows.map_err(failed)?.into_iter().map(Row::Sqlite).collect())
+                let rows = database.readers.lend().await?.rows(statement).await?;
+                Ok(rows.into_iter().map(Row::Sqlite).collect())
             }
             Self::Postgres(database) => {
                 let mut rows = database.rows(statement.clone()).await;
@@ -53,8 +53,7 @@ impl Database {
         match self {
             Self::Sqlite(database) => {
                 database.present()?;
-                let done = statement.for_sqlite().execute(&database.writer).await;
-                Ok(done.map_err(failed)?.rows_affected())
+                database.writer.lend().await?.change(statement).await
             }
             Self::Postgres(database) => database.change(statement).await,
         }

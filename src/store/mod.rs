@@ -22,6 +22,7 @@
 //! Statements name columns one by one and every value is bound.
 
 mod audit;
+mod connections;
 mod database;
 mod entries;
 mod error;

@@ -9,21 +9,17 @@ use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{
-    Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous};
 use tokio::time::{Instant, sleep};
 
 use crate::sidecar::port::StoreError;
-use crate::store::error::{
-    Inconsistent, OpenError, failed, is_set_up_race, not_migrated, unavailable,
-};
+use crate::store::connections::{Connections, Lent};
+use crate::store::error::{Inconsistent, OpenError, is_set_up_race, not_migrated, unavailable};
 use crate::store::statement::Statement;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
@@ -44,8 +40,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// An open database whose schema is up to date.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct SqliteDatabase {
-    pub(in crate::store) readers: SqlitePool,
-    pub(in crate::store) writer: SqlitePool,
+    pub(in crate::store) readers: Arc<Connections>,
+    pub(in crate::store) writer: Arc<Connections>,
     home: Home,
 }
 
@@ -53,9 +49,9 @@ pub(in crate::store) struct SqliteDatabase {
 #[derive(Debug, Clone)]
 enum Home {
     File(PathBuf),
-    /// A database in memory ends with its last connection, and sqlx drops the connection of a
-    /// caller that gives up at the wrong moment. Nobody is lent the connection in here.
-    Memory(SqlitePool),
+    /// A database in memory ends with its last connection, and that of a caller which gives up
+    /// inside of a transaction is closed. Nobody is lent the connection in here.
+    Memory(Arc<Connections>),
 }
 
 impl SqliteDatabase {
@@ -82,23 +78,15 @@ impl SqliteDatabase {
             // With NORMAL a power failure may take back the last commits: an identity provider
             // would keep an id that the bridge has forgotten, a revoked token would open again.
             .synchronous(SqliteSynchronous::Full);
-        let pool = SqlitePoolOptions::new()
-            .acquire_timeout(busy_timeout)
-            .idle_timeout(None)
-            .max_lifetime(None);
-        // All are opened now: while the file is gone or the disk is full nobody could open more.
-        let pool_of = |count| pool.clone().min_connections(count).max_connections(count);
+        let open = async |count| Connections::open(options.clone(), count, busy_timeout).await;
         let home = match place {
-            Place::Memory => {
-                let kept = pool_of(1).connect_with(options.clone()).await;
-                Home::Memory(kept.map_err(failed)?)
-            }
+            Place::Memory => Home::Memory(open(1).await?),
             Place::File(path) => Home::File(path),
         };
         let started = Instant::now();
         let writer = loop {
-            match set_up(pool_of(1), options.clone()).await {
-                Ok(pool) => break pool,
+            match set_up(&options, busy_timeout).await {
+                Ok(writer) => break writer,
                 // The bridge and its command line may find the same new file at the same moment.
                 // SQLite waits neither to switch to WAL nor to migrate, so the slower one fails.
                 Err(error) if is_set_up_race(&error) && started.elapsed() < busy_timeout => {
@@ -108,8 +96,8 @@ impl SqliteDatabase {
             }
         };
         let readers = match home {
-            Home::Memory(_) => writer.clone(),
-            Home::File(_) => pool_of(READERS).connect_with(options).await.map_err(failed)?,
+            Home::Memory(_) => Arc::clone(&writer),
+            Home::File(_) => open(READERS).await?,
         };
         Ok(Self { readers, writer, home })
     }
@@ -126,8 +114,8 @@ impl SqliteDatabase {
 
     /// A transaction that holds the lock of writers from its beginning.
     pub(in crate::store) async fn begin(&self) -> Result<SqliteTransaction, StoreError> {
-        let connection = self.writer.acquire().await.map_err(failed)?;
-        let mut transaction = SqliteTransaction { connection, is_through: false };
+        let lent = self.writer.lend().await?;
+        let mut transaction = SqliteTransaction { lent, is_through: false };
         transaction.change(Statement::new("BEGIN IMMEDIATE")).await?;
         Ok(transaction)
     }
@@ -135,8 +123,8 @@ impl SqliteDatabase {
     /// Carries out a text that begins and ends a transaction of its own: the connection's thread
     /// is asked once for all of it.
     pub(in crate::store) async fn script(&self, statement: Statement) -> Result<(), StoreError> {
-        let connection = self.writer.acquire().await.map_err(failed)?;
-        let mut transaction = SqliteTransaction { connection, is_through: false };
+        let lent = self.writer.lend().await?;
+        let mut transaction = SqliteTransaction { lent, is_through: false };
         transaction.change(statement).await?;
         transaction.is_through = true;
         Ok(())
@@ -157,7 +145,7 @@ impl SqliteDatabase {
 /// does not notice and leaves a connection behind that begins no other one. This one closes the
 /// connection unless it came to its end.
 pub(in crate::store) struct SqliteTransaction {
-    connection: PoolConnection<Sqlite>,
+    lent: Lent,
     is_through: bool,
 }
 
@@ -167,7 +155,7 @@ impl SqliteTransaction {
         &mut self,
         statement: Statement,
     ) -> Result<Vec<SqliteRow>, StoreError> {
-        statement.for_sqlite().fetch_all(&mut *self.connection).await.map_err(failed)
+        self.lent.rows(statement).await
     }
 
     /// Carries a change out; says how many rows it was about.
@@ -175,8 +163,7 @@ impl SqliteTransaction {
         &mut self,
         statement: Statement,
     ) -> Result<u64, StoreError> {
-        let done = statement.for_sqlite().execute(&mut *self.connection).await;
-        Ok(done.map_err(failed)?.rows_affected())
+        self.lent.change(statement).await
     }
 
     /// Makes it all lasting.
@@ -190,7 +177,7 @@ impl SqliteTransaction {
 impl Drop for SqliteTransaction {
     fn drop(&mut self) {
         if !self.is_through {
-            self.connection.close_on_drop();
+            self.lent.spoil();
         }
     }
 }
@@ -243,12 +230,12 @@ fn make_private(path: &Path) -> Result<(), OpenError> {
 
 /// Connects and brings the schema up to date.
 async fn set_up(
-    pool: SqlitePoolOptions,
-    options: SqliteConnectOptions,
-) -> Result<SqlitePool, StoreError> {
-    let pool = pool.connect_with(options).await.map_err(failed)?;
-    MIGRATIONS.run(&pool).await.map_err(not_migrated)?;
-    Ok(pool)
+    options: &SqliteConnectOptions,
+    busy_timeout: Duration,
+) -> Result<Arc<Connections>, StoreError> {
+    let writer = Connections::open(options.clone(), 1, busy_timeout).await?;
+    MIGRATIONS.run(writer.lend().await?.connection()?).await.map_err(not_migrated)?;
+    Ok(writer)
 }
 
 #[cfg(test)]
@@ -258,10 +245,9 @@ mod tests {
     use std::str::FromStr;
     use std::time::Duration;
 
-    use sqlx::SqlitePool;
-
     use crate::sidecar::entry::{Entry, Partition};
     use crate::sidecar::port::{Sidecar, StoreError};
+    use crate::store::connections::Lent;
     use crate::store::database::Database;
     use crate::store::error::OpenError;
     use crate::store::open::Store;
@@ -303,9 +289,10 @@ mod tests {
         Store { database: Database::Sqlite(database) }
     }
 
-    fn pool(store: &Store) -> &SqlitePool {
+    /// The connection that writes.
+    async fn writer(store: &Store) -> Lent {
         match &store.database {
-            Database::Sqlite(database) => &database.writer,
+            Database::Sqlite(database) => database.writer.lend().await.unwrap(),
             Database::Postgres(_) => unreachable!(),
         }
     }
@@ -320,23 +307,27 @@ mod tests {
         let url = url(folder.path());
         let owner = open(&url).await.unwrap();
         let store = open_with(&url, Duration::from_millis(500)).await;
-        let lock = pool(&owner).begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let mut lock = writer(&owner).await;
+        lock.change(Statement::new("BEGIN IMMEDIATE")).await.unwrap();
         let refused = store.claim(&partition(), "User", "ada", "1").await;
         assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
         let refused = store.save(&partition(), "User", &Entry::default()).await;
         assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
         store.ready().await.unwrap();
-        lock.rollback().await.unwrap();
+        lock.change(Statement::new("ROLLBACK")).await.unwrap();
         store.claim(&partition(), "User", "ada", "1").await.unwrap();
     }
 
     #[tokio::test]
     async fn what_is_full_breaks_no_connection() {
         let store = open("sqlite::memory:").await.unwrap();
+        let mut lent = writer(&store).await;
+        let connection = lent.connection().unwrap();
         let pages: i64 =
-            sqlx::query_scalar("PRAGMA page_count").fetch_one(pool(&store)).await.unwrap();
+            sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *connection).await.unwrap();
         let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-        sqlx::query(limit).execute(pool(&store)).await.unwrap();
+        sqlx::query(limit).execute(connection).await.unwrap();
+        drop(lent);
         let Database::Sqlite(database) = &store.database else { panic!("not SQLite") };
         let mut transaction = database.begin().await.unwrap();
         let large = "INSERT INTO entries (tenant, mapping, resource, id, native_key, attributes, state) \
@@ -354,7 +345,7 @@ mod tests {
             "INSERT INTO entries (tenant, mapping, resource, id, native_key, attributes, state) \
              VALUES ('acme', 'people', 'User', '1', 'ada', '{', 'live')",
         )
-        .execute(pool(&store))
+        .execute(writer(&store).await.connection().unwrap())
         .await
         .unwrap();
         let answer = store.by_ids(&partition(), "User", &["1".to_owned()]).await;
@@ -365,10 +356,12 @@ mod tests {
     async fn connections_are_durable() {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&url(folder.path())).await.unwrap();
+        let mut lent = writer(&store).await;
+        let connection = lent.connection().unwrap();
         let journal: String =
-            sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool(&store)).await.unwrap();
+            sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await.unwrap();
         let synchronous: i64 =
-            sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool(&store)).await.unwrap();
+            sqlx::query_scalar("PRAGMA synchronous").fetch_one(connection).await.unwrap();
         assert_eq!((journal.as_str(), synchronous), ("wal", 2));
     }
 

@@ -125,6 +125,15 @@ async fn step(inner: &Inner, id: &str, batch: Batch, was_well: bool) -> bool {
     let Batch { begun, waiting, ended, reads } = batch;
     let result = inner.store.record(id, &begun, &ended).await;
     let is_well = result.is_ok();
+    if let Err(error) = &result
+        && was_well
+    {
+        let most = MOST_ENDED;
+        // Whether the disk is full or the server away is what the administrator must know, no
+        // later than clients are refused.
+        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(%error, cause, most, "the audit trail cannot be written: writes are refused, reads go on");
+    }
     for waiting in waiting {
         // Somebody who has given up does not mind.
         waiting.send(is_well).ok();
@@ -138,15 +147,9 @@ async fn step(inner: &Inner, id: &str, batch: Batch, was_well: bool) -> bool {
                 tracing::info!("the audit trail is written again");
             }
         }
-        Err(error) => {
+        Err(_) => {
             failures.fetch_add(1, Ordering::Relaxed);
             queues.put_back(ended, reads);
-            if was_well {
-                let most = MOST_ENDED;
-                // Whether the disk is full or the server away is what the administrator must know.
-                let cause = error.source().map(ToString::to_string).unwrap_or_default();
-                tracing::error!(%error, cause, most, "the audit trail cannot be written: writes are refused, reads go on");
-            }
         }
     }
     let lost = queues.take_dropped();

@@ -120,11 +120,11 @@ pub fn read_resource(
 /// # Errors
 /// [`ValidationError::Required`] for the first one that is missing.
 pub fn require(resource: &Resource, resource_type: &ResourceType) -> Result<(), ValidationError> {
-    require_members(&resource_type.core.attributes, &resource.0, "")?;
+    require_members(&resource_type.core.attributes, &resource.0, None)?;
     for extension in &resource_type.extensions {
         let schema = &extension.schema;
         match resource.section(Some(&schema.id)) {
-            Some(section) => require_members(&schema.attributes, section, "")?,
+            Some(section) => require_members(&schema.attributes, section, None)?,
             None if extension.required => return Err(missing(&schema.id)),
             None => {}
         }
@@ -302,22 +302,25 @@ impl<'t> BodyReader<'t, '_> {
 fn require_members(
     attributes: &[Attribute],
     members: &Map<String, Value>,
-    prefix: &str,
+    within: Option<&str>,
 ) -> Result<(), ValidationError> {
     for attribute in attributes.iter().filter(|one| one.mutability != Mutability::ReadOnly) {
-        let path = format!("{prefix}{}", attribute.name);
-        let Some(value) = members.get(&attribute.name) else {
-            if attribute.required {
-                return Err(missing(&path));
-            }
-            continue;
-        };
-        if attribute.required && (is_unassigned(value) || value == "") {
-            return Err(missing(&path));
+        let name = attribute.name.as_str();
+        let is_lacking = |value: &Value| is_unassigned(value) || value == "";
+        let value = members.get(name);
+        if attribute.required && value.is_none_or(is_lacking) {
+            return Err(match within {
+                Some(within) => missing(&format!("{within}.{name}")),
+                None => missing(name),
+            });
         }
+        if attribute.sub_attributes.is_empty() {
+            continue;
+        }
+        let Some(value) = value else { continue };
         let elements = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
         for element in elements.iter().filter_map(Value::as_object) {
-            require_members(&attribute.sub_attributes, element, &format!("{path}."))?;
+            require_members(&attribute.sub_attributes, element, Some(name))?;
         }
     }
     Ok(())

@@ -28,6 +28,12 @@ pub fn record(
     (found.is_object() && is_record).then(|| found.clone())
 }
 
+/// Whether a request's answer is the record and nothing else.
+pub fn is_whole(request: &Request) -> bool {
+    let is_apart = request.record.is_some() || request.wrap.is_some();
+    !is_apart && request.returns.is_none() && request.embed.is_empty()
+}
+
 /// Whether an answer says that there is no such record: null, or an empty list, where the record
 /// would be. An answer without that place is something else, and says nothing about anybody.
 pub fn is_nobody(request: &Request, body: &Value) -> bool {

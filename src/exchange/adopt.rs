@@ -42,7 +42,7 @@ pub async fn adopt(
         other => other?,
     };
     let external: Vec<usize> = state::external(resource).collect();
-    let before = exchange.state(resource, &located, record, &external).await?;
+    let before = exchange.state_before(resource, &located, record, &external).await?;
     let is_it = unique::values(&before.view, path).iter().map(unique::folded).eq([value]);
     let Some(wanted) = wanted(resource, &before, sent).filter(|_| is_it) else {
         return Ok(None);

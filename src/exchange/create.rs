@@ -7,10 +7,10 @@ use serde_json::Value;
 use crate::convert::failure::Meaning;
 use crate::convert::pattern;
 use crate::exchange::error::ExchangeError;
-use crate::exchange::make;
+use crate::exchange::make::{self, Made};
 use crate::exchange::native::Exchange;
 use crate::exchange::response::ScimResponse;
-use crate::exchange::{adopt, names, represent, revive, unique};
+use crate::exchange::{adopt, names, represent, revive, shown, straight, unique};
 use crate::mapping::model::{Delete, Outcome, ResourceMapping};
 use crate::scim::attr::AttrPath;
 use crate::scim::projection::Projection;
@@ -32,7 +32,8 @@ pub async fn answer(
     let resource_type = &resource.resource_type;
     let mut wanted = exchange.read(body, resource_type)?;
     let named = named_attributes(&wanted);
-    let sent = wanted.clone();
+    // What nobody sent is filled in, and an adopted record keeps what it has there.
+    let sent = resource.adopt.is_some().then(|| wanted.clone());
     make::fill_defaults(exchange, resource, &mut wanted)?;
     validate::require(&wanted, resource_type)?;
     pattern::check(resource, &Resource::default(), &wanted)?;
@@ -41,9 +42,15 @@ pub async fn answer(
     exchange.check_members(resource, &nothing, &wanted, &BTreeMap::new()).await?;
     exchange.witness.changes(resource, &nothing, &wanted, &BTreeMap::new());
     let view = match Box::pin(made(exchange, resource, &wanted)).await {
-        Ok(view) => view,
+        Ok(made) => {
+            let answer = straight(exchange, resource, &wanted, &made, projection, &named).await?;
+            if let Some(answer) = answer {
+                return Ok(ScimResponse { status: 201, ..answer });
+            }
+            made.view(exchange, resource, &wanted).await?
+        }
         Err(error) if is_taken(&error) => {
-            Box::pin(instead(exchange, resource, &sent, &wanted)).await?.ok_or(error)?
+            Box::pin(instead(exchange, resource, sent.as_ref(), &wanted)).await?.ok_or(error)?
         }
         Err(error) => return Err(error),
     };
@@ -54,16 +61,32 @@ async fn made(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
     wanted: &Resource,
-) -> Result<Resource, ExchangeError> {
+) -> Result<Made, ExchangeError> {
     let _values = unique::hold(exchange, resource, &Resource::default(), wanted).await?;
-    Ok(make::make(exchange, resource, wanted, None).await?.view)
+    make::make(exchange, resource, wanted, None).await
+}
+
+/// The answer, where nothing but the record is shown.
+async fn straight(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    wanted: &Resource,
+    made: &Made,
+    projection: &Projection,
+    named: &[AttrPath],
+) -> Result<Option<ScimResponse>, ExchangeError> {
+    if shown::shows_elements(resource, wanted) {
+        return Ok(None);
+    }
+    let Made { located, record, .. } = made;
+    straight::written_anew(exchange, resource, located, record, projection, named).await
 }
 
 /// The resource that somebody's record becomes which is in the way of a new one.
 async fn instead(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
-    sent: &Resource,
+    sent: Option<&Resource>,
     wanted: &Resource,
 ) -> Result<Option<Resource>, ExchangeError> {
     if matches!(resource.delete, Delete::Deactivate)
@@ -71,7 +94,10 @@ async fn instead(
     {
         return Ok(Some(view));
     }
-    adopt::adopt(exchange, resource, sent).await
+    match sent {
+        Some(sent) => adopt::adopt(exchange, resource, sent).await,
+        None => Ok(None),
+    }
 }
 
 /// The attributes that a body names, for `returned: request`.

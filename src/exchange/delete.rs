@@ -165,7 +165,7 @@ async fn bury(
         Some(record) => record,
         None => exchange.native(resource, located).await?,
     };
-    let before = exchange.state(resource, located, record, &[]).await?;
+    let before = exchange.state_before(resource, located, record, &[]).await?;
     let mut wanted = before.view.clone();
     wanted.0.insert("active".to_owned(), Value::Bool(false));
     let goal = Goal::new(wanted, change::everything(resource), BTreeMap::new());

@@ -35,8 +35,27 @@ pub struct Made {
     pub located: Located,
     /// The record.
     pub record: Record,
-    /// Its view.
-    pub view: Resource,
+    /// Whether the application may not have taken every element of a collection.
+    doubts: bool,
+    /// Its view, where that is known already.
+    view: Option<Resource>,
+}
+
+impl Made {
+    /// The view of the new record.
+    pub async fn view(
+        &self,
+        exchange: &Exchange<'_>,
+        resource: &ResourceMapping,
+        wanted: &Resource,
+    ) -> Result<Resource, ExchangeError> {
+        if let Some(view) = &self.view {
+            return Ok(view.clone());
+        }
+        let change = Change { before: &Resource::default(), wanted };
+        let doubted = shown::doubted(resource, self.doubts);
+        shown::view(exchange, resource, &self.located, &self.record, change, &doubted).await
+    }
 }
 
 /// Makes the record and everything that belongs to it.
@@ -105,7 +124,8 @@ pub async fn make(
                 located = Some(enter(exchange, &context, wanted, key, identity).await?);
             }
             let made = made.filter(|_| request.id.is_none());
-            let made = made.and_then(|made| Record::complete(resource, made, &response).ok());
+            let made =
+                made.and_then(|made| Record::complete(resource, request, made, &response).ok());
             // What an earlier answer told is not the record after a request that writes some of
             // it, nor is its version the one after any request.
             let writes = !request.carries.is_empty() || resource.version.is_some();
@@ -120,13 +140,16 @@ pub async fn make(
         None => exchange.record(resource, &located.key).await.map_err(not_there)?,
     };
     exchange.remember(resource, &located.key, || Fate::There(Some(record.native.clone())));
-    let change = Change { before: &Resource::default(), wanted };
     exchange.link_written(resource, &located.key, wanted).await?;
-    let doubted = shown::doubted(resource, doubts);
-    let view = shown::view(exchange, resource, &located, &record, change, &doubted).await?;
-    exchange.link_written(resource, &located.key, &view).await?;
+    let mut made = Made { located, record, doubts, view: None };
+    if !exchange.indexed(resource).is_empty() {
+        // The application may have made something else of what was wanted.
+        let view = made.view(exchange, resource, wanted).await?;
+        exchange.link_written(resource, &made.located.key, &view).await?;
+        made.view = Some(view);
+    }
     exchange.unlink_unborn(resource, &unborn).await?;
-    Ok(Made { located, record, view })
+    Ok(made)
 }
 
 /// Whether it is certain that this attempt made nothing: the application has said so, or has not
@@ -211,21 +234,45 @@ async fn enter(
         return Ok(Located { id: identity.id.clone(), key, entry: Some(entry) });
     }
     if !is_issued && attributes.is_empty() && resource.adopt.is_none() {
-        if state::uses_sidecar(resource) {
-            // Whoever had this key before is another.
-            sidecar.remove(&partition, &resource.name, &key).await?;
-        }
+        forget_former(exchange, resource, &key).await?;
         return Ok(Located { id: key.clone(), key, entry: None });
     }
     let proposed = if is_issued { exchange.ambient.ids.uuid() } else { key.clone() };
-    let mut entry = sidecar.claim(&partition, &resource.name, &key, &proposed).await?;
-    if entry.state != EntryState::Live && is_issued {
-        sidecar.remove(&partition, &resource.name, &entry.id).await?;
-        entry = Entry { id: proposed, key: key.clone(), ..Entry::default() };
+    let claimed = sidecar.claim(&partition, &resource.name, &key, &proposed).await?;
+    let is_another = claimed.state != EntryState::Live && is_issued;
+    if is_another {
+        sidecar.remove(&partition, &resource.name, &claimed.id).await?;
     }
-    let entry = Entry { attributes, state: EntryState::Live, ..entry };
-    exchange.save(resource, &entry).await?;
+    let id = if is_another { proposed } else { claimed.id.clone() };
+    let entry = Entry { id, key: key.clone(), attributes, state: EntryState::Live };
+    // An id alone is kept with the claim.
+    if entry != claimed {
+        exchange.save(resource, &entry).await?;
+    }
     Ok(Located { id: entry.id.clone(), key, entry: Some(entry) })
+}
+
+/// Forgets who had the key of a new record before: it was another. Nearly always there was nobody,
+/// and reading waits for nobody who writes.
+async fn forget_former(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    key: &str,
+) -> Result<(), ExchangeError> {
+    let partition = exchange.tenant.partition();
+    let sidecar = &exchange.tenant.sidecar;
+    // Counted now: since the exchange began, somebody may have left.
+    let may_be_kept = state::keeps_attributes(resource)
+        || state::uses_sidecar(resource)
+            && !sidecar.count_retired(&partition, &resource.name).await?.is_none();
+    if !may_be_kept {
+        return Ok(());
+    }
+    let ids = [key.to_owned()];
+    for former in sidecar.by_ids(&partition, &resource.name, &ids).await? {
+        sidecar.remove(&partition, &resource.name, &former.id).await?;
+    }
+    Ok(())
 }
 
 /// What creating has not carried: further routes, switching off, collections.
@@ -251,7 +298,7 @@ async fn finish(
         Some(record) => record,
         None => exchange.record(resource, &located.key).await?,
     };
-    let state = exchange.state(resource, located, record, &[]).await?;
+    let state = exchange.state_before(resource, located, record, &[]).await?;
     let goal = goal_after_create(resource, &state.view, wanted, allowed, deltas);
     // What comes back may itself have to be made: the way down is boxed.
     Box::pin(exchange.apply_live(resource, located, &state, &goal)).await

@@ -260,7 +260,7 @@ impl<'t> Exchange<'t> {
             return Err(not_found());
         }
         let native = self.with_parts(resource, get, native_key, native).await?;
-        Ok(Record::answered(resource, native, response))
+        Ok(Record::answered(resource, get, native, response))
     }
 
     /// Looks up what conversions need to know about other resources. Keys that nobody has seen

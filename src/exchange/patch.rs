@@ -21,7 +21,7 @@ use crate::exchange::shown::{self, Change};
 use crate::exchange::state::Located;
 use crate::exchange::told::{self, Told};
 use crate::exchange::version::{Conditions, Record};
-use crate::exchange::{differences, represent};
+use crate::exchange::{differences, represent, straight};
 use crate::mapping::model::{Collection, CollectionSource, Mode, Request, ResourceMapping};
 use crate::scim::attr::AttrPath;
 use crate::scim::patch::operation::{Operation, OperationKind};
@@ -68,7 +68,7 @@ pub async fn answer(
         None => exchange.native(resource, &located).await?,
     };
     let external = touched_external(resource, &rest);
-    let mut before = exchange.state(resource, &located, record, &external).await?;
+    let mut before = exchange.state_before(resource, &located, record, &external).await?;
     let mut wanted = exchange.noting(|noted| rest.apply(&before.view, resource_type, noted))?;
     // Whoever switches off somebody who is switched off already may know better.
     let switches = rest.operations.iter().any(|operation| operation.target.attribute == "active");
@@ -76,7 +76,7 @@ pub async fn answer(
         && wanted.0.get("active") != Some(&Value::Bool(true))
         && let Some(record) = exchange.came_back(resource, &mut located).await?
     {
-        before = exchange.state(resource, &located, record, &external).await?;
+        before = exchange.state_before(resource, &located, record, &external).await?;
         wanted = exchange.noting(|noted| rest.apply(&before.view, resource_type, noted))?;
     }
     let touched = touched_collections(resource, &rest);
@@ -135,6 +135,14 @@ async fn respond(
     } else {
         Vec::new()
     };
+    if asked.is_empty()
+        && replaced.is_empty()
+        && enrolled.is_empty()
+        && let Some(answer) =
+            straight::written_anew(exchange, resource, located, &record, projection, named).await?
+    {
+        return Ok(answer);
+    }
     let (apart, within) = told::parted(resource, asked);
     let mut state = exchange.state(resource, located, record, &within).await?;
     let is_shown = |index: &usize| apart.contains(index) || within.contains(index);

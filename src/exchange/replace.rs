@@ -38,13 +38,13 @@ pub async fn answer(
     }
     let is_read = |index: &usize| is_written(resource, *index) && !enrolled.contains_key(index);
     let by_calls: Vec<usize> = state::external(resource).filter(is_read).collect();
-    let mut before = exchange.state(resource, &located, record, &by_calls).await?;
+    let mut before = exchange.state_before(resource, &located, record, &by_calls).await?;
     let mut wanted = merge::merge(resource, resource.replace, &sent, &before.view);
     // Whoever switches off somebody who is switched off already may know better.
     if sent.0.get("active") == Some(&Value::Bool(false))
         && let Some(record) = exchange.came_back(resource, &mut located).await?
     {
-        before = exchange.state(resource, &located, record, &by_calls).await?;
+        before = exchange.state_before(resource, &located, record, &by_calls).await?;
         wanted = merge::merge(resource, resource.replace, &sent, &before.view);
     }
     immutable::keep_immutable(&before.view, &mut wanted, resource_type);

@@ -39,7 +39,7 @@ pub async fn revive(
     exchange.leave_groups(resource, &located, &native).await?;
     let external: Vec<usize> = state::external(resource).collect();
     let record = Record::from(native);
-    let mut before = exchange.state(resource, &located, record, &external).await?;
+    let mut before = exchange.state_before(resource, &located, record, &external).await?;
     if change::has_switch(resource) {
         before.view.0.insert("active".to_owned(), Value::Bool(false));
     }

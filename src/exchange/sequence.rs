@@ -99,7 +99,8 @@ impl<'a> Change<'a> {
         goal: &'a Goal,
         before: &'a State,
     ) -> Self {
-        let record = Record { native: before.native.clone(), told: before.told.clone() };
+        let (native, told) = (before.native.clone(), before.told.clone());
+        let record = Record { native, told, text: None };
         let (stale, sent, doubts) = (false, false, false);
         Self { exchange, resource, references, goal, before, record, stale, sent, doubts }
     }
@@ -258,7 +259,7 @@ impl<'a> Change<'a> {
             match record::record(self.resource, request, &response) {
                 Some(native) => {
                     let now = key::of_record(&self.resource.id, &native)?;
-                    self.learn(native, &response);
+                    self.learn(request, native, &response);
                     self.follow(located, now).await?;
                 }
                 None => {
@@ -319,8 +320,8 @@ impl<'a> Change<'a> {
 
     /// Takes the record that an answer holds. Without the version that should have come with it,
     /// it will be read again.
-    fn learn(&mut self, native: Value, response: &NativeResponse) {
-        let told = Record::complete(self.resource, native, response);
+    fn learn(&mut self, request: &Request, native: Value, response: &NativeResponse) {
+        let told = Record::complete(self.resource, request, native, response);
         self.stale = told.is_err();
         self.record = told.unwrap_or_else(Record::from);
     }
@@ -338,6 +339,9 @@ impl<'a> Change<'a> {
         let mut keys = Carries::default();
         let rows = self.resource.rows.iter().enumerate();
         keys.rows.extend(rows.filter(|(_, row)| is_key(self.resource, row)).map(|(at, _)| at));
+        if keys.rows.is_empty() {
+            return Ok(key::of_record(&self.resource.id, &self.before.native)?);
+        }
         let after = document::put(&self.context(), &difference, &keys)?;
         Ok(key::of_record(&self.resource.id, &after)?)
     }
@@ -458,7 +462,7 @@ impl<'a> Change<'a> {
                 continue;
             }
             match record::record(self.resource, request, &response) {
-                Some(native) => self.learn(native, &response),
+                Some(native) => self.learn(request, native, &response),
                 None => self.stale = true,
             }
         }

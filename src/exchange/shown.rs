@@ -49,6 +49,16 @@ pub fn doubted(resource: &ResourceMapping, doubts: bool) -> Vec<usize> {
     written(resource).filter(|_| doubts).collect()
 }
 
+/// Whether the answer to a change shows elements of such a collection.
+pub fn shows_elements(resource: &ResourceMapping, wanted: &Resource) -> bool {
+    written(resource).any(|index| {
+        resource.collections.get(index).is_some_and(|collection| {
+            let extension = collection.place.extension.as_deref();
+            wanted.get(extension, &collection.place.attribute).is_some()
+        })
+    })
+}
+
 /// Shows the elements of one collection as they are to be, but for references to nobody. What a
 /// member is called is the application's to say: of one that nobody has read, nothing is shown but
 /// who it is.

@@ -138,7 +138,21 @@ impl Exchange<'_> {
     ) -> Result<State, ExchangeError> {
         let record = record.into();
         let (view, external) = self.read_view(resource, located, &record, external).await?;
-        let Record { native, told } = record;
+        let Record { native, told, .. } = record;
+        Ok(State { native, told, view, external })
+    }
+
+    /// The same for a resource that is to be changed: nobody is shown its version as it was.
+    pub async fn state_before(
+        &self,
+        resource: &ResourceMapping,
+        located: &Located,
+        record: Record,
+        external: &[usize],
+    ) -> Result<State, ExchangeError> {
+        let Record { native, told, .. } = record;
+        let external = self.external(resource, located, &native, external).await?;
+        let view = self.view(resource, located, &native, &external).await?;
         Ok(State { native, told, view, external })
     }
 
@@ -150,19 +164,31 @@ impl Exchange<'_> {
         record: &Record,
         external: &[usize],
     ) -> Result<(Resource, BTreeMap<usize, Vec<Value>>), ExchangeError> {
-        let mut read = BTreeMap::new();
-        for index in external.iter().filter(|_| !is_off(located)) {
-            if let Some(collection) = resource.collections.get(*index) {
-                let native = &record.native;
-                let elements = self.elements(resource, collection, &located.key, native).await?;
-                read.insert(*index, elements);
-            }
-        }
+        let read = self.external(resource, located, &record.native, external).await?;
         let mut view = self.view(resource, located, &record.native, &read).await?;
         if let Some(version) = version::of(resource, keeper(located), record, &view) {
             version::stamp(&mut view, &version);
         }
         Ok((view, read))
+    }
+
+    /// The elements of collections behind requests of their own, by index; nobody has any who has
+    /// left the application.
+    async fn external(
+        &self,
+        resource: &ResourceMapping,
+        located: &Located,
+        native: &Value,
+        wanted: &[usize],
+    ) -> Result<BTreeMap<usize, Vec<Value>>, ExchangeError> {
+        let mut read = BTreeMap::new();
+        for index in wanted.iter().filter(|_| !is_off(located)) {
+            if let Some(collection) = resource.collections.get(*index) {
+                let elements = self.elements(resource, collection, &located.key, native).await?;
+                read.insert(*index, elements);
+            }
+        }
+        Ok(read)
     }
 
     /// Judges what a request asks of the version of a resource whose record has been read.

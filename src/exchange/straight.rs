@@ -8,6 +8,7 @@
 use serde_json::Value;
 
 use crate::convert::plan::Plan;
+use crate::convert::record;
 use crate::convert::references::References;
 use crate::convert::slots::Found;
 use crate::convert::stream::{Frame, Mask};
@@ -17,13 +18,13 @@ use crate::exchange::represent;
 use crate::exchange::response::{Body, ScimResponse};
 use crate::exchange::state::Located;
 use crate::exchange::version::{Conditions, Record};
-use crate::mapping::model::{Request, ResourceMapping};
+use crate::mapping::model::ResourceMapping;
 use crate::native::listed::Listed;
-use crate::native::message::NativeResponse;
 use crate::native::scan::Scanner;
 use crate::scim::attr::AttrPath;
 use crate::scim::projection::Projection;
 use crate::scim::resource::Resource;
+use crate::scim::schema::Returned;
 use crate::sidecar::entry::EntryState;
 
 /// What reading a resource gave.
@@ -42,13 +43,18 @@ pub async fn answer(
     projection: &Projection,
     conditions: &Conditions,
 ) -> Result<Read, ExchangeError> {
-    let get = resource.get.as_ref().filter(|get| is_plain(get) && is_live(located));
+    let get = resource.get.as_ref().filter(|get| record::is_whole(get) && is_live(located));
     let plan = exchange.tenant.plan(resource).filter(|_| conditions.are_none());
     let (Some(get), Some(plan)) = (get, plan) else {
         return exchange.native(resource, located).await.map(Read::Record);
     };
     let response = exchange.answer_about(resource, get, &located.key).await?;
-    match written(exchange, resource, plan, located, projection, &response).await? {
+    let native = response.body.text();
+    let answer = match &native {
+        Some(native) => written(exchange, resource, plan, located, projection, native).await?,
+        None => None,
+    };
+    match answer {
         Some(answer) => Ok(Read::Answered(answer)),
         // A mapping with a plan shows every record.
         None => {
@@ -63,9 +69,29 @@ fn is_live(located: &Located) -> bool {
     located.entry.as_ref().is_none_or(|entry| entry.state == EntryState::Live)
 }
 
-/// Whether a request's answer is the record and nothing else.
-fn is_plain(get: &Request) -> bool {
-    get.record.is_none() && get.wrap.is_none() && get.returns.is_none() && get.embed.is_empty()
+/// The answer to a write after which the record is this one; `None` when it is to be made in the
+/// general way. `named` are attributes that the request named.
+pub async fn written_anew(
+    exchange: &Exchange<'_>,
+    resource: &ResourceMapping,
+    located: &Located,
+    record: &Record,
+    projection: &Projection,
+    named: &[AttrPath],
+) -> Result<Option<ScimResponse>, ExchangeError> {
+    // Naming them brings them back, which no plan knows of.
+    let is_hidden = |path: &AttrPath| {
+        let found = resource.resource_type.resolve(path);
+        found.is_some_and(|found| found.attribute.returned == Returned::Request)
+    };
+    let plan = exchange.tenant.plan(resource).filter(|_| is_live(located));
+    let text = record.text.as_deref().and_then(|text| std::str::from_utf8(text).ok());
+    match (plan, text) {
+        (Some(plan), Some(native)) if !named.iter().any(is_hidden) => {
+            written(exchange, resource, plan, located, projection, native).await
+        }
+        _ => Ok(None),
+    }
 }
 
 async fn written(
@@ -74,12 +100,12 @@ async fn written(
     plan: &Plan,
     located: &Located,
     projection: &Projection,
-    response: &NativeResponse,
+    native: &str,
 ) -> Result<Option<ScimResponse>, ExchangeError> {
     let mask = plan.mask(resource, projection);
     let mask = mask.filter(|_| represent::needed(resource, projection).is_empty());
-    let (Some(mask), Some(native)) = (mask, response.body.text()) else { return Ok(None) };
-    let mut scanner = Scanner::new(&native);
+    let Some(mask) = mask else { return Ok(None) };
+    let mut scanner = Scanner::new(native);
     let Some(found) = plan.read(&mut scanner).filter(|_| scanner.is_at_end()) else {
         return Ok(None);
     };

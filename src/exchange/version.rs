@@ -6,11 +6,12 @@
 //! than its resources. Who wants memberships to count needs an application that counts them, and
 //! `version.from`.
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::convert::locate::{locate, read};
-use crate::convert::{key, places};
-use crate::mapping::model::{CollectionSource, Locator, ResourceMapping, Source};
+use crate::convert::{key, places, record};
+use crate::mapping::model::{CollectionSource, Locator, Request, ResourceMapping, Source};
 use crate::native::message::{NativeRequest, NativeResponse};
 use crate::scim::canonical::{Path, hash, hash_without};
 use crate::scim::etag::{EntityTag, TagList, is_tag};
@@ -25,30 +26,39 @@ pub struct Record {
     /// Its version, where the mapping finds that in a header; `None` elsewhere, and for records
     /// out of lists.
     pub told: Option<String>,
+    /// Its text, where an answer was the record and nothing else.
+    pub text: Option<Bytes>,
 }
 
 impl From<Value> for Record {
     fn from(native: Value) -> Self {
-        Self { native, told: None }
+        Self { native, told: None, text: None }
     }
 }
 
 impl Record {
-    /// A record out of an answer about this one resource.
-    pub fn answered(resource: &ResourceMapping, native: Value, response: &NativeResponse) -> Self {
+    /// A record out of an answer to a request about this one resource.
+    pub fn answered(
+        resource: &ResourceMapping,
+        request: &Request,
+        native: Value,
+        response: &NativeResponse,
+    ) -> Self {
         let told = match resource.version.as_ref().map(|rule| &rule.from) {
             Some(header @ Locator::Header(..)) => {
                 locate(header, response).as_ref().and_then(key::text)
             }
             Some(Locator::Body(_) | Locator::Part(..)) | None => None,
         };
-        Self { native, told }
+        let text = record::is_whole(request).then(|| response.body.to_bytes()).flatten();
+        Self { native, told, text }
     }
 
     /// The same, but what there is of the record comes back when something of it, or its version,
     /// is not in the answer: then the record must be read for it.
     pub fn complete(
         resource: &ResourceMapping,
+        request: &Request,
         native: Value,
         response: &NativeResponse,
     ) -> Result<Self, Value> {
@@ -56,7 +66,7 @@ impl Record {
         if !resource.embedded().is_empty() {
             return Err(native);
         }
-        let record = Self::answered(resource, native, response);
+        let record = Self::answered(resource, request, native, response);
         let is_whole = record.told.is_some() || !is_told_in_header(resource);
         if is_whole { Ok(record) } else { Err(record.native) }
     }

@@ -4,9 +4,11 @@
 //! notes where each of them stands. What stands twice counts the last time, as for the parser.
 
 use std::borrow::Cow;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::native::listed::Places;
-use crate::native::scan::{Raw, Scanner, Span};
+use crate::native::scan::{Raw, Scanner, Span, Spelling};
 
 /// The members that are asked for, as a tree of names.
 #[derive(Debug, Default)]
@@ -21,9 +23,27 @@ pub struct Wants {
 /// stands at its [`hash`] or at the next place that was free.
 #[derive(Debug, Default)]
 struct Node {
-    table: Vec<Option<(String, Want)>>,
+    table: Vec<Option<Member>>,
     count: usize,
+    /// Which comes first.
+    first: Guess,
 }
+
+/// A member of that name.
+#[derive(Debug)]
+struct Member {
+    name: String,
+    spelling: Spelling,
+    want: Want,
+    /// Which comes next.
+    next: Guess,
+}
+
+/// Where in its table the member stands that came next in the last record. Most records have their
+/// members in the same order, so that names are compared and not looked up. All readers share the
+/// guess; a wrong one costs them no more than a comparison.
+#[derive(Debug, Default)]
+struct Guess(AtomicUsize);
 
 /// What is asked of a value.
 #[derive(Debug, Clone, Copy, Default)]
@@ -148,8 +168,9 @@ impl Wants {
         places: &mut Places,
         first: usize,
     ) -> Option<Span> {
-        scanner.object(|scanner, name| {
-            let want = node.want(name, scanner.text());
+        let mut guess = &node.first;
+        scanner.members(|scanner| {
+            let want = node.next(scanner, &mut guess)?;
             let inner = want.node.and_then(|inner| self.nodes.get(inner));
             if let Some(inner) = inner {
                 self.forget(inner, places, first);
@@ -196,7 +217,7 @@ impl Wants {
 
     /// A second member of the same name takes the place of the first with all that was in it.
     fn forget(&self, node: &Node, places: &mut Places, first: usize) {
-        for (_, want) in node.table.iter().flatten() {
+        for Member { want, .. } in node.table.iter().flatten() {
             if let Some(place) = want.slot.and_then(|slot| places.spans.get_mut(first + slot)) {
                 *place = None;
             }
@@ -208,25 +229,38 @@ impl Wants {
 }
 
 impl Node {
-    /// What is asked of the member of a name in a text.
-    fn want(&self, name: Span, text: &str) -> Want {
-        let found = match name.plain(text) {
-            Some(plain) => self.table.get(self.place(plain)),
-            None => {
-                let name = name.of(text).value();
-                let name = name.as_ref().and_then(|name| name.as_str());
-                name.and_then(|name| self.table.get(self.place(name.as_bytes())))
-            }
+    /// Reads the name of the member that comes next: what is asked of it.
+    #[inline]
+    fn next<'n>(&'n self, scanner: &mut Scanner<'_>, guess: &mut &'n Guess) -> Option<&'n Want> {
+        let Guess(place) = guess;
+        let guessed = self.table.get(place.load(Relaxed)).and_then(Option::as_ref);
+        if let Some(member) = guessed.filter(|it| scanner.is_named(&it.spelling)) {
+            *guess = &member.next;
+            return Some(&member.want);
+        }
+        self.look_up(scanner, guess)
+    }
+
+    /// The same where the guess is wrong.
+    #[inline(never)]
+    fn look_up<'n>(&'n self, scanner: &mut Scanner<'_>, guess: &mut &'n Guess) -> Option<&'n Want> {
+        let name = scanner.name()?;
+        let at = match name.plain(scanner.text()) {
+            Some(plain) => self.place(plain),
+            None => self.place(name.of(scanner.text()).value()?.as_str()?.as_bytes()),
         };
-        found.and_then(Option::as_ref).map(|(_, want)| *want).unwrap_or_default()
+        let Some(Some(member)) = self.table.get(at) else { return Some(&Want::NOTHING) };
+        guess.0.store(at, Relaxed);
+        *guess = &member.next;
+        Some(&member.want)
     }
 
     /// Where a name stands in the table, or would.
     fn place(&self, name: &[u8]) -> usize {
         let last = self.table.len().wrapping_sub(1);
         let mut at = hash(name) & last;
-        while let Some(Some((other, _))) = self.table.get(at)
-            && other.as_bytes() != name
+        while let Some(Some(other)) = self.table.get(at)
+            && other.name.as_bytes() != name
         {
             at = (at + 1) & last;
         }
@@ -236,17 +270,32 @@ impl Node {
     fn ask(&mut self, name: &str) -> Option<&mut Want> {
         // Three places of four stay free, so that most names are found where they are looked for.
         if self.count * 4 >= self.table.len() {
-            let names = std::mem::take(&mut self.table);
-            self.table.resize((self.count + 1).next_power_of_two() * 4, None);
-            for entry in names.into_iter().flatten() {
-                let at = self.place(entry.0.as_bytes());
-                *self.table.get_mut(at)? = Some(entry);
+            let members = std::mem::take(&mut self.table);
+            self.table.resize_with((self.count + 1).next_power_of_two() * 4, || None);
+            for member in members.into_iter().flatten() {
+                let at = self.place(member.name.as_bytes());
+                *self.table.get_mut(at)? = Some(member);
             }
         }
         let at = self.place(name.as_bytes());
         let place = self.table.get_mut(at)?;
         self.count += usize::from(place.is_none());
-        Some(&mut place.get_or_insert_with(|| (name.to_owned(), Want::default())).1)
+        Some(&mut place.get_or_insert_with(|| Member::of(name)).want)
+    }
+}
+
+impl Want {
+    const NOTHING: Self = Self { slot: None, node: None, list: None };
+}
+
+impl Member {
+    fn of(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            spelling: Spelling::of(name),
+            want: Want::default(),
+            next: Guess::default(),
+        }
     }
 }
 
@@ -333,6 +382,40 @@ mod tests {
         check(r#"{"a":{"b":[7]},"a":{}}"#, &[]);
         check(r#"{"a":{"b":[{"c":1}]},"a":{"b":[7]}}"#, &[bare]);
         assert!(wants.read(&mut Scanner::new(r#"{"a":{"b":[7,]}}"#)).is_none());
+    }
+
+    #[test]
+    fn what_came_before_does_not_matter() {
+        let mut wants = Wants::default();
+        let paths: &[&[&str]] =
+            &[&["a"], &["a name of more bytes than are compared at once"], &["é\"\\"], &["b", "c"]];
+        for path in paths {
+            wants.ask(path);
+        }
+        let long = r#""a name of more bytes than are compared at once":2"#;
+        let same = r#""a name of more bytes than are compared in one go":7"#;
+        let odd = r#""é\"\\":3"#;
+        let inner = r#""b":{"x":9,"c":4}"#;
+        let parts = ["\"a\":1", long, odd, inner, same, "\"aa\":5", "\"\\u0061\":6"];
+        for first in 0..parts.len() {
+            for step in 1..parts.len() {
+                let order = (0..parts.len()).map(|number| (first + number * step) % parts.len());
+                let members: Vec<&str> = order.map(|number| parts[number]).collect();
+                for comma in [",", " , "] {
+                    let text = format!("{{{}}}{:20}", members.join(comma), "");
+                    let found = wants.read(&mut Scanner::new(&text)).unwrap();
+                    let texts: Vec<_> =
+                        (0..4).map(|slot| found.get(slot).map(|it| it.text)).collect();
+                    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+                    let expected = paths.iter().map(|path| {
+                        let value = path.iter().try_fold(&value, |value, name| value.get(name));
+                        value.map(ToString::to_string)
+                    });
+                    let texts: Vec<_> = texts.into_iter().map(|it| it.map(str::to_owned)).collect();
+                    assert_eq!(texts, expected.collect::<Vec<_>>(), "{text}");
+                }
+            }
+        }
     }
 
     #[test]

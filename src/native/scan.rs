@@ -13,6 +13,9 @@ const DEEPEST: usize = 100;
 /// Most digits of a whole number that is its own canonical form.
 const PLAIN_DIGITS: usize = 18;
 
+/// How many bytes of a name are compared at once.
+const HEAD: usize = 16;
+
 /// A value in a text, as it stands there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Raw<'t> {
@@ -75,11 +78,12 @@ impl<'t> Raw<'t> {
     }
 }
 
-/// Where a value stands in a text.
+/// Where a value stands in a text. A long list has many, so that places are no larger than they
+/// have to be: texts beyond 4 GB are left to the parser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    begin: usize,
-    end: usize,
+    begin: u32,
+    end: u32,
     kind: Kind,
 }
 
@@ -91,13 +95,52 @@ impl Span {
 
     /// The value, in the text in which it was found.
     pub fn of(self, text: &str) -> Raw<'_> {
-        Raw { text: text.get(self.begin..self.end).unwrap_or_default(), kind: self.kind }
+        let range = self.begin as usize..self.end as usize;
+        Raw { text: text.get(range).unwrap_or_default(), kind: self.kind }
     }
 
     /// The characters of a string without escapes, as bytes of the text in which it was found.
     pub fn plain(self, text: &str) -> Option<&[u8]> {
-        let inner = text.as_bytes().get(self.begin + 1..self.end.checked_sub(1)?);
-        inner.filter(|_| self.kind == Kind::Plain)
+        let range = self.begin as usize + 1..(self.end as usize).checked_sub(1)?;
+        text.as_bytes().get(range).filter(|_| self.kind == Kind::Plain)
+    }
+}
+
+/// How the name of a member is usually spelled: in quotes, with a colon behind it.
+#[derive(Debug, Clone)]
+pub struct Spelling {
+    length: usize,
+    /// Its first bytes, as many as are compared at once, and what of them it is.
+    head: u128,
+    mask: u128,
+    /// What is behind them.
+    rest: Vec<u8>,
+}
+
+impl Spelling {
+    /// Of a name.
+    pub fn of(name: &str) -> Self {
+        let text = format!("{}:", Value::from(name)).into_bytes();
+        let mut head = [0; HEAD];
+        let mut mask = [0; HEAD];
+        for ((head, mask), byte) in head.iter_mut().zip(&mut mask).zip(&text) {
+            (*head, *mask) = (*byte, u8::MAX);
+        }
+        Self {
+            length: text.len(),
+            head: u128::from_le_bytes(head),
+            mask: u128::from_le_bytes(mask),
+            rest: text.get(HEAD..).unwrap_or_default().to_vec(),
+        }
+    }
+
+    /// Whether a text begins with it; near the end of a text, it is not said to.
+    #[inline]
+    fn begins(&self, text: &[u8]) -> bool {
+        text.split_first_chunk().is_some_and(|(head, rest)| {
+            u128::from_le_bytes(*head) & self.mask == self.head
+                && (self.rest.is_empty() || rest.starts_with(&self.rest))
+        })
     }
 }
 
@@ -122,8 +165,7 @@ impl<'t> Scanner<'t> {
 
     /// Whether nothing but blanks follows.
     pub fn is_at_end(&mut self) -> bool {
-        self.blanks();
-        self.at == self.text.len()
+        self.first().is_none()
     }
 
     /// The next value.
@@ -132,30 +174,37 @@ impl<'t> Scanner<'t> {
     }
 
     /// Passes over the next value.
+    #[inline]
     pub fn pass(&mut self) -> Option<Span> {
-        self.blanks();
-        let begin = self.at;
-        let kind = match self.peek()? {
-            b'"' => self.string()?,
-            b'{' | b'[' => return self.pass_within(),
-            b'n' => self.word("null", Kind::Null)?,
-            b't' => self.word("true", Kind::Boolean)?,
-            b'f' => self.word("false", Kind::Boolean)?,
-            _ => self.number()?,
-        };
-        Some(Span { begin, end: self.at, kind })
+        let (begin, kind) = self.find()?;
+        self.span(begin, kind)
     }
 
-    fn pass_within(&mut self) -> Option<Span> {
-        if self.is_array() {
-            return self.array(|scanner| scanner.pass().map(drop));
-        }
-        self.object(|scanner, _| scanner.pass().map(drop))
+    /// Where the value begins that it passes over, and what it is.
+    fn find(&mut self) -> Option<(usize, Kind)> {
+        let first = self.first()?;
+        let begin = self.at;
+        let kind = if first == b'"' { self.string()? } else { self.other(first)? };
+        Some((begin, kind))
+    }
+
+    /// Passes over a value that is no string.
+    #[inline(never)]
+    fn other(&mut self, first: u8) -> Option<Kind> {
+        match first {
+            b'{' => self.object(|scanner, _| scanner.pass().map(drop))?,
+            b'[' => self.array(|scanner| scanner.pass().map(drop))?,
+            b'n' => return self.word(b"null", Kind::Null),
+            b't' => return self.word(b"true", Kind::Boolean),
+            b'f' => return self.word(b"false", Kind::Boolean),
+            _ => return self.number(),
+        };
+        Some(if first == b'{' { Kind::Object } else { Kind::Array })
     }
 
     /// Reads the value that comes next as a text of its own.
     pub fn apart<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<(&'t str, T)> {
-        self.blanks();
+        self.first()?;
         let mut own = Self { text: self.text.get(self.at..)?, at: 0, depth: self.depth };
         let found = read(&mut own)?;
         self.at += own.at;
@@ -164,14 +213,12 @@ impl<'t> Scanner<'t> {
 
     /// Whether an object comes next.
     pub fn is_object(&mut self) -> bool {
-        self.blanks();
-        self.peek() == Some(b'{')
+        self.first() == Some(b'{')
     }
 
     /// Whether an array comes next.
     pub fn is_array(&mut self) -> bool {
-        self.blanks();
-        self.peek() == Some(b'[')
+        self.first() == Some(b'[')
     }
 
     /// Reads an object: `member` is given every name, and reads the value.
@@ -179,117 +226,147 @@ impl<'t> Scanner<'t> {
         &mut self,
         mut member: impl FnMut(&mut Self, Span) -> Option<()>,
     ) -> Option<Span> {
-        let begin = self.enter(b'{')?;
-        if self.is_next(b'}') {
-            return self.leave(begin, Kind::Object);
-        }
-        loop {
-            self.blanks();
-            let start = self.at;
-            if self.peek()? != b'"' {
-                return None;
-            }
-            let kind = self.string()?;
-            let name = Span { begin: start, end: self.at, kind };
-            if !self.is_next(b':') {
-                return None;
-            }
-            member(self, name)?;
-            if self.is_next(b',') {
-                continue;
-            }
-            return if self.is_next(b'}') { self.leave(begin, Kind::Object) } else { None };
-        }
+        self.members(|scanner| {
+            let name = scanner.name()?;
+            member(scanner, name)
+        })
+    }
+
+    /// The same, where `member` reads each [name](Self::name), too.
+    pub fn members(&mut self, member: impl FnMut(&mut Self) -> Option<()>) -> Option<Span> {
+        self.within(*b"{}", Kind::Object, member)
     }
 
     /// Reads an array: `element` reads each of its values.
-    pub fn array(&mut self, mut element: impl FnMut(&mut Self) -> Option<()>) -> Option<Span> {
-        let begin = self.enter(b'[')?;
-        if self.is_next(b']') {
-            return self.leave(begin, Kind::Array);
-        }
-        loop {
-            element(self)?;
-            if self.is_next(b',') {
-                continue;
-            }
-            return if self.is_next(b']') { self.leave(begin, Kind::Array) } else { None };
-        }
+    pub fn array(&mut self, element: impl FnMut(&mut Self) -> Option<()>) -> Option<Span> {
+        self.within(*b"[]", Kind::Array, element)
     }
 
-    /// Where what is entered begins.
-    fn enter(&mut self, open: u8) -> Option<usize> {
+    /// Reads what stands between brackets, with commas between the parts.
+    #[inline]
+    fn within(
+        &mut self,
+        [open, close]: [u8; 2],
+        kind: Kind,
+        mut part: impl FnMut(&mut Self) -> Option<()>,
+    ) -> Option<Span> {
+        (self.is_next(open) && self.depth < DEEPEST).then_some(())?;
+        let begin = self.at - 1;
         self.depth += 1;
-        (self.is_next(open) && self.depth <= DEEPEST).then(|| self.at - 1)
+        let mut is_over = self.is_next(close);
+        while !is_over {
+            part(self)?;
+            is_over = !self.is_next(b',');
+            (!is_over || self.is_next(close)).then_some(())?;
+        }
+        self.depth -= 1;
+        self.span(begin, kind)
     }
 
-    fn leave(&mut self, begin: usize, kind: Kind) -> Option<Span> {
-        self.depth = self.depth.checked_sub(1)?;
-        Some(Span { begin, end: self.at, kind })
+    /// The name of the member that comes next; its value comes then.
+    pub fn name(&mut self) -> Option<Span> {
+        (self.first()? == b'"').then_some(())?;
+        let name = self.pass()?;
+        self.is_next(b':').then_some(name)
+    }
+
+    /// Whether the name of the next member is spelled like this, with no blanks around it. If it
+    /// is, its value comes next.
+    #[inline]
+    pub fn is_named(&mut self, spelling: &Spelling) -> bool {
+        let is_it = self.text.as_bytes().get(self.at..).is_some_and(|rest| spelling.begins(rest));
+        self.at += if is_it { spelling.length } else { 0 };
+        is_it
+    }
+
+    /// What begins at a place and ends here.
+    fn span(&self, begin: usize, kind: Kind) -> Option<Span> {
+        let end = u32::try_from(self.at).ok()?;
+        Some(Span { begin: u32::try_from(begin).ok()?, end, kind })
     }
 
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn blanks(&mut self) {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
-            self.at += 1;
+    /// The next byte that is no blank.
+    #[inline]
+    fn first(&mut self) -> Option<u8> {
+        match self.peek()? {
+            b' ' | b'\n' | b'\r' | b'\t' => self.behind_blanks(),
+            other => Some(other),
         }
     }
 
-    fn is_next(&mut self, wanted: u8) -> bool {
-        // Blanks are the exception.
-        if self.peek() != Some(wanted) {
-            self.blanks();
+    /// The same where there are blanks, which is the exception.
+    #[inline(never)]
+    fn behind_blanks(&mut self) -> Option<u8> {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
         }
-        let is_it = self.peek() == Some(wanted);
+        self.peek()
+    }
+
+    #[inline]
+    fn is_next(&mut self, wanted: u8) -> bool {
+        let is_it = self.first() == Some(wanted);
         self.at += usize::from(is_it);
         is_it
     }
 
-    fn word(&mut self, word: &str, kind: Kind) -> Option<Kind> {
+    fn word<const N: usize>(&mut self, word: &[u8; N], kind: Kind) -> Option<Kind> {
         let rest = self.text.as_bytes().get(self.at..)?;
-        rest.starts_with(word.as_bytes()).then(|| {
-            self.at += word.len();
+        (rest.first_chunk() == Some(word)).then(|| {
+            self.at += N;
             kind
         })
     }
 
     /// A string, from its opening to behind its closing quote.
+    #[inline]
     fn string(&mut self) -> Option<Kind> {
-        let begin = self.at;
-        self.at = mark(self.text.as_bytes(), begin + 1)?;
-        if self.peek()? == b'"' {
-            self.at += 1;
-            return Some(Kind::Plain);
+        let (bytes, begin) = (self.text.as_bytes(), self.at);
+        let mut rest = bytes.get(begin + 1..)?;
+        while let Some((word, behind)) = rest.split_first_chunk() {
+            if let Some(place) = marked(*word) {
+                self.at = bytes.len() - rest.len() + place;
+                if word.get(place) == Some(&b'"') {
+                    self.at += 1;
+                    return Some(Kind::Plain);
+                }
+                return self.rest_of_string(begin);
+            }
+            rest = behind;
         }
-        self.escaped(begin)
+        self.at = bytes.len() - rest.len();
+        self.rest_of_string(begin)
     }
 
-    /// The rest of a string, from the first byte on that is not plain.
-    fn escaped(&mut self, begin: usize) -> Option<Kind> {
+    /// The rest of a string that is not plain, or near the end of the text.
+    #[inline(never)]
+    fn rest_of_string(&mut self, begin: usize) -> Option<Kind> {
         let bytes = self.text.as_bytes();
-        let mut has_code = false;
-        while let Some(b'\\') = self.peek() {
-            match bytes.get(self.at + 1)? {
-                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
-                b'u' => has_code = true,
+        let (mut has_escape, mut has_code) = (false, false);
+        loop {
+            self.at = mark(bytes, self.at)?;
+            match (bytes.get(self.at)?, bytes.get(self.at + 1)) {
+                (b'"', _) => break,
+                (b'\\', Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')) => {}
+                (b'\\', Some(b'u')) => has_code = true,
                 _ => return None,
             }
-            self.at = mark(bytes, self.at + 2)?;
-        }
-        if self.peek()? != b'"' {
-            return None;
+            has_escape = true;
+            self.at += 2;
         }
         self.at += 1;
         // Whether it is a character, or half of one, is for the parser to say.
         if has_code {
             serde_json::from_str::<String>(self.text.get(begin..self.at)?).ok()?;
         }
-        Some(Kind::Escaped)
+        Some(if has_escape { Kind::Escaped } else { Kind::Plain })
     }
 
+    #[inline(never)]
     fn number(&mut self) -> Option<Kind> {
         let begin = self.at;
         let is_negative = self.peek() == Some(b'-');
@@ -323,21 +400,15 @@ impl<'t> Scanner<'t> {
 /// Where the first byte stands, from a place on, at which a string ends or is not plain any more:
 /// a quote, a backslash or a control character.
 fn mark(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut rest = bytes.get(from..)?;
-    while let Some((word, behind)) = rest.split_first_chunk() {
-        if let Some(place) = marked(u64::from_le_bytes(*word)) {
-            return Some(bytes.len() - rest.len() + place);
-        }
-        rest = behind;
-    }
-    let place = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))?;
-    Some(bytes.len() - rest.len() + place)
+    let is_mark = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    bytes.get(from..)?.iter().position(is_mark).map(|place| from + place)
 }
 
 /// The same among eight bytes at once, of which the first is the lowest. Subtracting borrows from
 /// the bytes behind the first find, and never from those before it.
-fn marked(word: u64) -> Option<usize> {
+fn marked(bytes: [u8; 8]) -> Option<usize> {
     const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let word = u64::from_le_bytes(bytes);
     // With one bit turned, the quote stands right behind the control characters.
     let low = (word ^ (EACH * 2)).wrapping_sub(EACH * 0x21);
     let slashes = (word ^ (EACH * u64::from(b'\\'))).wrapping_sub(EACH);

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::convert::context::Context;
 use crate::convert::elements::native_elements;
 use crate::convert::plan::{
-    Blank, ListReading, Member, Plan, PlannedItem, PlannedList, PlannedRow, Reader,
+    Blank, ListReading, Member, Plan, PlannedItem, PlannedList, PlannedRow, Reader, Top,
 };
 use crate::convert::slots::{Element, Found};
 use crate::convert::{collection, lens};
@@ -28,6 +28,11 @@ pub(crate) struct Cells<'t> {
     lists: Vec<Range<usize>>,
     /// Whether an attribute has anything.
     filled: Vec<bool>,
+    /// The attributes and the extensions that have anything, in the order in which the general
+    /// reading meets them.
+    order: Vec<Top>,
+    /// The same for the attributes of each extension.
+    within: Vec<Vec<usize>>,
 }
 
 impl<'t> Cells<'t> {
@@ -43,9 +48,14 @@ impl<'t> Cells<'t> {
         self.lists.clear();
         self.filled.clear();
         self.filled.resize(plan.groups.len(), false);
+        self.order.clear();
+        self.within.iter_mut().for_each(Vec::clear);
+        self.within.resize_with(plan.sections.len(), Vec::new);
         for row in &plan.rows {
             let cell = if is_wanted(row.group) { row_cell(context, row, found)? } else { None };
-            self.fill(row.group, cell.is_some());
+            if cell.is_some() {
+                self.fill(plan, row.group);
+            }
             self.all.push(cell);
         }
         for planned in &plan.lists {
@@ -54,15 +64,29 @@ impl<'t> Cells<'t> {
                 let list = context.resource.collections.get(planned.list)?;
                 elements(context, (list, planned), found, &mut self.all)?;
             }
-            self.fill(planned.group, self.all.len() > begin);
+            if self.all.len() > begin {
+                self.fill(plan, planned.group);
+            }
             self.lists.push(begin..self.all.len());
         }
         Some(())
     }
 
-    fn fill(&mut self, group: usize, is_something: bool) {
-        if let Some(is_filled) = self.filled.get_mut(group) {
-            *is_filled |= is_something;
+    /// Notes that an attribute has something.
+    fn fill(&mut self, plan: &Plan, group: usize) {
+        let Some(is_filled) = self.filled.get_mut(group).filter(|is_filled| !**is_filled) else {
+            return;
+        };
+        *is_filled = true;
+        let section = plan.groups.get(group).and_then(|group| group.section);
+        match section.and_then(|section| Some((section, self.within.get_mut(section)?))) {
+            None => self.order.push(Top::Group(group)),
+            Some((section, within)) => {
+                if within.is_empty() {
+                    self.order.push(Top::Section(section));
+                }
+                within.push(group);
+            }
         }
     }
 
@@ -71,12 +95,15 @@ impl<'t> Cells<'t> {
         self.filled.get(group).copied().unwrap_or(false)
     }
 
-    /// The attributes that have anything, in the order in which the general reading meets them;
-    /// some more than once.
-    pub(crate) fn order(&self, plan: &Plan) -> impl Iterator<Item = usize> {
-        let rows = plan.rows.iter().zip(&self.all).filter(|(_, cell)| cell.is_some());
-        let lists = plan.lists.iter().zip(&self.lists).filter(|(_, range)| !range.is_empty());
-        rows.map(|(row, _)| row.group).chain(lists.map(|(list, _)| list.group))
+    /// The attributes and the extensions that have anything, in the order in which the general
+    /// reading meets them.
+    pub(crate) fn order(&self) -> &[Top] {
+        &self.order
+    }
+
+    /// The attributes of an extension that have anything, in that order.
+    pub(crate) fn within(&self, section: usize) -> &[usize] {
+        self.within.get(section).map_or(&[], Vec::as_slice)
     }
 
     /// The value of a row.
@@ -158,12 +185,12 @@ fn row_cell<'v>(
     planned: &'v PlannedRow,
     found: &Found<'v>,
 ) -> Option<Cell<'v>> {
-    let row = context.resource.rows.get(planned.row)?;
+    let row = || context.resource.rows.get(planned.row);
     match &planned.reader {
         Reader::Constant(json) => Some(Some(Cow::Borrowed(json))),
         Reader::Copy { slot: at, blank } => copied(slot(found, *at), *blank),
-        Reader::Through(at) => single(lens::read(context, row, &slot(found, *at).value()?)),
-        Reader::Parts(members) => single(lens::get(context, row, &part(members, found)?)),
+        Reader::Through(at) => single(lens::read(context, row()?, &slot(found, *at).value()?)),
+        Reader::Parts(members) => single(lens::get(context, row()?, &part(members, found)?)),
     }
 }
 

@@ -45,8 +45,8 @@ pub struct Frame<'a> {
 /// Room for what is only needed while a resource is written.
 #[derive(Debug, Default)]
 struct Room {
-    /// Attributes that have been written.
-    done: Vec<bool>,
+    /// Its id, as JSON.
+    id: Vec<u8>,
     canonical: Vec<u8>,
     /// Where elements stand in the canonical form.
     ranges: Vec<Range<usize>>,
@@ -150,23 +150,54 @@ impl<'a> Frame<'a> {
     /// Writes the resource of a record behind a text. Its version comes back; the text is not to
     /// be used when that is `None`.
     pub fn write(&mut self, id: &str, found: &Found<'a>, text: &mut Vec<u8>) -> Option<EntityTag> {
-        let Self { plan, context, base, mask, cells, room } = self;
-        cells.read(plan, context, found, |_| true)?;
-        let pen = Pen { plan, cells, mask, base, id };
-        room.canonical.clear();
-        pen.canonical(&mut room.canonical, &mut room.ranges);
-        let version = EntityTag::of(&hash_of(&room.canonical));
-        pen.write(Some(&version), &mut room.done, text);
-        Some(version)
+        self.read(id, found, |_| true)?;
+        let version = self.version(id);
+        self.pen(id).write(Some(&version), text);
+        Some(EntityTag::of(&version))
+    }
+
+    /// The same for one of many, whose version is told by its `meta` or by nobody.
+    pub fn write_listed(&mut self, id: &str, found: &Found<'a>, text: &mut Vec<u8>) -> Option<()> {
+        self.read(id, found, |_| true)?;
+        let version = self.mask.has_meta.then(|| self.version(id));
+        self.pen(id).write(version.as_deref(), text);
+        Some(())
     }
 
     /// The attributes of the mask alone, without `meta`.
     pub fn part(&mut self, id: &str, found: &Found<'a>) -> Option<Vec<u8>> {
-        let Self { plan, context, base, mask, cells, room } = self;
-        cells.read(plan, context, found, |group| mask.has(group))?;
+        let mask = self.mask;
+        self.read(id, found, |group| mask.has(group))?;
         let mut text = Vec::with_capacity(512);
-        Pen { plan, cells, mask, base, id }.write(None, &mut room.done, &mut text);
+        self.pen(id).write(None, &mut text);
         Some(text)
+    }
+
+    fn read(
+        &mut self,
+        id: &str,
+        found: &Found<'a>,
+        is_wanted: impl Fn(usize) -> bool,
+    ) -> Option<()> {
+        self.room.id.clear();
+        quote(&mut self.room.id, id);
+        self.cells.read(self.plan, &self.context, found, is_wanted)
+    }
+
+    /// The version of the resource that has been read.
+    fn version(&mut self, id: &str) -> String {
+        let mut canonical = std::mem::take(&mut self.room.canonical);
+        let mut ranges = std::mem::take(&mut self.room.ranges);
+        canonical.clear();
+        self.pen(id).canonical(&mut canonical, &mut ranges);
+        let version = hash_of(&canonical);
+        (self.room.canonical, self.room.ranges) = (canonical, ranges);
+        version
+    }
+
+    fn pen<'p>(&'p self, id: &'p str) -> Pen<'p> {
+        let Self { plan, cells, mask, base, room, .. } = self;
+        Pen { plan, cells, mask, base, id, quoted: &room.id }
     }
 }
 
@@ -184,62 +215,53 @@ struct Pen<'p> {
     mask: &'p Mask,
     base: &'p str,
     id: &'p str,
+    /// The id as JSON.
+    quoted: &'p [u8],
 }
 
 impl Pen<'_> {
-    fn has_section(&self, section: &Section) -> bool {
-        section.canonical.iter().any(|group| self.cells.is_filled(*group))
+    fn section(&self, section: usize) -> Option<&Section> {
+        let is_filled = !self.cells.within(section).is_empty();
+        self.plan.sections.get(section).filter(|_| is_filled)
     }
 
-    fn write(&self, version: Option<&EntityTag>, done: &mut Vec<bool>, text: &mut Vec<u8>) {
+    fn write(&self, version: Option<&str>, text: &mut Vec<u8>) {
         let plan = self.plan;
         put(text, &plan.head);
-        for section in plan.ranked.iter().filter_map(|section| plan.sections.get(*section)) {
-            if self.has_section(section) {
-                put(text, section.name.trim_end_matches(':'));
-            }
+        for section in plan.ranked.iter().filter_map(|section| self.section(*section)) {
+            put(text, section.name.trim_end_matches(':'));
         }
         put(text, "],\"id\":");
-        quote(text, self.id);
-        done.clear();
-        done.resize(plan.groups.len(), false);
+        text.extend_from_slice(self.quoted);
         let mut meta = None;
-        for number in self.cells.order(plan) {
-            if done.get(number).copied().unwrap_or(true) {
-                continue;
-            }
-            let Some(group) = plan.groups.get(number) else { continue };
-            match group.section.map(|section| (section, plan.sections.get(section))) {
-                None if group.attribute == "meta" => meta = Some(group),
-                None => self.once(number, group, done, text),
-                Some((number, Some(section))) => self.section(number, section, done, text),
-                Some((_, None)) => {}
+        for top in self.cells.order() {
+            match top {
+                Top::Id => {}
+                Top::Section(section) => self.extension(*section, text),
+                Top::Group(number) => match plan.groups.get(*number) {
+                    Some(group) if group.attribute == "meta" => meta = Some(group),
+                    group => self.shown(*number, group, text),
+                },
             }
         }
         if let Some(version) = version.filter(|_| self.mask.has_meta) {
             self.meta(meta, version, text);
         }
-        put(text, "}");
+        text.push(b'}');
     }
 
-    /// Writes an attribute, the first time.
-    fn once(&self, number: usize, group: &Group, done: &mut [bool], text: &mut Vec<u8>) {
-        let Some(is_done) = done.get_mut(number) else { return };
-        if !*is_done && self.mask.has(number) {
+    fn shown(&self, number: usize, group: Option<&Group>, text: &mut Vec<u8>) {
+        if let Some(group) = group.filter(|_| self.mask.has(number)) {
             self.group(group, text);
         }
-        *is_done = true;
     }
 
-    fn section(&self, number: usize, section: &Section, done: &mut [bool], text: &mut Vec<u8>) {
+    fn extension(&self, section: usize, text: &mut Vec<u8>) {
         let before = text.len();
-        put(text, &section.name);
+        put(text, self.plan.sections.get(section).map_or("", |section| &section.name));
         let begin = text.len();
-        for attribute in self.cells.order(self.plan) {
-            let group = self.plan.groups.get(attribute).filter(|it| it.section == Some(number));
-            if let Some(group) = group {
-                self.once(attribute, group, done, text);
-            }
+        for number in self.cells.within(section) {
+            self.shown(*number, self.plan.groups.get(*number), text);
         }
         if text.len() == begin {
             text.truncate(before);
@@ -248,14 +270,15 @@ impl Pen<'_> {
         }
     }
 
-    fn meta(&self, group: Option<&Group>, version: &EntityTag, text: &mut Vec<u8>) {
+    fn meta(&self, group: Option<&Group>, version: &str, text: &mut Vec<u8>) {
         put(text, &self.plan.meta);
         if let Some(Group { shape: Shape::Complex { members, .. }, .. }) = group {
             self.members(members, text);
         }
-        put(text, ",\"version\":");
-        quote(text, &format_args!("{version}"));
-        put(text, ",\"location\":\"");
+        // As an entity tag, of which nothing but its quotes takes an escape.
+        put(text, ",\"version\":\"W/\\\"");
+        put(text, version);
+        put(text, "\\\"\",\"location\":\"");
         location::write(text, self.base, &self.plan.endpoint, self.id);
         put(text, "\"}");
     }
@@ -277,7 +300,7 @@ impl Pen<'_> {
                 for (row, pick) in order {
                     let Some(pick) = picks.get(*pick) else { continue };
                     if self.first(&pick.members) == Some(*row) {
-                        put(text, ",");
+                        text.push(b',');
                         let begin = text.len();
                         self.members(&pick.members, text);
                         close(text, begin, "{}");
@@ -288,7 +311,7 @@ impl Pen<'_> {
             Shape::List { list, points } => {
                 let Some(planned) = self.plan.lists.get(*list) else { return };
                 for element in self.cells.elements(*list, planned) {
-                    put(text, ",");
+                    text.push(b',');
                     let begin = text.len();
                     for (name, cell) in planned.subs.iter().zip(element) {
                         member(text, name, cell.as_deref());
@@ -334,12 +357,11 @@ impl Pen<'_> {
             match top {
                 Top::Id => {
                     put(text, ",\"id\":");
-                    quote(text, self.id);
+                    text.extend_from_slice(self.quoted);
                 }
                 Top::Group(group) => self.canonical_group(*group, text, ranges),
                 Top::Section(section) => {
-                    let section = plan.sections.get(*section).filter(|it| self.has_section(it));
-                    let Some(section) = section else { continue };
+                    let Some(section) = self.section(*section) else { continue };
                     put(text, &section.name);
                     let begin = text.len();
                     for group in &section.canonical {
@@ -364,7 +386,7 @@ impl Pen<'_> {
             Shape::Elements { picks, .. } => {
                 ranges.clear();
                 for pick in picks.iter().filter(|pick| self.first(&pick.members).is_some()) {
-                    put(text, ",");
+                    text.push(b',');
                     let element = text.len();
                     self.canonical_members(&pick.members, text);
                     ranges.push(element..text.len());
@@ -376,7 +398,7 @@ impl Pen<'_> {
                 let Some(planned) = self.plan.lists.get(*list) else { return };
                 ranges.clear();
                 for cells in self.cells.elements(*list, planned) {
-                    put(text, ",");
+                    text.push(b',');
                     let element = text.len();
                     for at in &planned.sorted {
                         let cell = cells.get(*at).and_then(Option::as_deref);
@@ -400,8 +422,27 @@ impl Pen<'_> {
     }
 }
 
+/// Writes a piece. Most are short, and to copy a fixed number of bytes twice, from both ends, costs
+/// less than to copy any number of them once.
 fn put(text: &mut Vec<u8>, piece: &str) {
-    text.extend_from_slice(piece.as_bytes());
+    let piece = piece.as_bytes();
+    match piece.len() {
+        2..4 => put_ends::<2>(text, piece),
+        4..8 => put_ends::<4>(text, piece),
+        8..16 => put_ends::<8>(text, piece),
+        16..=32 => put_ends::<16>(text, piece),
+        _ => text.extend_from_slice(piece),
+    }
+}
+
+/// Writes a piece of at most twice so many bytes.
+fn put_ends<const N: usize>(text: &mut Vec<u8>, piece: &[u8]) {
+    if let (Some(first), Some(last)) = (piece.first_chunk::<N>(), piece.last_chunk::<N>()) {
+        let end = text.len() + piece.len();
+        text.extend_from_slice(first);
+        text.truncate(end - N);
+        text.extend_from_slice(last);
+    }
 }
 
 /// Writes a text as a JSON string.
@@ -441,4 +482,22 @@ fn sort(text: &mut Vec<u8>, begin: usize, ranges: &mut [Range<usize>]) {
         text.extend_from_within(range);
     }
     text.drain(begin..behind);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::convert::stream::put;
+
+    #[test]
+    fn pieces_of_any_length_are_written_as_they_are() {
+        let mut piece = String::new();
+        for byte in '!'..='~' {
+            for before in ["", "x", "a text of some length"] {
+                let mut text = before.as_bytes().to_vec();
+                put(&mut text, &piece);
+                assert_eq!(text, [before, &piece].concat().as_bytes());
+            }
+            piece.push(byte);
+        }
+    }
 }

@@ -140,7 +140,7 @@ impl<'a> Sieve<'a> {
         records: Vec<Listed>,
     ) -> Result<(), ExchangeError> {
         let located = self.locate_listed(from, &records).await?;
-        let pieces = records.into_iter().zip(located).collect();
+        let pieces = records.into_iter().zip(located);
         self.take_pieces(Some(from), pieces, Amount::All).await.map(drop)
     }
 
@@ -151,7 +151,7 @@ impl<'a> Sieve<'a> {
         records: Vec<Listed>,
     ) -> Result<usize, ExchangeError> {
         let located = self.locate_listed(from, &records).await?;
-        let pieces = records.into_iter().zip(located).collect();
+        let pieces = records.into_iter().zip(located);
         self.take_pieces(Some(from), pieces, Amount::UntilFull).await
     }
 
@@ -212,17 +212,28 @@ impl<'a> Sieve<'a> {
             }
             pieces.push((Value::Null.into(), located));
         }
-        self.take_pieces(None, pieces, Amount::All).await.map(drop)
+        self.take_pieces(None, pieces.into_iter(), Amount::All).await.map(drop)
     }
 
     async fn take_pieces(
         &mut self,
         from: Option<&Request>,
-        pieces: Vec<(Listed, Option<Located>)>,
+        mut pieces: impl Iterator<Item = (Listed, Option<Located>)>,
         amount: Amount,
     ) -> Result<usize, ExchangeError> {
         let mut taken = 0;
-        let mut pieces = pieces.into_iter();
+        if from.is_some_and(is_whole) && self.recent.is_empty() {
+            for (native, located) in pieces {
+                if amount == Amount::UntilFull && self.is_full() {
+                    break;
+                }
+                taken += 1;
+                if let Some(located) = located {
+                    self.pass(located, Piece::Whole(native)).await?;
+                }
+            }
+            return Ok(taken);
+        }
         loop {
             let chunk: Vec<_> = pieces.by_ref().take(AT_ONCE).collect();
             if chunk.is_empty() {
@@ -247,13 +258,8 @@ impl<'a> Sieve<'a> {
         chunk: Vec<(Listed, Option<Located>)>,
     ) -> Result<Vec<(Option<Located>, Piece)>, ExchangeError> {
         // What is read for a window alone is bounded by the window.
-        let is_costly = from.is_none_or(|from| from.hydrate || !from.embed.is_empty());
-        if is_costly && self.is_choosy() {
+        if !from.is_some_and(is_whole) && self.is_choosy() {
             self.count_reads(chunk.len())?;
-        }
-        if !is_costly && self.recent.is_empty() {
-            let whole = |(native, located)| (located, Piece::Whole(native));
-            return Ok(chunk.into_iter().map(whole).collect());
         }
         let mut ahead = self.matched;
         // Boxed one by one: a closure that borrows across an await has no type that is `Send`
@@ -292,7 +298,7 @@ impl<'a> Sieve<'a> {
         let key = known.key.as_str();
         let whole = match from {
             Some(from) if !self.recent.contains_key(key) => {
-                if !from.hydrate && from.embed.is_empty() {
+                if is_whole(from) {
                     return Ok((located, Piece::Whole(native)));
                 }
                 self.exchange.complete(self.resource, from, key, native.into_value()).await?
@@ -360,9 +366,10 @@ impl<'a> Sieve<'a> {
         };
         if self.window.has(self.matched) {
             let standing = if is_visible { Standing::Shown } else { Standing::Hidden };
-            let (id, located) = (located.id.clone(), self.show(located).await?);
+            let id = view.as_ref().map(|_| located.id.clone());
+            let located = self.show(located).await?;
             let (native, view) = match view {
-                Some(_) if located.id != id => {
+                Some(_) if id.as_ref() != Some(&located.id) => {
                     let native = native.into_value();
                     let state = self.exchange.state(self.resource, &located, native, &indexes);
                     let state = state.await?;
@@ -512,6 +519,11 @@ impl<'a> Sieve<'a> {
         }
         can_be
     }
+}
+
+/// Whether the records in an answer to a request are all there is of them.
+fn is_whole(from: &Request) -> bool {
+    !from.hydrate && from.embed.is_empty()
 }
 
 /// Collections behind requests of their own whose attribute one of the paths names.

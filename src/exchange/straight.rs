@@ -152,7 +152,7 @@ pub async fn page(
         if index > 0 {
             text.push(b',');
         }
-        if frame.write(&located.id, found, text).is_none() {
+        if frame.write_listed(&located.id, found, text).is_none() {
             return Ok(None);
         }
     }

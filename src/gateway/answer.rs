@@ -38,11 +38,13 @@ pub(crate) async fn write(
         header.insert_header(header::CONTENT_LENGTH, "0")?;
     }
     let body = body.filter(|body| !without_body && !body.is_empty());
-    let mut tasks = vec![HttpTask::Header(Box::new(header), body.is_none())];
+    // One by one: the bodies of several tasks are copied. Both leave together all the same.
+    let head = HttpTask::Header(Box::new(header), body.is_none());
+    session.write_response_tasks(vec![head]).await?;
     if body.is_some() {
-        tasks.push(HttpTask::Body(body, true));
+        session.write_response_tasks(vec![HttpTask::Body(body, true)]).await?;
     }
-    session.write_response_tasks(tasks).await.map(drop)
+    Ok(())
 }
 
 /// Statuses whose answers end with the head (RFC 9110 section 6.4.1).

@@ -32,8 +32,10 @@ pub fn hash_without(members: &Map<String, Value>, left_out: &[Path<'_>]) -> Stri
 /// A hash of a canonical form.
 pub fn hash_of(canonical: impl AsRef<[u8]>) -> String {
     let digest = Sha256::digest(canonical);
+    let mut text = String::with_capacity(HASH * 2);
     let digits = digest.iter().take(HASH).flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
+    text.extend(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)));
+    text
 }
 
 /// The canonical form, in UTF-8; `None` when unassigned.

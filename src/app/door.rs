@@ -22,9 +22,6 @@ const PAUSE: u64 = 60;
 /// Seconds after which there may be room again.
 const CROWD: u64 = 1;
 
-/// Seconds in which an issuer's keys have been read.
-const KEYS: u64 = 2;
-
 /// The door of one tenant.
 #[derive(Default)]
 pub struct Door {
@@ -146,7 +143,9 @@ pub fn turned_away(error: AuthError, wait: Result<(), u64>) -> ScimResponse {
         return refused(429, detail, Some(seconds));
     }
     match error {
-        AuthError::Issued(JwtError::NoKeys) => refused(503, &error.to_string(), Some(KEYS)),
+        AuthError::Issued(JwtError::NoKeys(seconds)) => {
+            refused(503, &error.to_string(), Some(seconds))
+        }
         AuthError::Missing
         | AuthError::Malformed
         | AuthError::Unknown

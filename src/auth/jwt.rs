@@ -35,9 +35,11 @@ pub trait KeySource: Send + Sync {
     /// The keys as they are known; `None` when they never were.
     fn keys(&self) -> Option<Arc<KeySet>>;
 
-    /// Asks for the keys to be read again, because one is missing. Says whether they will be:
-    /// they are not, when that was done a moment ago.
-    fn ask(&self) -> bool;
+    /// Asks for the keys to be read again, because one is missing that a token of this time was
+    /// signed with (seconds since 1970, where it says). Answers after how many seconds it is worth
+    /// another try; `None` when the keys that are known are younger than the token, or were read
+    /// a moment ago.
+    fn ask(&self, issued: Option<f64>) -> Option<u64>;
 }
 
 /// What a tenant asks of the tokens of its issuer.
@@ -69,6 +71,13 @@ struct Header {
     alg: String,
     kid: Option<String>,
     crit: Option<Value>,
+}
+
+/// When a token says it was made. Nobody has checked it: it decides no more than whether another
+/// try is worth it.
+#[derive(Deserialize)]
+struct Issued {
+    iat: Option<f64>,
 }
 
 /// Whether a text has the form of a JWT. Tokens of the bridge have no dots in them.
@@ -124,16 +133,17 @@ impl Issuer {
         let algorithm = algorithm.filter(|known| self.demands.algorithms.contains(known));
         let algorithm = algorithm.ok_or(JwtError::Algorithm)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| JwtError::Malformed)?;
-        let Some(keys) = self.keys.keys() else {
-            self.keys.ask();
-            return Err(JwtError::NoKeys);
+        let verify = |keys: Arc<KeySet>| {
+            keys.verify(header.kid.as_deref(), algorithm, signed.as_bytes(), &signature)
         };
-        match keys.verify(header.kid.as_deref(), algorithm, signed.as_bytes(), &signature) {
+        match self.keys.keys().and_then(verify) {
             Some(true) => decoded(claims),
             Some(false) => Err(JwtError::Signature),
-            // The issuer may have a new key: it is worth another try in a moment.
-            None if self.keys.ask() => Err(JwtError::NoKeys),
-            None => Err(JwtError::Key),
+            // The issuer may have a new key.
+            None => {
+                let issued = decoded(claims).ok().and_then(|Issued { iat }| iat);
+                Err(self.keys.ask(issued).map_or(JwtError::Key, JwtError::NoKeys))
+            }
         }
     }
 

@@ -12,9 +12,9 @@ pub enum JwtError {
     /// The issuer has no such key.
     #[error("the issuer has no key of its kid")]
     Key,
-    /// The keys have not been read yet, or are being read again.
+    /// The keys have not been read yet, or will be read again, after so many seconds.
     #[error("the keys of the issuer are not at hand yet; try again")]
-    NoKeys,
+    NoKeys(u64),
     /// Somebody else made it, or changed it.
     #[error("its signature is wrong")]
     Signature,

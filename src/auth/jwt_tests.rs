@@ -103,6 +103,9 @@ impl Signer {
     }
 }
 
+/// Seconds after which another try is worth it.
+const SOON: u64 = 2;
+
 /// Keys that are there, and a count of the times somebody missed one.
 struct Keys(Option<Arc<KeySet>>, AtomicUsize);
 
@@ -111,9 +114,9 @@ impl KeySource for Keys {
         self.0.clone()
     }
 
-    fn ask(&self) -> bool {
+    fn ask(&self, _: Option<f64>) -> Option<u64> {
         // As the real one: the second time within a moment is refused.
-        self.1.fetch_add(1, Ordering::SeqCst) == 0
+        (self.1.fetch_add(1, Ordering::SeqCst) == 0).then_some(SOON)
     }
 }
 
@@ -206,7 +209,7 @@ fn no_token_chooses_a_weaker_algorithm() {
     // A signature of one kind under the name of another.
     let header = json!({ "alg": "ES256", "kid": "rsa" });
     let mixed = signer.token(&header, &claims());
-    assert_eq!(ask(demands(), keys(&[&signer]), &mixed), Err(JwtError::NoKeys));
+    assert_eq!(ask(demands(), keys(&[&signer]), &mixed), Err(JwtError::NoKeys(SOON)));
     assert_eq!(ask(demands(), keys(&[&signer]), &unsigned("RS256")), Err(JwtError::Signature));
 }
 
@@ -236,7 +239,7 @@ fn keys_are_found_by_their_id_and_nothing_else() {
         let now = Timestamp::from_second(NOW).unwrap();
         let ask = || issuer.authenticate("acme", &token(json!(kid)), now).unwrap_err();
         // First the keys are read again, then it is told.
-        assert_eq!((ask(), ask()), (JwtError::NoKeys, JwtError::Key), "{kid:?}");
+        assert_eq!((ask(), ask()), (JwtError::NoKeys(SOON), JwtError::Key), "{kid:?}");
         assert_eq!(source.1.load(Ordering::SeqCst), 2);
     }
     assert_eq!(ask(demands(), keys(&[&one]), &token(json!(7))), Err(JwtError::Malformed));
@@ -245,7 +248,7 @@ fn keys_are_found_by_their_id_and_nothing_else() {
     // A key that is no longer published.
     assert_eq!(ask(demands(), keys(&[&other]), &token(Value::Null)), Err(JwtError::Signature));
     let none = Arc::new(Keys(None, AtomicUsize::new(0)));
-    assert_eq!(ask(demands(), none, &token(json!("k1"))), Err(JwtError::NoKeys));
+    assert_eq!(ask(demands(), none, &token(json!("k1"))), Err(JwtError::NoKeys(SOON)));
 }
 
 #[test]

@@ -363,6 +363,9 @@ pub(crate) enum AuditFormat {
 pub(crate) enum Guard {
     /// List the guards of every tenant and whether they have tripped.
     Status {
+        /// Only this tenant's.
+        #[arg(long)]
+        tenant: Option<String>,
         /// The configuration file.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,

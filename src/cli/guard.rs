@@ -10,6 +10,7 @@ use crate::cli::output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::error::ConfigError;
 use crate::config::load::load;
+use crate::config::settings::Config;
 use crate::guard::port::GuardStore as _;
 use crate::guard::rule::Kind;
 use crate::id::{IdSource as _, SystemIds};
@@ -33,7 +34,7 @@ enum GuardError {
 
 pub(crate) async fn run(command: Guard) -> ExitCode {
     let done = match command {
-        Guard::Status { config } => status(config.as_deref()).await,
+        Guard::Status { tenant, config } => status(tenant.as_deref(), config.as_deref()).await,
         Guard::Release { tenant, kind, config } => {
             release(&tenant, kind.map(Into::into), config.as_deref()).await
         }
@@ -47,12 +48,16 @@ pub(crate) async fn run(command: Guard) -> ExitCode {
     }
 }
 
-async fn status(config: Option<&Path>) -> Result<(), GuardError> {
+async fn status(tenant: Option<&str>, config: Option<&Path>) -> Result<(), GuardError> {
     let config = load(config)?;
+    if let Some(tenant) = tenant {
+        check_known(&config, tenant)?;
+    }
     let store = Store::open(&config.store.url).await?;
     let trips = store.tripped().await?;
     output::line("tenant            counted        limit       state");
-    for tenant in &config.tenants {
+    let asked = |name: &str| tenant.is_none_or(|tenant| tenant == name);
+    for tenant in config.tenants.iter().filter(|tenant| asked(&tenant.name)) {
         for kind in Kind::ALL {
             let limit = tenant.guard.limit(kind);
             let trip = trips.iter().find(|trip| trip.tenant == tenant.name && trip.kind == kind);
@@ -76,9 +81,7 @@ async fn release(
     config: Option<&Path>,
 ) -> Result<(), GuardError> {
     let config = load(config)?;
-    if !config.tenants.iter().any(|known| known.name == tenant) {
-        return Err(GuardError::UnknownTenant(tenant.to_owned()));
-    }
+    check_known(&config, tenant)?;
     let store = Store::open(&config.store.url).await?;
     let kinds = kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
     let mut released = false;
@@ -92,6 +95,13 @@ async fn release(
     }
     store.close().await;
     if released { Ok(()) } else { Err(GuardError::NotTripped) }
+}
+
+fn check_known(config: &Config, tenant: &str) -> Result<(), GuardError> {
+    if config.tenants.iter().any(|known| known.name == tenant) {
+        return Ok(());
+    }
+    Err(GuardError::UnknownTenant(tenant.to_owned()))
 }
 
 fn event(tenant: &str, kind: Kind) -> Event {

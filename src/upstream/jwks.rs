@@ -2,9 +2,11 @@
 //!
 //! A task of its own reads them when it begins, every ten minutes, and when a token names a key
 //! that is not there, but never twice within half a minute, so that nobody can make the bridge
-//! call the issuer as often as he likes. While the issuer is away the last keys stay in use.
+//! call the issuer as often as he likes. A token that is younger than the keys waits for the next
+//! reading: an issuer that has just begun to sign with a new key is refused nothing. While the
+//! issuer is away the last keys stay in use.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use reqwest::{Client, redirect};
 use serde::Deserialize;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use url::Url;
 
 use crate::auth::jwk::{KeySet, NoKeySet};
@@ -24,6 +26,9 @@ const REFRESHED: Duration = Duration::from_mins(10);
 
 /// The least time between two readings.
 const PAUSE: Duration = Duration::from_secs(30);
+
+/// In which the keys have mostly been read that somebody waits for.
+const SOON: Duration = Duration::from_secs(2);
 
 /// How long one reading may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -80,7 +85,9 @@ struct Shared {
     clock: Arc<dyn Clock>,
     keys: RwLock<Option<Arc<KeySet>>>,
     /// When the last reading began, milliseconds since 1970.
-    begun: AtomicI64,
+    begun: AtomicU64,
+    /// Whether it goes on.
+    reads: AtomicBool,
     wanted: Notify,
 }
 
@@ -102,11 +109,19 @@ impl JwksSource {
             place,
             clock,
             keys: RwLock::default(),
-            begun: AtomicI64::new(0),
+            begun: AtomicU64::new(0),
+            reads: AtomicBool::new(true),
             wanted: Notify::new(),
         });
         let task = tokio::spawn(keep(Arc::clone(&shared), client));
         Ok(Self { shared, task })
+    }
+}
+
+impl Shared {
+    /// The time since 1970.
+    fn now(&self) -> Duration {
+        Duration::try_from(self.clock.now().as_duration()).unwrap_or_default()
     }
 }
 
@@ -121,15 +136,22 @@ impl KeySource for JwksSource {
         self.shared.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn ask(&self) -> bool {
-        let since =
-            self.shared.clock.now().as_millisecond() - self.shared.begun.load(Ordering::Relaxed);
-        // A clock that was set back must not keep a new key out.
-        let is_due = since < 0 || since >= i64::try_from(PAUSE.as_millis()).unwrap_or(i64::MAX);
-        if is_due {
-            self.shared.wanted.notify_one();
+    fn ask(&self, issued: Option<f64>) -> Option<u64> {
+        let shared = &self.shared;
+        if shared.reads.load(Ordering::Relaxed) {
+            return Some(SOON.as_secs());
         }
-        is_due
+        let begun = Duration::from_millis(shared.begun.load(Ordering::Relaxed));
+        // A clock that was set back must not keep a new key out.
+        let since = shared.now().checked_sub(begun).unwrap_or(PAUSE);
+        let left = PAUSE.saturating_sub(since);
+        let issued = issued.and_then(|issued| Duration::try_from_secs_f64(issued).ok());
+        let is_younger = issued.is_some_and(|issued| issued.as_secs() >= begun.as_secs());
+        if !left.is_zero() && !is_younger && self.keys().is_some() {
+            return None;
+        }
+        shared.wanted.notify_one();
+        Some((left + SOON).as_secs())
     }
 }
 
@@ -138,7 +160,9 @@ async fn keep(shared: Arc<Shared>, client: Client) {
     let issuer = shared.place.issuer.clone();
     let mut was_well = true;
     loop {
-        shared.begun.store(shared.clock.now().as_millisecond(), Ordering::Relaxed);
+        let (begun, at) = (Instant::now(), shared.now().as_millis());
+        shared.begun.store(u64::try_from(at).unwrap_or_default(), Ordering::Relaxed);
+        shared.reads.store(true, Ordering::Relaxed);
         let read = timeout(PATIENCE, read(&client, &shared.place)).await;
         let is_well = match read.unwrap_or(Err(JwksError::Late)) {
             Ok(keys) => {
@@ -158,10 +182,11 @@ async fn keep(shared: Arc<Shared>, client: Client) {
             }
         };
         was_well = is_well;
+        shared.reads.store(false, Ordering::Relaxed);
         let wait = if is_well { REFRESHED } else { PAUSE };
         tokio::select! {
             () = sleep(wait) => {}
-            () = shared.wanted.notified() => {}
+            () = shared.wanted.notified() => sleep_until(begun + PAUSE).await,
         }
     }
 }

@@ -262,13 +262,21 @@ impl Issuer {
     }
 
     fn token(&self, audience: &str, seconds: i64) -> String {
+        self.dated(audience, seconds, false)
+    }
+
+    /// A token that may say that it was made just now.
+    fn dated(&self, audience: &str, seconds: i64, says_when: bool) -> String {
         #[expect(clippy::disallowed_methods, reason = "the bridge reads the clock, too")]
         let now = Timestamp::now().as_second();
         let key = self.key.lock().unwrap();
         let header = json!({ "alg": "EdDSA", "kid": key.0 });
-        let claims = json!({
+        let mut claims = json!({
             "iss": self.server.origin, "aud": audience, "exp": now + seconds, "azp": "client-1",
         });
+        if says_when {
+            claims["iat"] = json!(now);
+        }
         let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
         let signed = format!("{}.{}", part(&header), part(&claims));
         let signature = URL_SAFE_NO_PAD.encode(key.1.sign(signed.as_bytes()));
@@ -320,9 +328,14 @@ async fn tokens_of_an_issuer_open_the_tenant_that_they_are_for() {
     // While the issuer is away its keys stay in use.
     issuer.is_away.store(true, Ordering::SeqCst);
     assert_eq!(ask(&bridge, "/Users/7", &issuer.token("main", 300), &[]).await.status, 200);
-    // A key that was never seen cannot be asked for yet: the last reading was a moment ago.
+    // A key that was never seen cannot be asked for yet: the last reading was a moment ago. A
+    // token that is younger than that is asked to come again.
     *issuer.key.lock().unwrap() = ("second".to_owned(), pair());
-    assert_eq!(ask(&bridge, "/Users/7", &issuer.token("main", 300), &[]).await.status, 401);
+    becomes(&bridge, &issuer.token("main", 300), 401).await;
+    let young = ask(&bridge, "/Users/7", &issuer.dated("main", 300, true), &[]).await;
+    check_error(&young, 503, "a new key");
+    let wait: u64 = young.header("retry-after").unwrap().parse().unwrap();
+    assert!((3..=32).contains(&wait), "{wait}");
     bridge.stop().await;
 }
 

@@ -112,8 +112,12 @@ async fn a_guard_holds_back_on_every_replica_until_it_is_released() {
 
     let (code, _, told) = text(&one, &["guard", "release", "--tenant", "main"]).await;
     assert!(code == 2 && told.contains("no guard of this tenant has tripped"), "{told}");
-    let (code, _, told) = text(&one, &["guard", "release", "--tenant", "nobody"]).await;
-    assert!(code == 2 && told.contains("no tenant \"nobody\""), "{told}");
+    for command in ["release", "status"] {
+        let (code, _, told) = text(&one, &["guard", command, "--tenant", "nobody"]).await;
+        assert!(code == 2 && told.contains("no tenant \"nobody\""), "{command}: {told}");
+    }
+    let (code, shown, _) = text(&one, &["guard", "status", "--tenant", "main"]).await;
+    assert_eq!((code, shown.lines().count()), (0, 3), "{shown}");
     let releases = events(&one, &["--operation", "release"], 1).await;
     assert_eq!(releases[0]["token"], "(command line)");
     let held = events(&one, &["--failed", "--operation", "patch"], 4).await;

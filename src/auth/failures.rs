@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 
 use crate::auth::authenticate::AuthError;
+use crate::auth::jwt_error::JwtError;
 
 const ROWS: usize = 1024;
 const PLACES: usize = 8;
@@ -65,7 +66,9 @@ impl Failures {
         if let Some((_, count)) = counted {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        let Some(client) = client else { return Ok(()) };
+        // Nobody has guessed where the keys are missing.
+        let is_guess = !matches!(error, AuthError::Issued(JwtError::NoKeys(_)));
+        let Some(client) = client.filter(|_| is_guess) else { return Ok(()) };
         let done = self.fill(prefix(client), per_minute, now.as_millisecond());
         if done.is_err() {
             self.limited.fetch_add(1, Ordering::Relaxed);

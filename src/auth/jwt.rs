@@ -37,8 +37,7 @@ pub trait KeySource: Send + Sync {
 
     /// Asks for the keys to be read again, because one is missing that a token of this time was
     /// signed with (seconds since 1970, where it says). Answers after how many seconds it is worth
-    /// another try; `None` when the keys that are known are younger than the token, or were read
-    /// a moment ago.
+    /// another try; `None` when the keys that are known were read after it was made.
     fn ask(&self, issued: Option<f64>) -> Option<u64>;
 }
 

@@ -38,7 +38,16 @@ pub fn read(
     let text = std::str::from_utf8(body).ok().filter(|_| !lists.is_empty());
     let Some((rest, members)) = text.and_then(|text| cut(text, &lists)) else { return whole() };
     let rest = serde_json::from_str(&rest).map_err(ExchangeError::Syntax)?;
-    let sent = exchange.resource(&rest, resource_type)?;
+    // Of several faults, the whole body's first is told. And members may be named once more, within
+    // an object of the schema's name.
+    let is_named =
+        |sent: &Resource| lists.iter().any(|(_, list)| sent.0.contains_key(&list.place.attribute));
+    let noted = exchange.deviations();
+    let sent = exchange.resource(&rest, resource_type).ok().filter(|sent| !is_named(sent));
+    let Some(sent) = sent else {
+        exchange.noting(|noting| *noting = noted);
+        return whole();
+    };
     let mut rosters = Enrolled::new();
     for ((index, collection), elements) in lists.into_iter().zip(members) {
         let mut roster = Roster::default();

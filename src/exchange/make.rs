@@ -252,22 +252,18 @@ async fn enter(
     Ok(Located { id: entry.id.clone(), key, entry: Some(entry) })
 }
 
-/// Forgets who had the key of a new record before: it was another. Nearly always there was nobody,
-/// and reading waits for nobody who writes.
+/// Forgets who had the key of a new record before: it was another, who may be here by another key
+/// now. Nearly always there was nobody, and reading waits for nobody who writes.
 async fn forget_former(
     exchange: &Exchange<'_>,
     resource: &ResourceMapping,
     key: &str,
 ) -> Result<(), ExchangeError> {
-    let partition = exchange.tenant.partition();
-    let sidecar = &exchange.tenant.sidecar;
-    // Counted now: since the exchange began, somebody may have left.
-    let may_be_kept = state::keeps_attributes(resource)
-        || state::uses_sidecar(resource)
-            && !sidecar.count_retired(&partition, &resource.name).await?.is_none();
-    if !may_be_kept {
+    if !state::uses_sidecar(resource) {
         return Ok(());
     }
+    let partition = exchange.tenant.partition();
+    let sidecar = &exchange.tenant.sidecar;
     let ids = [key.to_owned()];
     for former in sidecar.by_ids(&partition, &resource.name, &ids).await? {
         sidecar.remove(&partition, &resource.name, &former.id).await?;

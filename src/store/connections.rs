@@ -73,8 +73,9 @@ impl Connections {
     }
 }
 
-/// A connection that comes back when this is dropped. The statement of a caller that gives up is
-/// carried to its end by the connection's thread before any other.
+/// A connection that comes back when this is dropped. A single statement of a caller that gives up
+/// is carried to its end by the connection's thread before any other; of a text of several nobody
+/// knows how far it came, so its connection must be [spoiled](Self::spoil).
 pub(in crate::store) struct Lent {
     /// `None` once it is spoiled.
     connection: Option<SqliteConnection>,

@@ -27,6 +27,9 @@ const REFRESHED: Duration = Duration::from_mins(10);
 /// The least time between two readings.
 const PAUSE: Duration = Duration::from_secs(30);
 
+/// How far the issuer's clock may be from ours, and how old a published key set may be.
+const LEEWAY: Duration = Duration::from_mins(1);
+
 /// In which the keys have mostly been read that somebody waits for.
 const SOON: Duration = Duration::from_secs(2);
 
@@ -86,6 +89,8 @@ struct Shared {
     keys: RwLock<Option<Arc<KeySet>>>,
     /// When the last reading began, milliseconds since 1970.
     begun: AtomicU64,
+    /// When the one began that the keys come from.
+    known: AtomicU64,
     /// Whether it goes on.
     reads: AtomicBool,
     wanted: Notify,
@@ -110,6 +115,7 @@ impl JwksSource {
             clock,
             keys: RwLock::default(),
             begun: AtomicU64::new(0),
+            known: AtomicU64::new(0),
             reads: AtomicBool::new(true),
             wanted: Notify::new(),
         });
@@ -141,12 +147,13 @@ impl KeySource for JwksSource {
         if shared.reads.load(Ordering::Relaxed) {
             return Some(SOON.as_secs());
         }
-        let begun = Duration::from_millis(shared.begun.load(Ordering::Relaxed));
+        let at = |time: &AtomicU64| Duration::from_millis(time.load(Ordering::Relaxed));
+        let (begun, known) = (at(&shared.begun), at(&shared.known));
         // A clock that was set back must not keep a new key out.
         let since = shared.now().checked_sub(begun).unwrap_or(PAUSE);
         let left = PAUSE.saturating_sub(since);
         let issued = issued.and_then(|issued| Duration::try_from_secs_f64(issued).ok());
-        let is_younger = issued.is_some_and(|issued| issued.as_secs() >= begun.as_secs());
+        let is_younger = issued.is_some_and(|issued| issued.saturating_add(LEEWAY) >= known);
         if !left.is_zero() && !is_younger && self.keys().is_some() {
             return None;
         }
@@ -160,14 +167,16 @@ async fn keep(shared: Arc<Shared>, client: Client) {
     let issuer = shared.place.issuer.clone();
     let mut was_well = true;
     loop {
-        let (begun, at) = (Instant::now(), shared.now().as_millis());
-        shared.begun.store(u64::try_from(at).unwrap_or_default(), Ordering::Relaxed);
+        let begun = Instant::now();
+        let at = u64::try_from(shared.now().as_millis()).unwrap_or_default();
+        shared.begun.store(at, Ordering::Relaxed);
         shared.reads.store(true, Ordering::Relaxed);
         let read = timeout(PATIENCE, read(&client, &shared.place)).await;
         let is_well = match read.unwrap_or(Err(JwksError::Late)) {
             Ok(keys) => {
                 let keys = Some(Arc::new(keys));
                 *shared.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+                shared.known.store(at, Ordering::Relaxed);
                 if !was_well {
                     tracing::info!(issuer, "the keys of the issuer are read again");
                 }

@@ -223,8 +223,13 @@ const NAMES: &[&[&str]] = &[
     &["MEMBERS"],
     &["members", "Members"],
     &["urn:ietf:params:scim:schemas:core:2.0:Group:members"],
+    &["members", IN_AN_OBJECT],
+    &[IN_AN_OBJECT],
     &[],
 ];
+
+/// Members in an object of the schema's name.
+const IN_AN_OBJECT: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 
 /// What a PATCH does to members, and beside that.
 const OPERATIONS: &[&str] = &[
@@ -294,7 +299,10 @@ proptest! {
         let mapping = mapping(people, list, item, other, replace);
         let mut body = json!({ "schemas": [GROUP], "displayName": "Owls" });
         for name in names {
-            body[name] = wanted.clone();
+            body[name] = match *name {
+                IN_AN_OBJECT => json!({ "members": wanted }),
+                _ => wanted.clone(),
+            };
         }
         let [pieces, trees] = both(&mapping, &members, dialect, &format!("PUT /Groups/9{path}"), &body);
         prop_assert_eq!(pieces, trees);

@@ -179,7 +179,8 @@ const WRITES: &[(&str, &str)] = &[
     ("PATCH /Users/7", r#"{"Operations":[{"op":"replace","path":"active","value":"False"}]}"#),
 ];
 
-/// An application that has one record, whatever is asked for, and a list of three such.
+/// An application that has one record, whatever is asked for, and a list of three such; who is to
+/// be suspended gets a job, with an id of its own.
 struct One(String);
 
 impl One {
@@ -194,7 +195,11 @@ impl One {
 impl Upstream for One {
     async fn call(&self, request: NativeRequest) -> Result<NativeResponse, UpstreamError> {
         let is_list = request.path == "/users" && request.method.is_safe();
-        let text = if is_list { self.list() } else { self.0.clone() };
+        let text = match request.path.ends_with("/suspend") {
+            true => r#"{"id":4711,"login":"job"}"#.to_owned(),
+            false if is_list => self.list(),
+            false => self.0.clone(),
+        };
         let body = Bytes::from(text).into();
         Ok(NativeResponse { status: 200, headers: Vec::new(), body })
     }
@@ -306,6 +311,20 @@ proptest! {
         let [straight, general] = run(both(&mapping, &record, &line, Some(body))).map(seen);
         prop_assert_eq!(straight, general, "{}\n{}\n{} {}", rows.join("\n"), record, line, body);
     }
+}
+
+#[test]
+fn a_write_that_was_done_is_not_denied_for_the_id_of_something_else() {
+    let switches = "    activate: { post: \"/users/{id}/resume\" }\n    \
+                    deactivate: { post: \"/users/{id}/suspend\" }\n    create:";
+    let text = mapping(&["active: { path: $.off, via: not }"]);
+    let mapping = loaded(&text.replacen("    create:", switches, 1));
+    let body = r#"{"Operations":[{"op":"replace","path":"active","value":false}]}"#;
+    let record = r#"{"id":7,"login":"ada","off":false}"#;
+    let answers = run(both(&mapping, record, "PATCH /Users/7", Some(body)));
+    assert_eq!(answers.each_ref().map(|answer| answer.status), [200, 200], "{answers:?}");
+    let [straight, general] = answers.map(seen);
+    assert_eq!(straight, general);
 }
 
 /// Without this the law could hold because nothing is ever read straight.

@@ -131,3 +131,21 @@ async fn references_to_those_who_have_left_are_looked_up_by_id() {
         assert!(counted.cost().entries <= 1, "{fate}");
     }
 }
+
+/// Somebody who was switched on again may have another key than before; whoever gets that one is
+/// not him.
+#[tokio::test]
+async fn a_new_record_is_nobody_who_had_its_key_before() {
+    let (tenant, _, _) = with_left("off", 0).await;
+    let save = async |id: &str, key: &str, state: EntryState| {
+        let entry = Entry { id: id.to_owned(), key: key.to_owned(), state, ..Entry::default() };
+        tenant.sidecar.save(&tenant.partition(), "User", &entry).await.unwrap();
+    };
+    save("u5", "u1", EntryState::Live).await;
+    let made = ask(&tenant, "POST /Users", Some(&json!({ "userName": "new" }))).await;
+    assert_eq!((made.status, made.text("id")), (201, Some("u5")));
+    // From now on it is looked up who is who.
+    save("x1", "x1", EntryState::Off(json!({ "id": "x1", "login": "x1" }))).await;
+    let read = ask(&tenant, "GET /Users/u5", None).await;
+    assert_eq!(read.text("userName"), Some("new"), "{:?}", read.body);
+}

@@ -1,5 +1,6 @@
-//! All members of a large group replaced: they are read out of a PUT's body, compared with those who
-//! are there and told in the answer piece by piece. As trees, each of these would take ten times its room.
+//! All members of a large group replaced: they are read out of a PUT's body, compared with those
+//! who are there and told in the answer piece by piece. As trees, each of these would take ten
+//! times its room.
 
 use std::collections::BTreeMap;
 

@@ -14,7 +14,7 @@ use crate::convert::plan::{
 use crate::convert::slots::{Element, Found};
 use crate::convert::{collection, lens};
 use crate::mapping::model::Collection;
-use crate::native::scan::{Kind, Raw};
+use crate::native::span::{Kind, Raw};
 
 /// A value as JSON; `None` when it is unassigned.
 pub(crate) type Cell<'t> = Option<Cow<'t, str>>;

@@ -43,6 +43,7 @@ pub mod roster;
 pub mod slots;
 pub mod sort;
 pub mod stream;
+pub mod text;
 pub mod through;
 pub mod to_scim;
 pub mod visible;

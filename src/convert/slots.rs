@@ -8,7 +8,8 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::native::listed::Places;
-use crate::native::scan::{Raw, Scanner, Span, Spelling};
+use crate::native::scan::{Scanner, Spelling};
+use crate::native::span::{Raw, Span};
 
 /// The members that are asked for, as a tree of names.
 #[derive(Debug, Default)]
@@ -310,7 +311,8 @@ fn hash(name: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use crate::convert::slots::Wants;
-    use crate::native::scan::{Kind, Scanner};
+    use crate::native::scan::Scanner;
+    use crate::native::span::Kind;
 
     fn check(paths: &[&[&str]], text: &str, expected: Option<&[Option<&str>]>) {
         let mut wants = Wants::default();

@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::convert::cells::{Cells, part, slot};
@@ -15,9 +14,11 @@ use crate::convert::context::Context;
 use crate::convert::error::ConvertError;
 use crate::convert::plan::{Group, Members, Plan, Points, Section, Shape, Top};
 use crate::convert::slots::Found;
+use crate::convert::text::{close, member, put, quote, sort};
 use crate::convert::{key, location};
 use crate::mapping::model::ResourceMapping;
-use crate::native::scan::{Kind, Scanner};
+use crate::native::scan::Scanner;
+use crate::native::span::Kind;
 use crate::scim::attr::AttrPath;
 use crate::scim::canonical::hash_of;
 use crate::scim::etag::EntityTag;
@@ -419,85 +420,5 @@ impl Pen<'_> {
             member(text, &it.name, self.cells.member(it));
         }
         close(text, begin, "{}");
-    }
-}
-
-/// Writes a piece. Most are short, and to copy a fixed number of bytes twice, from both ends, costs
-/// less than to copy any number of them once.
-fn put(text: &mut Vec<u8>, piece: &str) {
-    let piece = piece.as_bytes();
-    match piece.len() {
-        2..4 => put_ends::<2>(text, piece),
-        4..8 => put_ends::<4>(text, piece),
-        8..16 => put_ends::<8>(text, piece),
-        16..=32 => put_ends::<16>(text, piece),
-        _ => text.extend_from_slice(piece),
-    }
-}
-
-/// Writes a piece of at most twice so many bytes.
-fn put_ends<const N: usize>(text: &mut Vec<u8>, piece: &[u8]) {
-    if let (Some(first), Some(last)) = (piece.first_chunk::<N>(), piece.last_chunk::<N>()) {
-        let end = text.len() + piece.len();
-        text.extend_from_slice(first);
-        text.truncate(end - N);
-        text.extend_from_slice(last);
-    }
-}
-
-/// Writes a text as a JSON string.
-fn quote(text: &mut Vec<u8>, it: &(impl Serialize + ?Sized)) {
-    // There is nothing that could fail.
-    serde_json::to_writer(text, it).unwrap_or_default();
-}
-
-/// Writes a member, if it has a value.
-fn member(text: &mut Vec<u8>, name: &str, value: Option<&str>) {
-    if let Some(value) = value {
-        put(text, name);
-        put(text, value);
-    }
-}
-
-/// Makes what stands from `begin` on a whole between two brackets.
-fn close(text: &mut Vec<u8>, begin: usize, brackets: &str) {
-    let [open, close] = brackets.as_bytes() else { return };
-    match text.get_mut(begin) {
-        Some(comma) => *comma = *open,
-        None => text.push(*open),
-    }
-    text.push(*close);
-}
-
-/// Sorts elements by their texts. They stand behind `begin`, each with a comma before it.
-fn sort(text: &mut Vec<u8>, begin: usize, ranges: &mut [Range<usize>]) {
-    let of = |range: &Range<usize>| text.get(range.clone());
-    if ranges.is_sorted_by_key(of) {
-        return;
-    }
-    ranges.sort_by_key(of);
-    let behind = text.len();
-    for range in ranges.iter().cloned() {
-        text.push(b',');
-        text.extend_from_within(range);
-    }
-    text.drain(begin..behind);
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::convert::stream::put;
-
-    #[test]
-    fn pieces_of_any_length_are_written_as_they_are() {
-        let mut piece = String::new();
-        for byte in '!'..='~' {
-            for before in ["", "x", "a text of some length"] {
-                let mut text = before.as_bytes().to_vec();
-                put(&mut text, &piece);
-                assert_eq!(text, [before, &piece].concat().as_bytes());
-            }
-            piece.push(byte);
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::native::scan::Span;
+use crate::native::span::Span;
 
 /// A record, as it came.
 #[derive(Debug, Clone)]

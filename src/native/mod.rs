@@ -4,4 +4,5 @@ pub mod listed;
 pub mod message;
 pub mod path;
 pub mod scan;
+pub mod span;
 mod step;
